@@ -1,0 +1,160 @@
+"""VGG and the style-transfer loss in PyTorch: what impasto's numbers are held against.
+
+Nothing here is clever: every value comes from PyTorch's own operators, every gradient from autograd.
+Pictures are 3×H×W, RGB in 0–1; weights are a dict of `convB_I.weight`, `convB_I.bias`, `fc6.weight`, …
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+
+import vgg_names
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CONTENT_LAYERS = ("relu4_2",)
+
+
+def preprocess(picture, convention):
+    """The network's input (1×3×H×W) for a picture, by the convention its weights were trained with."""
+
+    def by_channel(*values):
+        return picture.new_tensor(values).view(3, 1, 1)
+
+    if convention == vgg_names.CAFFE:
+        prepared = picture.flip(0) * 255 - by_channel(103.939, 116.779, 123.68)
+    elif convention == vgg_names.TORCHVISION:
+        prepared = (picture - by_channel(0.485, 0.456, 0.406)) / by_channel(0.229, 0.224, 0.225)
+    else:
+        raise ValueError(f"unknown preprocessing {convention!r}")
+    return prepared.unsqueeze(0)
+
+
+@dataclass
+class Vgg:
+    """A network of VGG's table 1 with its weights."""
+
+    network: str
+    weights: dict
+    preprocessing: str
+    pooling: str = "max"
+
+    def features(self, picture, taps):
+        """C×H×W feature maps of `picture` by tap; runs no further than the deepest tap."""
+        wanted, found = set(taps), {}
+        x = preprocess(picture, self.preprocessing)
+        for layer in vgg_names.layers(self.network):
+            x = self._layer(layer, x)
+            if layer in wanted:
+                found[layer] = x.squeeze(0)
+                if len(found) == len(wanted):
+                    return found
+        raise ValueError(f"{self.network} has no {sorted(wanted - found.keys())}")
+
+    def probabilities(self, picture):
+        """The classifier's softmax for a 224×224 picture."""
+        x = self.features(picture, ["pool5"])["pool5"].flatten()
+        for layer in vgg_names.DENSE:
+            x = F.linear(x, self.weights[f"{layer}.weight"], self.weights[f"{layer}.bias"])
+            x = x.softmax(0) if layer == vgg_names.DENSE[-1] else x.relu()
+        return x
+
+    def _layer(self, layer, x):
+        if layer.startswith("conv"):
+            weight, bias = self.weights[f"{layer}.weight"], self.weights[f"{layer}.bias"]
+            return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+        if layer.startswith("relu"):
+            return x.relu()
+        if layer.startswith("norm"):
+            # Krizhevsky 2012: n 5, k 2, alpha 1e-4 on the sum; PyTorch's alpha is on the mean of n.
+            return F.local_response_norm(x, size=5, alpha=5e-4, beta=0.75, k=2.0)
+        pool = F.max_pool2d if self.pooling == "max" else F.avg_pool2d
+        return pool(x, kernel_size=2, stride=2)
+
+
+@dataclass
+class LossSpec:
+    """Which loss: its form, the three weights, and the layers with theirs."""
+
+    form: str = "relative"
+    alpha: float = 1.0
+    beta: float = 5.0
+    gamma: float = 0.0
+    content_layers: dict = field(default_factory=lambda: equal_weights(CONTENT_LAYERS))
+    style_layers: dict = field(default_factory=lambda: equal_weights(STYLE_LAYERS))
+
+
+def equal_weights(names):
+    """A weight of 1/(number of layers) for each layer."""
+    return {name: 1 / len(names) for name in names}
+
+
+@dataclass
+class Terms:
+    """One evaluation: unweighted terms by layer, total variation, and the weighted total."""
+
+    content: dict
+    style: dict
+    tv: torch.Tensor
+    total: torch.Tensor
+
+
+class Objective:
+    """The loss of a picture against one content and one style picture, whose targets it keeps."""
+
+    def __init__(self, vgg, spec, content, style):
+        self.vgg, self.spec = vgg, spec
+        with torch.no_grad():
+            self.content_targets = vgg.features(content, spec.content_layers)
+            style_features = vgg.features(style, spec.style_layers)
+            self.style_targets = {tap: mean_gram(maps) for tap, maps in style_features.items()}
+
+    def terms(self, image):
+        """Every term of the loss of `image` (3×H×W)."""
+        spec = self.spec
+        features = self.vgg.features(image, [*spec.content_layers, *spec.style_layers])
+        content = {
+            tap: content_loss(spec.form, features[tap], self.content_targets[tap])
+            for tap in spec.content_layers
+        }
+        style = {
+            tap: style_loss(spec.form, features[tap], self.style_targets[tap])
+            for tap in spec.style_layers
+        }
+        tv = total_variation(image)
+        total = (
+            spec.alpha * sum(w * content[tap] for tap, w in spec.content_layers.items())
+            + spec.beta * sum(w * style[tap] for tap, w in spec.style_layers.items())
+            + spec.gamma * tv
+        )
+        return Terms(content, style, tv, total)
+
+    def terms_and_gradient(self, image):
+        """The terms, and the gradient of the total by the picture's RGB in 0–1 (3×H×W)."""
+        image = image.detach().requires_grad_()
+        terms = self.terms(image)
+        (gradient,) = torch.autograd.grad(terms.total, image)
+        return terms, gradient
+
+
+def mean_gram(maps):
+    """The Gram matrix F·Fᵀ of C×H×W feature maps, over the number of positions M."""
+    flat = maps.flatten(1)
+    return flat @ flat.T / flat.shape[1]
+
+
+def content_loss(form, maps, target):
+    """½ Σ(F−P)² (gatys) or Σ(F−P)² / ΣP² (relative)."""
+    error = (maps - target).square().sum()
+    return error / 2 if form == "gatys" else error / target.square().sum()
+
+
+def style_loss(form, maps, target):
+    """Σ(G/M − A/M)² over 4N² (gatys) or over Σ(A/M)² (relative); `target` is A/M."""
+    error = (mean_gram(maps) - target).square().sum()
+    return error / (4 * len(maps) ** 2) if form == "gatys" else error / target.square().sum()
+
+
+def total_variation(image):
+    """The squared differences of all horizontal and vertical neighbours, over the 3·H·W values."""
+    return (image.diff(dim=1).square().sum() + image.diff(dim=2).square().sum()) / image.numel()

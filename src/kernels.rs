@@ -1,0 +1,23 @@
+//! The numerical leaves: vectors, feature maps, im2col, GEMM, reductions.
+//!
+//! Everything that needs `unsafe` for speed is below this module, one concern a file, behind safe functions.
+//! [`simd`] holds the vector trait that a kernel is written over once; `portable`, `avx2` and `avx512`
+//! implement it, and [`simd::Isa`] is the proof that the CPU has what an implementation needs.
+
+mod aligned;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub mod feature_map;
+pub mod gemm;
+pub mod im2col;
+pub mod peak;
+mod portable;
+pub mod reduce;
+pub mod scratch;
+pub mod simd;
+pub mod tiles;
+
+pub use feature_map::FeatureMap;
+pub use simd::Isa;

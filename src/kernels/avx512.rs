@@ -1,0 +1,59 @@
+//! AVX-512: sixteen lanes in thirty-two registers.
+
+use std::arch::x86_64::*;
+
+use super::simd::{Kernel, Simd};
+
+/// Proof that the CPU has AVX-512 F and VL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// Asks the CPU.
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")).then_some(Self(()))
+    }
+
+    /// Runs `kernel`, compiled for this set.
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // Everything inlined into this function is compiled for the set.
+        #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+        fn compiled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists only where `detect` found the features that `compiled` is compiled for.
+        unsafe { compiled(self, kernel) }
+    }
+}
+
+impl Simd for Avx512 {
+    type F32 = __m512;
+    const LANES: usize = 16;
+    // Twenty-four accumulators, two vectors of the packed weights and one broadcast: twenty-seven of thirty-two.
+    const TILE_ROWS: usize = 12;
+    const TILE_VECTORS: usize = 2;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: __m512) {
+        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        unsafe { _mm512_storeu_ps(to, value) }
+    }
+}

@@ -1,0 +1,38 @@
+//! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has (SSE2, NEON …).
+
+use super::simd::Simd;
+
+/// Eight lanes in an array.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Portable;
+
+impl Simd for Portable {
+    type F32 = [f32; 8];
+    const LANES: usize = 8;
+    // Eight 4-wide accumulators: half of SSE2's sixteen registers, a quarter of NEON's thirty-two.
+    const TILE_ROWS: usize = 4;
+    const TILE_VECTORS: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> [f32; 8] {
+        [value; 8]
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        // `f32::mul_add` is a library call where the target has no FMA: multiply and add are not.
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> [f32; 8] {
+        // SAFETY: the caller vouches for eight readable floats; an array of floats needs no more alignment.
+        unsafe { from.cast::<[f32; 8]>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: [f32; 8]) {
+        // SAFETY: the caller vouches for eight writable floats; an array of floats needs no more alignment.
+        unsafe { to.cast::<[f32; 8]>().write(value) }
+    }
+}

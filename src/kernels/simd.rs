@@ -1,0 +1,110 @@
+//! The vector trait that kernels are written over, and the choice of an instruction set at run time.
+
+use std::fmt;
+
+use super::portable::Portable;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2::Avx2, avx512::Avx512};
+
+/// Vectors of [`Simd::LANES`] floats on one instruction set.
+///
+/// A value of an implementing type is the proof that the CPU has the instruction set: it is made only after
+/// asking the CPU. Its methods compile to single instructions where the caller is compiled for the set,
+/// which [`Isa::run`] sees to.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector.
+    type F32: Copy;
+    /// Floats in a vector.
+    const LANES: usize;
+    /// Rows of the GEMM micro-kernel's register tile: as many accumulators as the register file holds.
+    const TILE_ROWS: usize;
+    /// Vectors in a row of that tile.
+    const TILE_VECTORS: usize;
+
+    /// The same value in every lane.
+    fn splat(self, value: f32) -> Self::F32;
+
+    /// `a · b + c`; one rounding where the set has a fused multiply-add, two otherwise.
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+
+    /// Reads `LANES` floats.
+    ///
+    /// # Safety
+    /// `from` must be valid for reading `LANES` floats. It need not be aligned.
+    unsafe fn load(self, from: *const f32) -> Self::F32;
+
+    /// Writes `LANES` floats.
+    ///
+    /// # Safety
+    /// `to` must be valid for writing `LANES` floats. It need not be aligned.
+    unsafe fn store(self, to: *mut f32, value: Self::F32);
+}
+
+/// Work written once over [`Simd`]. [`Isa::run`] compiles it for each instruction set.
+pub trait Kernel {
+    /// What it gives back.
+    type Output;
+
+    /// Does the work. Implementations are `#[inline(always)]`, so that they are compiled for `simd`'s set.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// An instruction set that this CPU was found to have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Isa(Set);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Set {
+    Portable(Portable),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+}
+
+impl Isa {
+    /// Every set that this CPU has, the widest first. The last is always the portable one.
+    pub fn available() -> Vec<Self> {
+        let sets = [
+            #[cfg(target_arch = "x86_64")]
+            Avx512::detect().map(Set::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Set::Avx2),
+            Some(Set::Portable(Portable)),
+        ];
+        sets.into_iter().flatten().map(Self).collect()
+    }
+
+    /// The widest set that this CPU has.
+    pub fn best() -> Self {
+        Self::available()[0]
+    }
+
+    /// `portable`, `avx2` or `avx512`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Portable(_) => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512(_) => "avx512",
+        }
+    }
+
+    /// Runs `kernel`, compiled for this set.
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Set::Portable(simd) => kernel.run(simd),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2(simd) => simd.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512(simd) => simd.run(kernel),
+        }
+    }
+}
+
+impl fmt::Debug for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

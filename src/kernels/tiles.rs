@@ -1,0 +1,125 @@
+//! Parallel writing into one feature map: the only place where tasks share mutable memory.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::feature_map::{BLOCK, FeatureMap};
+
+/// How a map is cut into tiles: the most rows, columns and channel blocks of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Rows of a tile.
+    pub height: usize,
+    /// Columns of a tile.
+    pub width: usize,
+    /// Blocks of eight channels of a tile.
+    pub blocks: usize,
+}
+
+/// A task's own part of a map: a rectangle of positions in a range of channel blocks.
+pub struct Tile<'a> {
+    /// Its rows.
+    pub y: Range<usize>,
+    /// Its columns.
+    pub x: Range<usize>,
+    /// Its channel blocks.
+    pub blocks: Range<usize>,
+    data: *mut f32,
+    plane: usize,
+    row: usize,
+    map: PhantomData<&'a mut FeatureMap>,
+}
+
+impl Tile<'_> {
+    /// The tile's part of row `y` of `block`: eight floats a column.
+    pub fn row_mut(&mut self, block: usize, y: usize) -> &mut [f32] {
+        assert!(self.blocks.contains(&block) && self.y.contains(&y), "row outside the tile");
+        let start = block * self.plane + (y + 1) * self.row + (self.x.start + 1) * BLOCK;
+        // SAFETY: block, y and x lie inside the map (the tile was cut from it), so the run is inside its memory.
+        // The tile is borrowed mutably, and no other tile has these positions of this block (`for_each_tile`
+        // cuts a grid), so nothing else reads or writes the run while the slice lives.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(start), self.x.len() * BLOCK) }
+    }
+
+    /// Positions in the tile.
+    pub fn positions(&self) -> usize {
+        self.y.len() * self.x.len()
+    }
+}
+
+/// The map's memory, to be shared among tasks that each touch a tile of their own.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: the pointer is only used through tiles, which do not overlap.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl FeatureMap {
+    /// Cuts the map into a grid of tiles and runs `task` on each, in parallel.
+    pub fn for_each_tile(&mut self, cut: Cut, task: impl Fn(Tile) + Sync) {
+        let (height, width, blocks) = (self.height(), self.width(), self.blocks());
+        let (rows, columns) = (height.div_ceil(cut.height), width.div_ceil(cut.width));
+        let (row, plane) = (self.row_stride(), (height + 2) * self.row_stride());
+        let shared = Shared(self.data_mut().as_mut_ptr());
+        let range = |index: usize, step: usize, end: usize| index * step..((index + 1) * step).min(end);
+        (0..rows * columns * blocks.div_ceil(cut.blocks)).into_par_iter().for_each(|index| {
+            let Shared(data) = { shared };
+            task(Tile {
+                y: range(index / columns % rows, cut.height, height),
+                x: range(index % columns, cut.width, width),
+                blocks: range(index / columns / rows, cut.blocks, blocks),
+                data,
+                plane,
+                row,
+                map: PhantomData,
+            })
+        });
+    }
+
+    /// Runs `task` on runs of whole rows of single channel blocks, in parallel: the cut for work that goes
+    /// element by element.
+    pub fn for_each_strip(&mut self, task: impl Fn(Tile) + Sync) {
+        // About 32 KiB a task: enough to outweigh handing it out, and inside a first-level cache.
+        let height = (1024 / self.width().max(1)).max(1);
+        self.for_each_tile(Cut { height, width: self.width().max(1), blocks: 1 }, task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_every_position_once() {
+        for (c, h, w) in [(1, 1, 1), (20, 7, 5), (9, 1, 13), (8, 0, 4)] {
+            for cut in [
+                Cut { height: 1, width: 1, blocks: 1 },
+                Cut { height: 3, width: 2, blocks: 2 },
+                Cut { height: 99, width: 99, blocks: 99 },
+            ] {
+                let mut map = FeatureMap::zeros(c, h, w);
+                map.for_each_tile(cut, |mut tile| {
+                    for block in tile.blocks.clone() {
+                        for y in tile.y.clone() {
+                            tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
+                        }
+                    }
+                });
+                assert!(map.to_planes().iter().all(|v| *v == 1.0));
+                assert!(map.data_mut().iter().sum::<f32>() as usize == c.div_ceil(8) * 8 * h * w);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "outside the tile")]
+    fn a_tile_gives_no_row_of_another() {
+        FeatureMap::zeros(8, 2, 2).for_each_tile(Cut { height: 1, width: 2, blocks: 1 }, |mut tile| {
+            tile.row_mut(0, tile.y.end);
+        });
+    }
+}

@@ -1,0 +1,6 @@
+//! Neural style transfer on the CPU.
+#![warn(missing_docs)]
+
+pub mod error;
+pub mod kernels;
+pub use error::{Error, Result};

@@ -1,0 +1,134 @@
+//! From a picture to a file's bytes.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::codecs::tiff::TiffEncoder;
+use image::codecs::webp::WebPEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::Picture;
+use crate::error::{Error, Result};
+
+/// Of 100: the loss can't be seen, and a file is a fraction of the PNG's size.
+const JPEG_QUALITY: u8 = 95;
+
+/// A file format that pictures are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutputFormat {
+    /// PNG: lossless, with alpha.
+    Png,
+    /// JPEG: quality 95, no alpha.
+    Jpeg,
+    /// WebP in its lossless form, with alpha.
+    WebP,
+    /// TIFF: uncompressed, with alpha.
+    Tiff,
+}
+
+impl OutputFormat {
+    /// The format that the extension of `path` asks for: png, jpg, jpeg, webp, tif or tiff, in upper or
+    /// lower case.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownFormat`] where it is none of these.
+    pub fn of(path: &Path) -> Result<Self> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match extension.as_str() {
+            "png" => Ok(Self::Png),
+            "jpg" | "jpeg" => Ok(Self::Jpeg),
+            "webp" => Ok(Self::WebP),
+            "tif" | "tiff" => Ok(Self::Tiff),
+            _ => Err(Error::UnknownFormat { path: path.to_owned() }),
+        }
+    }
+
+    /// The format's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::WebP => "WebP",
+            Self::Tiff => "TIFF",
+        }
+    }
+
+    /// The most pixels that a side may have in this format.
+    pub fn longest_side(self) -> usize {
+        match self {
+            Self::Png => 0x7FFF_FFFF,
+            Self::Jpeg => 0xFFFF,
+            Self::WebP => 0x3FFF,
+            Self::Tiff => 0xFFFF_FFFF,
+        }
+    }
+
+    /// Checks that the format can hold a picture of `width`×`height` pixels. Worth a call before long
+    /// work, as soon as the size is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where a side is longer than [`longest_side`](Self::longest_side).
+    pub fn check_size(self, width: usize, height: usize) -> Result<()> {
+        let (name, longest) = (self.name(), self.longest_side());
+        if width.max(height) <= longest {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            name,
+            format!("a side has at most {longest} pixels, not {width}×{height}: use a smaller --size or .png"),
+        ))
+    }
+}
+
+/// [`Picture::encode`].
+pub(super) fn encode(picture: &Picture, format: OutputFormat) -> Result<Vec<u8>> {
+    format.check_size(picture.width(), picture.height())?;
+    let (pixels, colour) = match picture.alpha() {
+        Some(_) if format == OutputFormat::Jpeg => (samples(&picture.over([1.0; 3])), ExtendedColorType::Rgb8),
+        Some(_) => (samples(picture), ExtendedColorType::Rgba8),
+        None => (samples(picture), ExtendedColorType::Rgb8),
+    };
+    // No side is longer than `longest_side`.
+    let (width, height) = (picture.width() as u32, picture.height() as u32);
+
+    let mut bytes = Vec::new();
+    let encoded = match format {
+        OutputFormat::Png => {
+            PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+                .write_image(&pixels, width, height, colour)
+        }
+        OutputFormat::Jpeg => JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
+            .write_image(&pixels, width, height, colour),
+        OutputFormat::WebP => {
+            WebPEncoder::new_lossless(&mut bytes).write_image(&pixels, width, height, colour)
+        }
+        OutputFormat::Tiff => {
+            TiffEncoder::new(Cursor::new(&mut bytes)).write_image(&pixels, width, height, colour)
+        }
+    };
+    encoded.map_err(|error| Error::invalid(format.name(), error.to_string()))?;
+    Ok(bytes)
+}
+
+/// The picture's samples, pixel by pixel: RGB, or RGBA where it has alpha.
+fn samples(picture: &Picture) -> Vec<u8> {
+    let planes = picture.planes();
+    let mut samples = Vec::with_capacity(4 * picture.width() * picture.height());
+    for y in 0..picture.height() {
+        for x in 0..picture.width() {
+            samples.extend((0..3).map(|colour| level(planes[[colour, y, x]])));
+            samples.extend(picture.alpha().map(|alpha| level(alpha[[y, x]])));
+        }
+    }
+    samples
+}
+
+/// The nearest of the 256 levels. The cast saturates, and makes 0 of NaN.
+fn level(value: f32) -> u8 {
+    (value * 255.0).round() as u8
+}

@@ -1,0 +1,82 @@
+//! Where pictures go: a file or standard output.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{OutputFormat, Picture};
+use crate::error::{Error, Result};
+use crate::whole_file;
+
+/// Where a picture will be written. It is made before the work starts, and finds then what would keep
+/// the picture from being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The file, or `-`.
+    path: PathBuf,
+    format: OutputFormat,
+}
+
+impl Output {
+    /// The file `path`, in the format that its extension asks for, or for `-` standard output, as PNG.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownFormat`] where the extension isn't that of an [`OutputFormat`];
+    /// [`Error::Write`] where `path` is a folder or a write-protected file, or its folder doesn't exist or
+    /// can't be written.
+    pub fn new(path: &Path) -> Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self { path: path.to_owned(), format: OutputFormat::Png });
+        }
+        let format = OutputFormat::of(path)?;
+        whole_file::check_writable(path)?;
+        Ok(Self { path: path.to_owned(), format })
+    }
+
+    /// The file, or `-` for standard output.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The format that pictures are written in.
+    pub fn format(&self) -> OutputFormat {
+        self.format
+    }
+
+    /// Whether pictures go to standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// The file beside this one for the picture of a step: `out-0050.png` beside `out.png`. `None` for
+    /// standard output.
+    pub fn numbered(&self, step: usize) -> Option<Self> {
+        if self.is_stdout() {
+            return None;
+        }
+        let mut name = OsString::from(self.path.file_stem()?);
+        name.push(format!("-{step:04}."));
+        name.push(self.path.extension()?);
+        Some(Self { path: self.path.with_file_name(name), format: self.format })
+    }
+
+    /// Writes the picture. A file is replaced only once the new one is whole on the disk; whatever fails
+    /// before then, a file that was there stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] where the disk is full, the reader of standard output is gone and the like;
+    /// [`Error::Invalid`] where the picture is too large for the format.
+    pub fn write(&self, picture: &Picture) -> Result<()> {
+        let bytes = picture.encode(self.format)?;
+        if !self.is_stdout() {
+            return whole_file::write_whole(&self.path, &bytes);
+        }
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(&bytes)
+            .and_then(|()| stdout.flush())
+            .map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+}

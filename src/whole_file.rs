@@ -1,0 +1,107 @@
+//! Files that appear whole or not at all: an existing file is replaced only by a complete new one.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// Checks that [`write_whole`] will be able to write `path`: that its folder exists and takes new
+/// files, and that what is at `path`, if anything, may be replaced. Leaves nothing behind. Meant to be
+/// called before long work, so that the work isn't lost at its end.
+///
+/// # Errors
+///
+/// [`Error::Write`] where `path` is a folder or a write-protected file, or its folder doesn't exist or
+/// can't be written.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let check = || match Target::of(path)? {
+        Target::Replaced { folder, .. } => temporary_file(&folder)?.close(),
+        // To open a pipe would wait for its reader.
+        Target::Device => Ok(()),
+    };
+    check().map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// Writes `bytes` to the file `path`, which is created or replaced only once all of them are on the
+/// disk: whatever fails before then, a file that was there stays as it was, and nothing else is left.
+///
+/// A new file has the permissions of any new file, a replaced one keeps its own. A symbolic link stays
+/// a link: the file that it points to is replaced. A device or a pipe is written to directly.
+///
+/// # Errors
+///
+/// [`Error::Write`] where the file can't be created, written or renamed, such as when the disk is full.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || match Target::of(path)? {
+        Target::Replaced { file, folder, permissions } => replace(&file, &folder, permissions, bytes),
+        Target::Device => OpenOptions::new().write(true).open(path)?.write_all(bytes),
+    };
+    write().map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// What a path leads to.
+enum Target {
+    /// A regular file in `folder`, or none yet. `permissions` are those of the file that is there.
+    Replaced { file: PathBuf, folder: PathBuf, permissions: Option<Permissions> },
+    /// A device or a pipe, which a file must never replace.
+    Device,
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        let (file, permissions) = match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+            }
+            Ok(found) if !found.is_file() => return Ok(Self::Device),
+            Ok(found) if found.permissions().readonly() => {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected"));
+            }
+            Ok(found) => (fs::canonicalize(path)?, Some(found.permissions())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_owned(), None),
+            Err(error) => return Err(error),
+        };
+        Ok(Self::Replaced { folder: folder_of(&file)?, file, permissions })
+    }
+}
+
+/// The folder that holds `file`, known to exist.
+fn folder_of(file: &Path) -> io::Result<PathBuf> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(folder.to_owned()),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            format!("{} is not a folder", folder.display()),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(io::Error::new(error.kind(), format!("there is no folder {}", folder.display())))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn replace(file: &Path, folder: &Path, permissions: Option<Permissions>, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = temporary_file(folder)?;
+    let handle = temporary.as_file_mut();
+    handle.write_all(bytes)?;
+    if let Some(permissions) = permissions {
+        handle.set_permissions(permissions)?;
+    }
+    // Some disks are found to be full only here, and a rename must not overtake the data.
+    handle.sync_all()?;
+    temporary.persist(file).map_err(|failed| failed.error)?;
+    Ok(())
+}
+
+/// An empty file in `folder` that is removed when dropped. `File::create_new` gives it the permissions
+/// of any new file; `NamedTempFile::new_in` would hide it from everyone but its owner.
+fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(".impasto-").make_in(folder, |path| File::create_new(path))
+}
