@@ -16,6 +16,7 @@ pub mod peak;
 mod portable;
 pub mod reduce;
 pub mod scratch;
+pub mod sgemm;
 pub mod simd;
 pub mod tiles;
 

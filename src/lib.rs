@@ -3,4 +3,5 @@
 
 pub mod error;
 pub mod kernels;
+pub mod layers;
 pub use error::{Error, Result};

@@ -128,7 +128,9 @@ impl FeatureMap {
 
     /// Bytes that a map of this shape takes.
     pub fn bytes_of(channels: usize, height: usize, width: usize) -> u64 {
-        (channels.div_ceil(BLOCK) * BLOCK * size_of::<f32>()) as u64 * (height + 2) as u64 * (width + 2) as u64
+        (channels.div_ceil(BLOCK) * BLOCK * size_of::<f32>()) as u64
+            * (height + 2) as u64
+            * (width + 2) as u64
     }
 }
 
@@ -139,8 +141,7 @@ mod tests {
     #[test]
     fn planes_survive_the_blocked_layout() {
         for (c, h, w) in [(1, 1, 1), (3, 2, 5), (8, 3, 3), (17, 4, 1), (2, 0, 3)] {
-            let planes =
-                Array3::from_shape_fn((c, h, w), |(c, y, x)| 1.0 + (c * 100 + y * 10 + x) as f32);
+            let planes = Array3::from_shape_fn((c, h, w), |(c, y, x)| 1.0 + (c * 100 + y * 10 + x) as f32);
             let map = FeatureMap::from_planes(planes.view());
             assert_eq!(map.to_planes(), planes);
             let border_and_padding = map.data.iter().filter(|v| **v == 0.0).count();

@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::aligned::AlignedVec;
 use super::simd::{Isa, Kernel, Simd};
 
@@ -30,36 +32,40 @@ pub struct PackedMatrix {
 }
 
 impl PackedMatrix {
-    /// Packs the `depth`×`columns` matrix of `value(row, column)`, in groups of `group` rows.
+    /// Packs a `depth`×`columns` matrix, in groups of `group` rows. Its element (row, column) is
+    /// `source[row_start(row) + column · column_stride]`.
     pub fn new(
         isa: Isa,
-        depth: usize,
-        columns: usize,
+        (depth, columns): (usize, usize),
         group: usize,
-        value: impl Fn(usize, usize) -> f32,
+        source: &[f32],
+        row_start: impl Fn(usize) -> usize + Sync,
+        column_stride: usize,
     ) -> Self {
         assert!((1..=GROUP_DEPTH).contains(&group), "a group of {group} rows");
         let Geometry { lanes, panel, .. } = isa.run(GeometryOf);
         let padded = columns.next_multiple_of(lanes);
         let mut data = AlignedVec::zeros(depth * padded);
-        for rows in groups(depth, group) {
+        data.par_chunks_mut((group * padded).max(1)).enumerate().for_each(|(index, packed)| {
+            let rows = index * group..(index * group + group).min(depth);
             for left in (0..padded).step_by(panel) {
                 let width = panel.min(padded - left);
-                let start = rows.start * padded + left * rows.len();
-                let packed = &mut data[start..start + rows.len() * width];
-                for (packed_row, row) in packed.chunks_exact_mut(width).zip(rows.clone()) {
-                    for (to, column) in packed_row.iter_mut().zip(left..columns) {
-                        *to = value(row, column);
+                let packed = &mut packed[left * rows.len()..][..rows.len() * width];
+                for (packed, row) in packed.chunks_exact_mut(width).zip(rows.clone()) {
+                    let start = row_start(row);
+                    for (to, column) in packed.iter_mut().zip(left..columns) {
+                        *to = source[start + column * column_stride];
                     }
                 }
             }
-        }
+        });
         Self { isa, depth, columns: padded, group, data }
     }
 
     /// The groups that the depth is cut into.
     pub fn groups(&self) -> impl Iterator<Item = Range<usize>> {
-        groups(self.depth, self.group)
+        let Self { depth, group, .. } = *self;
+        (0..depth).step_by(group).map(move |start| start..(start + group).min(depth))
     }
 
     /// Columns, with the zeros that pad them to whole vectors.
@@ -97,10 +103,6 @@ impl PackedMatrix {
             [..rows.len() * columns.len()];
         self.isa.run(Multiply { depth: rows.len(), a, b: panel, c, width: columns.len(), accumulate });
     }
-}
-
-fn groups(depth: usize, group: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..depth).step_by(group).map(move |start| start..(start + group).min(depth))
 }
 
 /// What the layout of the operands takes from the instruction set.
@@ -238,15 +240,14 @@ mod tests {
         let value = |i: usize| ((i as u64 + 1).wrapping_mul(seed | 1) % 2003) as f32 / 1001.0 - 1.0;
         let a: Vec<f32> = (0..rows * depth).map(value).collect();
         let b: Vec<f32> = (0..depth * columns).map(|i| value(i + 7)).collect();
-        let packed = PackedMatrix::new(isa, depth, columns, group, |k, n| b[k * columns + n]);
+        let packed = PackedMatrix::new(isa, (depth, columns), group, &b, |k| k * columns, 1);
         let padded_rows = rows.next_multiple_of(packed.tile_rows());
         let width = packed.columns();
         let mut c = vec![f32::NAN; padded_rows * width];
         for group in packed.groups() {
             let mut panel = vec![0.0; padded_rows * GROUP_DEPTH];
             for row in 0..rows {
-                panel[row * GROUP_DEPTH..][..group.len()]
-                    .copy_from_slice(&a[row * depth..][group.clone()]);
+                panel[row * GROUP_DEPTH..][..group.len()].copy_from_slice(&a[row * depth..][group.clone()]);
             }
             let accumulate = group.start > 0;
             packed.multiply(&panel, group, 0..width, &mut c, accumulate);
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn sizes_at_and_around_the_block_edges() {
         for isa in Isa::available() {
-            let empty = PackedMatrix::new(isa, 1, 1, 1, |_, _| 0.0);
+            let empty = PackedMatrix::new(isa, (1, 1), 1, &[0.0], |_| 0, 1);
             let (mr, nr) = (empty.tile_rows(), empty.panel());
             for rows in [0, 1, mr - 1, mr, mr + 1, 3 * mr] {
                 for columns in [0, 1, 3, nr / 2, nr - 1, nr, nr + 1, 2 * nr + nr / 2] {

@@ -25,8 +25,7 @@ pub const fn blocks_per_group(kernel: usize) -> usize {
 
 /// The input channel and the kernel's tap (row · k + column) of a patch matrix's `column`.
 pub fn channel_and_tap(channels: usize, kernel: usize, column: usize) -> (usize, usize) {
-    let (block, within) =
-        (column / (BLOCK * kernel * kernel), column % (BLOCK * kernel * kernel));
+    let (block, within) = (column / (BLOCK * kernel * kernel), column % (BLOCK * kernel * kernel));
     let used = BLOCK.min(channels - block * BLOCK);
     (block * BLOCK + within % used, within / used)
 }

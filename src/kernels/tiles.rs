@@ -43,6 +43,22 @@ impl Tile<'_> {
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), self.x.len() * BLOCK) }
     }
 
+    /// The tile's parts of rows `y` and `y + 1` of `block`; the second is empty where the tile ends before it.
+    pub fn row_pair_mut(&mut self, block: usize, y: usize) -> [&mut [f32]; 2] {
+        if !self.y.contains(&(y + 1)) {
+            return [self.row_mut(block, y), &mut []];
+        }
+        let first: *mut [f32] = self.row_mut(block, y);
+        // SAFETY: as in `row_mut`; the two rows are different memory, and the tile stays borrowed for both.
+        [unsafe { &mut *first }, self.row_mut(block, y + 1)]
+    }
+
+    /// Every (block, row) of the tile.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let y = self.y.clone();
+        self.blocks.clone().flat_map(move |block| y.clone().map(move |y| (block, y)))
+    }
+
     /// Positions in the tile.
     pub fn positions(&self) -> usize {
         self.y.len() * self.x.len()

@@ -1,0 +1,91 @@
+//! Local response normalisation, of network A-LRN only.
+//!
+//! Krizhevsky, Sutskever and Hinton 2012, section 3.3: y_c = x_c · s_c^−β with s_c = k + α Σ x_j² over the five
+//! channels around c, k = 2, α = 1e-4, β = 0.75.
+
+use crate::kernels::FeatureMap;
+use crate::kernels::feature_map::BLOCK;
+use crate::kernels::scratch;
+use crate::kernels::tiles::{Cut, Tile};
+
+use super::Finish;
+
+const K: f32 = 2.0;
+const ALPHA: f32 = 1e-4;
+const BETA: f32 = 0.75;
+/// Channels on either side.
+const REACH: usize = 2;
+
+/// Y from X, both C×H×W.
+pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
+    assert_eq!((x.channels(), x.height(), x.width()), (y.channels(), y.height(), y.width()));
+    for_each_position(y, |tile, row, column| {
+        scratch::with([x.channels(), 0], |features, _| {
+            gather(features, |block| &x.row(block, row)[column * BLOCK..]);
+            let at = (column - tile.x.start) * BLOCK;
+            for c in 0..features.len() {
+                let y = features[c] * scale(features, c).powf(-BETA);
+                tile.row_mut(c / BLOCK, row)[at + c % BLOCK] = y;
+            }
+        });
+    });
+}
+
+/// dX_c = dY_c · s_c^−β − 2αβ x_c Σ dY_j x_j s_j^(−β−1) over the channels j around c; finished and written
+/// over X.
+pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+    assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
+    let channels = x.channels();
+    for_each_position(x, |tile, row, column| {
+        scratch::with([channels, channels], |features, gradients| {
+            let at = (column - tile.x.start) * BLOCK;
+            for (block, features) in features.chunks_mut(BLOCK).enumerate() {
+                features.copy_from_slice(&tile.row_mut(block, row)[at..at + features.len()]);
+            }
+            gather(gradients, |block| &dy.row(block, row)[column * BLOCK..]);
+            for block in tile.blocks.clone() {
+                let mut dx = [0.0; BLOCK];
+                for (c, dx) in (block * BLOCK..channels).zip(&mut dx) {
+                    let spread: f32 = around(channels, c)
+                        .map(|j| gradients[j] * features[j] * scale(features, j).powf(-BETA - 1.0))
+                        .sum();
+                    *dx = gradients[c] * scale(features, c).powf(-BETA)
+                        - 2.0 * ALPHA * BETA * features[c] * spread;
+                }
+                let tap = finish.tap.and_then(|tap| tap.row(block, row)[column * BLOCK..].first_chunk());
+                if let Some(x) = tile.row_mut(block, row)[at..].first_chunk_mut() {
+                    finish.write(x, &dx, tap);
+                }
+            }
+        });
+    });
+}
+
+/// s_c of the features at one position.
+fn scale(features: &[f32], c: usize) -> f32 {
+    K + ALPHA * around(features.len(), c).map(|j| features[j] * features[j]).sum::<f32>()
+}
+
+/// The channels at most [`REACH`] from `c`.
+fn around(channels: usize, c: usize) -> std::ops::Range<usize> {
+    c.saturating_sub(REACH)..(c + REACH + 1).min(channels)
+}
+
+/// The channels of one position from its blocks.
+fn gather<'a>(features: &mut [f32], block_of: impl Fn(usize) -> &'a [f32]) {
+    for (block, features) in features.chunks_mut(BLOCK).enumerate() {
+        features.copy_from_slice(&block_of(block)[..features.len()]);
+    }
+}
+
+/// Calls `work` with a tile of all channels, the row and the column, for every position.
+fn for_each_position(map: &mut FeatureMap, work: impl Fn(&mut Tile, usize, usize) + Sync) {
+    let cut = Cut { height: 1, width: map.width().max(1), blocks: map.blocks().max(1) };
+    map.for_each_tile(cut, |mut tile| {
+        for row in tile.y.clone() {
+            for column in tile.x.clone() {
+                work(&mut tile, row, column);
+            }
+        }
+    });
+}
