@@ -21,13 +21,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
+from torch import Tensor
 
 import stable_safetensors
 import tiny_networks
 import vgg_names
-from vgg_torch import LossSpec, Objective, Vgg
+from vgg_torch import LossSpec, Objective, Vgg, load_vgg19
+
+Pictures = dict[str, Tensor]
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "reference"
 PAPER = {"form": "gatys", "alpha": 1.0, "beta": 1000.0, "gamma": 1e-3}
@@ -36,7 +38,7 @@ STRONG_TV = RELATIVE | {"gamma": 50.0}  # enough for the gradient's check to see
 REAL_SAMPLES = 512
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,11 +61,10 @@ def main():
         write_real_cases(arguments.out, arguments.vgg19, pictures)
 
 
-def write_loss_cases(folder, networks, pictures):
+def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures) -> None:
     """The cases with a loss and its gradient, on the small networks."""
     vgg19 = networks["tiny_vgg19"]
-    taps = vgg_names.layers("vgg19")
-    taps = taps[: taps.index("relu5_1") + 1]
+    taps = vgg_names.layers_to("vgg19", "relu5_1")
     # To stay small: not the large maps before their ReLU, and with average pooling what it changes.
     stored = {
         "max": [tap for tap in taps if not tap.startswith(("conv1_", "conv2_"))],
@@ -95,7 +96,7 @@ def write_loss_cases(folder, networks, pictures):
     lrn.write(folder / "case_lrn.safetensors", pictures, features)
 
 
-def write_classifier_cases(folder, networks, pictures):
+def write_classifier_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures) -> None:
     """The cases with a whole network's answer to the enlarged grid."""
     side = vgg_names.POOLED_SIDE * 32 // pictures["grid"].shape[-1]
     picture = pictures["grid"].repeat_interleave(side, 1).repeat_interleave(side, 2)
@@ -111,14 +112,10 @@ def write_classifier_cases(folder, networks, pictures):
             write(folder / case, {"probabilities": vgg.probabilities(picture)}, metadata)
 
 
-def write_real_cases(folder, weights_file, pictures):
+def write_real_cases(folder: Path, weights_file: Path, pictures: Pictures) -> None:
     """The loss cases of a real VGG-19, with a sample of each ReLU's values."""
-    with safe_open(weights_file, "pt") as file:
-        weights = {name: file.get_tensor(name).double() for name in file.keys()}
-        preprocessing = file.metadata()["preprocessing"]
-    vgg = Vgg("vgg19", weights, preprocessing)
-    taps = vgg_names.layers("vgg19")
-    taps = [tap for tap in taps[: taps.index("relu5_1") + 1] if tap.startswith("relu")]
+    vgg = load_vgg19(weights_file, "relu5_1", torch.float64)
+    taps = [tap for tap in vgg_names.layers_to("vgg19", "relu5_1") if tap.startswith("relu")]
     for pooling in ("max", "average"):
         for loss in (RELATIVE, PAPER):
             case = LossCase(vgg, "vgg19", pooling, LossSpec(**loss))
@@ -134,26 +131,28 @@ def write_real_cases(folder, weights_file, pictures):
 class LossCase:
     """One loss of the picture `image` on one network."""
 
-    def __init__(self, vgg, weights_name, pooling, spec, style="style"):
+    def __init__(self, vgg: Vgg, weights_name: str, pooling: str, spec: LossSpec, style: str = "style"):
         self.vgg = Vgg(vgg.network, vgg.weights, vgg.preprocessing, pooling)
         self.weights_name, self.spec, self.style = weights_name, spec, style
 
-    def features(self, pictures, taps):
+    def features(self, pictures: Pictures, taps: list[str]) -> dict[str, Tensor]:
         """Feature maps of the picture, by tap."""
         return self.vgg.features(pictures["image"], taps)
 
-    def write(self, path, pictures, features=(), more_metadata=()):
+    def write(
+        self, path: Path, pictures: Pictures, features: dict | None = None, strides: dict | None = None
+    ) -> None:
         """Evaluates the loss and writes the case."""
         objective = Objective(self.vgg, self.spec, pictures["content"], pictures[self.style])
         terms, gradient = objective.terms_and_gradient(pictures["image"])
-        tensors = {f"features.{tap}": maps for tap, maps in dict(features).items()}
+        tensors = {f"features.{tap}": maps for tap, maps in (features or {}).items()}
         tensors["gradient"] = gradient
         scalars = {"tv": terms.tv, "loss": terms.total}
         scalars |= {f"content.{tap}": value for tap, value in terms.content.items()}
         scalars |= {f"style.{tap}": value for tap, value in terms.style.items()}
-        write(path, tensors, self.metadata() | dict(more_metadata), scalars)
+        write(path, tensors, self.metadata() | (strides or {}), scalars)
 
-    def metadata(self):
+    def metadata(self) -> dict[str, str]:
         """What the case is of, as safetensors metadata."""
         return {
             "weights": f"{self.weights_name}.safetensors",
@@ -171,12 +170,12 @@ class LossCase:
         }
 
 
-def layer_list(weights):
+def layer_list(weights: dict[str, float]) -> str:
     """Layers and weights as in `relu1_1=0.2,relu2_1=0.2`."""
     return ",".join(f"{layer}={weight!r}" for layer, weight in weights.items())
 
 
-def make_pictures():
+def make_pictures() -> Pictures:
     """The pictures of the loss cases (the style's size differs on purpose) and the classifiers' grid."""
     generator = np.random.default_rng(2015)
     return {
@@ -188,7 +187,7 @@ def make_pictures():
     }
 
 
-def random_picture(generator, height, width):
+def random_picture(generator: np.random.Generator, height: int, width: int) -> Tensor:
     """A 3×H×W picture of smooth blobs with a little fine noise."""
     coarse = torch.from_numpy(generator.random((1, 3, 7, 7)))
     smooth = torch.nn.functional.interpolate(
@@ -197,19 +196,19 @@ def random_picture(generator, height, width):
     return whole_255ths(smooth.numpy() + generator.normal(0, 0.04, (3, height, width)))
 
 
-def whole_255ths(values):
+def whole_255ths(values: np.ndarray) -> Tensor:
     """Values an 8-bit picture can hold, as float64 that float32 holds exactly."""
     levels = np.rint(np.clip(values, 0, 1) * 255)
     return torch.from_numpy((levels / 255).astype(np.float32).astype(np.float64))
 
 
-def write(path, tensors, metadata, scalars=()):
+def write(path: Path, tensors: dict, metadata: dict[str, str], scalars: dict | None = None) -> None:
     """Writes tensors, float64 ones as float32, and scalars as they are; says so."""
     kept = {
         name: (value.float() if value.dtype == torch.float64 else value).contiguous()
         for name, value in tensors.items()
     }
-    stable_safetensors.save(path, kept | dict(scalars), metadata, save_file)
+    stable_safetensors.save(path, kept | (scalars or {}), metadata, save)
     print(f"{path.name}: {path.stat().st_size / 1000:.1f} kB")
 
 

@@ -49,6 +49,18 @@ impl<'a> Taps<'a> {
 }
 
 impl Finish<'_> {
+    /// The gradient by features that nothing but the loss looks at, over the features `x`.
+    pub fn alone(self, x: &mut FeatureMap) {
+        x.for_each_strip(|mut tile| {
+            for (block, y) in tile.rows() {
+                let mut taps = Taps::of_row(self, block, y, tile.x.clone());
+                for x in tile.row_mut(block, y).as_chunks_mut().0 {
+                    self.write(x, &[0.0; BLOCK], taps.next());
+                }
+            }
+        });
+    }
+
     /// Writes the gradient of one position's block of channels over its features.
     #[inline(always)]
     fn write(self, x: &mut [f32; BLOCK], gradient: &[f32; BLOCK], tap: Option<&[f32; BLOCK]>) {

@@ -97,7 +97,7 @@ impl Picture {
     ///
     /// # Panics
     ///
-    /// If a side is 0 or doesn't fit 32 bits.
+    /// If a side is 0.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         resize::resized(self, width, height)
     }

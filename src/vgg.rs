@@ -1,8 +1,9 @@
-//! VGG as data: table 1 of Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
-//! Recognition" (2014, arXiv:1409.1556), its layers' names, and how a picture is prepared for it.
+//! VGG as data: table 1 of Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale
+//! Image Recognition" (2014, arXiv:1409.1556), its layers' names, and how a picture is prepared for it.
 //!
-//! All six networks share one plan: five groups of convolutions, each convolution followed by a ReLU and each
-//! group by a 2×2 pool of stride 2, then three dense layers. They differ in how many convolutions a group has.
+//! All six networks share one plan: five groups of convolutions, each convolution followed by a ReLU
+//! and each group by a 2×2 pool of stride 2, then three dense layers. They differ in how many
+//! convolutions a group has.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -21,7 +22,8 @@ const CHANNELS: [usize; GROUPS] = [64, 128, 256, 512, 512];
 /// The paper's width of each dense layer: fc6, fc7, fc8.
 pub const DENSE: [usize; 3] = [4096, 4096, 1000];
 
-/// Width and height of pool5 for the 224×224 picture that the classifier was trained on, which is what fc6 takes.
+/// Width and height of pool5 for the 224×224 picture that the classifier was trained on, which is what
+/// fc6 takes.
 pub const POOLED_SIDE: usize = 7;
 
 /// A column of the paper's table 1.
@@ -45,7 +47,8 @@ impl Architecture {
     /// The whole table, in its order.
     pub const ALL: [Self; 6] = [Self::A, Self::ALrn, Self::B, Self::C, Self::D, Self::E];
 
-    /// Deepest first, and of two as deep the plainer first: which network to try or to prefer before which.
+    /// Deepest first, and of two as deep the plainer first: which network to try or to prefer before
+    /// which.
     pub(crate) const DEEPEST_FIRST: [Self; 6] = [Self::E, Self::D, Self::C, Self::B, Self::A, Self::ALrn];
 
     /// The name used on the command line and in weights files: `vgg19`.
@@ -187,7 +190,8 @@ impl Convolution {
     }
 }
 
-/// A feature layer by the field's names. Layers of one network are ordered as the forward pass runs them.
+/// A feature layer by the field's names. Layers of one network are ordered as the forward pass runs
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layer {
     /// `convB_I`: a convolution with its bias, before the ReLU.
@@ -214,8 +218,8 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// Pixels of the picture from one of the layer's positions to the next: its maps have ⌊side / stride⌋
-    /// positions along a side of the picture.
+    /// Pixels of the picture from one of the layer's positions to the next: its maps have ⌊side /
+    /// stride⌋ positions along a side of the picture.
     pub fn stride(self) -> usize {
         match self {
             Self::Conv { group, .. } | Self::Relu { group, .. } => 1 << (group - 1),
@@ -297,14 +301,18 @@ impl Preprocessing {
     /// How each of the network's input channels comes from the picture.
     pub fn channels(self) -> [InputChannel; PICTURE_CHANNELS] {
         match self {
-            Self::Caffe => [(2, 103.939), (1, 116.779), (0, 123.68)]
-                .map(|(plane, mean)| InputChannel { plane, scale: 255.0, offset: -mean }),
-            Self::Torchvision => [(0, 0.485, 0.229), (1, 0.456, 0.224), (2, 0.406, 0.225)]
-                .map(|(plane, mean, deviation): (_, f64, f64)| InputChannel {
+            Self::Caffe => [(2, 103.939), (1, 116.779), (0, 123.68)].map(|(plane, mean)| InputChannel {
+                plane,
+                scale: 255.0,
+                offset: -mean,
+            }),
+            Self::Torchvision => [(0, 0.485, 0.229), (1, 0.456, 0.224), (2, 0.406, 0.225)].map(
+                |(plane, mean, deviation): (_, f64, f64)| InputChannel {
                     plane,
                     scale: (1.0 / deviation) as f32,
                     offset: (-mean / deviation) as f32,
-                }),
+                },
+            ),
         }
     }
 }
@@ -375,7 +383,11 @@ mod tests {
             );
         }
         let message = Architecture::ALrn.layer("conv1_2").unwrap_err().to_string();
-        assert!(message.ends_with("conv and relu 1_1, 2_1, 3_1 to 3_2, 4_1 to 4_2, 5_1 to 5_2, norm1, pool1 to pool5"));
+        assert!(
+            message.ends_with(
+                "conv and relu 1_1, 2_1, 3_1 to 3_2, 4_1 to 4_2, 5_1 to 5_2, norm1, pool1 to pool5"
+            )
+        );
     }
 
     #[test]

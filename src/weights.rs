@@ -1,8 +1,10 @@
-//! A network's weights in a safetensors file, read where they lie: mapped into memory from disk, or part of the
-//! program. Opening parses the header and checks every shape; no weight is read until it is asked for.
+//! A network's weights in a safetensors file, read where they lie: mapped into memory from disk, or
+//! part of the program. Opening parses the header and checks every shape; no weight is read until it is
+//! asked for.
 //!
-//! A file may stop after any layer (style transfer needs nothing behind conv5_1), may be slimmer or wider than the
-//! paper's network, and may hold F32, F16 or BF16. Its tensors are called as one [`Naming`] says.
+//! A file may stop after any layer (style transfer needs nothing behind conv5_1), may be slimmer or
+//! wider than the paper's network, and may hold F32, F16 or BF16. Its tensors are called as one
+//! [`Naming`] says.
 
 mod bytes;
 mod header;
@@ -22,7 +24,7 @@ use header::Header;
 use naming::WeightLayer;
 use network::{Extent, Network};
 
-pub use locate::{Installed, Places};
+pub use locate::{Installed, Places, data_folder};
 pub use naming::Naming;
 pub use tensor::{Dtype, Tensor};
 
@@ -66,13 +68,14 @@ pub struct DenseTensors<'a> {
 impl Weights {
     /// Opens a safetensors file by mapping it into memory, which takes milliseconds at any size.
     ///
-    /// The file must stay as it is for as long as the `Weights` live: where another process writes into it the
-    /// weights change, and where it is cut short the next read of them kills the program (SIGBUS on Unix).
-    /// Renaming another file over it is safe.
+    /// The file must stay as it is for as long as the `Weights` live: where another process writes into
+    /// it the weights change, and where it is cut short the next read of them kills the program
+    /// (SIGBUS on Unix). Renaming another file over it is safe.
     ///
     /// # Errors
-    /// [`Error::Read`] where the file does not exist or can't be mapped. [`Error::Weights`], with the layer, what
-    /// was expected and what was found, where it is not a whole safetensors file of a network in VGG's table.
+    /// [`Error::Read`] where the file does not exist or can't be mapped. [`Error::Weights`], with the
+    /// layer, what was expected and what was found, where it is not a whole safetensors file of a
+    /// network in VGG's table.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_owned();
         match Bytes::map(&path) {
@@ -81,8 +84,8 @@ impl Weights {
         }
     }
 
-    /// Takes a safetensors file that is part of the program (`include_bytes!`), which needs no alignment. `name`
-    /// stands where messages have a file's path.
+    /// Takes a safetensors file that is part of the program (`include_bytes!`), which needs no
+    /// alignment. `name` stands where messages have a file's path.
     ///
     /// # Errors
     /// [`Error::Weights`] as for [`open`](Self::open).
@@ -93,7 +96,8 @@ impl Weights {
     fn from_bytes(path: PathBuf, bytes: Bytes) -> Result<Self> {
         match Contents::of(&bytes) {
             Ok(contents) => Ok(Self { path, bytes, contents }),
-            Err(reason) => Err(Error::Weights { path, reason }),
+            // It may have names from the file, in which there may be anything, and must stay one line.
+            Err(reason) => Err(Error::Weights { path, reason: reason.replace(char::is_control, "?") }),
         }
     }
 
@@ -114,8 +118,8 @@ impl Weights {
         self.bytes.len()
     }
 
-    /// The header's metadata: `network` and `preprocessing`, where a file has them, are those in effect, unless
-    /// [`with_preprocessing`](Self::with_preprocessing) said otherwise.
+    /// The header's metadata: `network` and `preprocessing`, where a file has them, are those in
+    /// effect, unless [`with_preprocessing`](Self::with_preprocessing) said otherwise.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.contents.metadata
     }
@@ -125,13 +129,14 @@ impl Weights {
         self.contents.naming
     }
 
-    /// The network, from the metadata's `network` or else from the tensors. A file that stops so early that it fits
-    /// several is taken for the deepest.
+    /// The network, from the metadata's `network` or else from the tensors. A file that stops so early
+    /// that it fits several is taken for the deepest.
     pub fn architecture(&self) -> Architecture {
         self.contents.network.architecture
     }
 
-    /// How the network's input is prepared: from the metadata's `preprocessing`, or else as the naming implies.
+    /// How the network's input is prepared: from the metadata's `preprocessing`, or else as the naming
+    /// implies.
     pub fn preprocessing(&self) -> Preprocessing {
         self.contents.preprocessing
     }
@@ -144,7 +149,8 @@ impl Weights {
         })
     }
 
-    /// Output channels of each of the [`convolutions`](Self::convolutions): the file's, not the paper's.
+    /// Output channels of each of the [`convolutions`](Self::convolutions): the file's, not the
+    /// paper's.
     pub fn widths(&self) -> Vec<usize> {
         self.convolutions().filter_map(|conv| Some(self.convolution(&conv)?.bias.len())).collect()
     }
@@ -171,7 +177,8 @@ impl Weights {
     /// The feature layer with this name, which the file's convolutions must reach.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] where the network has no such layer, [`Error::Weights`] where the file stops before it.
+    /// [`Error::UnknownLayer`] where the network has no such layer, [`Error::Weights`] where the file
+    /// stops before it.
     pub fn layer(&self, name: &str) -> Result<Layer> {
         let layer = self.architecture().layer(name)?;
         match self.layers().last() {
@@ -186,7 +193,9 @@ impl Weights {
     pub fn not_finite(&self, tensor: &Tensor<'_>) -> Error {
         let label = self.contents.network.label(tensor.name);
         self.error(match tensor.first_not_finite() {
-            Some((index, value)) => format!("{label}: expected finite values, found {value} at index {index}"),
+            Some((index, value)) => {
+                format!("{label}: expected finite values, found {value} at index {index}")
+            }
             None => format!("{label}: expected finite values"),
         })
     }
@@ -216,12 +225,9 @@ impl Contents {
     fn of(bytes: &[u8]) -> Result<Self, String> {
         let header = Header::parse(bytes)?;
         let naming = Naming::of(&header)?;
-        let stated = header.stated("network", Architecture::from_name, &Architecture::ALL.map(Architecture::name))?;
-        let network = match stated {
-            Some(architecture) => Network::of(&header, naming, architecture)
-                .map_err(|faults| format!("its metadata says {architecture}, but {}", faults[0]))?,
-            None => Network::best(&header, naming)?,
-        };
+        let stated =
+            header.stated("network", Architecture::from_name, &Architecture::ALL.map(Architecture::name))?;
+        let network = Network::of(&header, naming, stated)?;
         let preprocessing = header
             .stated("preprocessing", Preprocessing::from_name, &Preprocessing::ALL.map(Preprocessing::name))?
             .unwrap_or(naming.preprocessing());

@@ -61,7 +61,7 @@ impl Target {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected"));
             }
             Ok(found) => (fs::canonicalize(path)?, Some(found.permissions())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_owned(), None),
+            Err(error) if is_missing(&error) => (path.to_owned(), None),
             Err(error) => return Err(error),
         };
         Ok(Self::Replaced { folder: folder_of(&file)?, file, permissions })
@@ -76,15 +76,14 @@ fn folder_of(file: &Path) -> io::Result<PathBuf> {
     };
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => Ok(folder.to_owned()),
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::NotADirectory,
-            format!("{} is not a folder", folder.display()),
-        )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(io::Error::new(error.kind(), format!("there is no folder {}", folder.display())))
-        }
-        Err(error) => Err(error),
+        Err(error) if !is_missing(&error) => Err(error),
+        _ => Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display()))),
     }
+}
+
+/// Whether a path leads nowhere, or through a file as though it were a folder.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn replace(file: &Path, folder: &Path, permissions: Option<Permissions>, bytes: &[u8]) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! Where a file's bytes are: mapped from disk, or part of the program. The one `unsafe` of the weights is here.
+//! Where a file's bytes are: mapped from disk, or part of the program. The one `unsafe` of the weights
+//! is here.
 
 use std::fmt;
 use std::fs::File;
@@ -29,8 +30,9 @@ impl Bytes {
             return Ok(Self::Static(&[])); // not every system maps nothing
         }
         let file = File::open(path)?;
-        // SAFETY: The map is read only, as bytes, for which every value is valid. That nobody changes the file or
-        // cuts it short meanwhile can't be assured from here; `Weights::open` documents it as the caller's risk.
+        // SAFETY: The map is read only, as bytes, for which every value is valid. That nobody changes the
+        // file or cuts it short meanwhile can't be assured from here; `Weights::open` documents it as
+        // the caller's risk.
         let map = unsafe { Mmap::map(&file) }?;
         Ok(Self::Mapped(map))
     }

@@ -1,8 +1,9 @@
-//! The header of a safetensors file: eight bytes of length (little-endian), then JSON with a `__metadata__` map of
-//! strings and, for each tensor, its type, shape and place in the data that follows.
+//! The header of a safetensors file: eight bytes of length (little-endian), then JSON with a
+//! `__metadata__` map of strings and, for each tensor, its type, shape and place in the data that
+//! follows.
 //!
-//! The `safetensors` crate defines the format's types. What it does not do is to say which tensor is wrong and how,
-//! so that is checked here.
+//! The `safetensors` crate defines the format's types. What it does not do is to say which tensor is
+//! wrong and how, so that is checked here.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header of a whole file's bytes, and nothing behind it. `Err` says in one line what is wrong.
+    /// Reads the header of a whole file's bytes, and nothing behind it. `Err` says in one line what is
+    /// wrong.
     pub(super) fn parse(file: &[u8]) -> Result<Self, String> {
         let json = json(file)?;
         let mut entries: Map<String, Value> =
@@ -53,8 +55,9 @@ impl Header {
         }
     }
 
-    /// Checks that each tensor's data is as long as its shape and type say, and that together they fill the rest of
-    /// a file of `file_len` bytes, in which there is nothing else. `label` makes a tensor's name readable.
+    /// Checks that each tensor's data is as long as its shape and type say, and that together they fill
+    /// the rest of a file of `file_len` bytes, in which there is nothing else. `label` makes a
+    /// tensor's name readable.
     pub(super) fn check_extents(
         &self,
         file_len: usize,
@@ -66,24 +69,22 @@ impl Header {
         let mut filled = 0;
         for (name, info) in tensors {
             let (begin, end) = info.data_offsets;
-            let label = || label(name);
+            let (shape, dtype) = (&info.shape, info.dtype);
+            let fault = |what: String| Err(format!("{}: {what}", label(name)));
             if begin != filled {
-                return Err(format!("{}: expected its data at byte {filled}, found {begin}", label()));
+                return fault(format!("expected its data at byte {filled}, found it at {begin}"));
             }
             let Some(size) = byte_len(info) else {
-                return Err(format!("{}: its shape {:?} is too large", label(), info.shape));
+                return fault(format!("expected a shape that fits into memory, found {shape:?}"));
             };
             if end.checked_sub(begin) != Some(size) {
-                let (shape, dtype) = (&info.shape, info.dtype);
-                return Err(format!(
-                    "{}: expected {size} bytes for shape {shape:?} in {dtype}, found bytes {begin} to {end}",
-                    label()
+                return fault(format!(
+                    "expected {size} bytes for shape {shape:?} in {dtype}, found bytes {begin} to {end}"
                 ));
             }
             if end > present {
-                return Err(format!(
-                    "{}: expected data up to byte {end}, found a file with {present} bytes of data: it is truncated",
-                    label()
+                return fault(format!(
+                    "expected data up to byte {end}, found {present} bytes in the file: it is truncated"
                 ));
             }
             filled = end;
@@ -106,7 +107,10 @@ fn json(file: &[u8]) -> Result<&[u8], String> {
         && header.starts_with(b"{")
     {
         if header.len() > LONGEST {
-            return Err(format!("expected a header of at most {LONGEST} bytes, found one of {}", header.len()));
+            return Err(format!(
+                "expected a header of at most {LONGEST} bytes, found one of {}",
+                header.len()
+            ));
         }
         return Ok(header);
     }
@@ -122,20 +126,16 @@ fn json(file: &[u8]) -> Result<&[u8], String> {
 
 /// What a file is that is not safetensors, where its first bytes tell.
 fn foreign(file: &[u8]) -> Option<&'static str> {
-    const CONVERT: [(&[u8], &str); 4] = [
+    const KINDS: [(&[u8], &str); 6] = [
+        (b"<", "an HTML or XML page, perhaps of a download that failed"),
+        (b"{", "a JSON text, perhaps of a download that failed"),
+        (b"version https://git-lfs", "a Git LFS pointer: fetch the file that it points to"),
         (b"PK\x03\x04", "a ZIP archive such as .pth and .npz: convert it with scripts/convert_weights.py"),
         (b"\x80\x02", "a Python pickle such as an old .pth: convert it with scripts/convert_weights.py"),
         (b"\x89HDF", "an HDF5 file such as .h5: convert it with scripts/convert_weights.py"),
-        (b"version https://git-lfs", "a Git LFS pointer: fetch the file that it points to"),
     ];
-    const TEXT: [(&[u8], &str); 2] = [
-        (b"<", "an HTML or XML page, perhaps of a download that failed"),
-        (b"{", "a JSON text, perhaps of a download that failed"),
-    ];
-    let starts = |text: &[u8], kinds: &[(&[u8], &'static str)]| {
-        kinds.iter().find(|(magic, _)| text.starts_with(magic)).map(|(_, name)| *name)
-    };
-    starts(file, &CONVERT).or_else(|| starts(file.trim_ascii_start(), &TEXT))
+    let start = file.trim_ascii_start();
+    KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, kind)| *kind)
 }
 
 /// Bytes that a tensor of this shape and type takes, where that can be counted.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::vgg::{Architecture, Convolution, DENSE, Preprocessing};
+use crate::vgg::{Architecture, Convolution, Preprocessing};
 
 use super::header::Header;
 
@@ -11,7 +11,8 @@ use super::header::Header;
 pub enum Naming {
     /// By the paper's layers: `conv1_1` … `conv5_4`, `fc6`, `fc7`, `fc8`.
     Layers,
-    /// torchvision's: `features.N`, N counting convolutions, ReLUs and pools from 0; `classifier.0`, `.3`, `.6`.
+    /// torchvision's: `features.N`, N counting convolutions, ReLUs and pools from 0; `classifier.0`,
+    /// `.3`, `.6`.
     Torchvision,
     /// timm's: `features.N` as torchvision's; `pre_logits.fc1`, `pre_logits.fc2`, `head.fc`.
     Timm,
@@ -40,17 +41,15 @@ impl Naming {
                  fold it into the convolutions first"
             ));
         }
-        let found = [Self::Layers, Self::Timm].into_iter().find(|naming| names().any(|name| naming.is_convolution(name)));
-        match found {
-            Some(Self::Layers) => Ok(Self::Layers),
-            Some(_) if names().any(|name| name.starts_with("pre_logits.") || name.starts_with("head.")) => Ok(Self::Timm),
-            Some(_) => Ok(Self::Torchvision),
-            None => Err(match names().next() {
-                Some(name) => format!(
-                    "expected a VGG's tensors (conv1_1.weight or features.0.weight), found {name} and others"
-                ),
-                None => "expected a VGG's tensors, found none".to_owned(),
-            }),
+        let names_convolutions = |naming: Self| names().any(|name| naming.is_convolution(name));
+        if names_convolutions(Self::Layers) {
+            Ok(Self::Layers)
+        } else if names_convolutions(Self::Torchvision) {
+            let is_timms = |name: &str| name.starts_with("pre_logits.") || name.starts_with("head.");
+            Ok(if names().any(is_timms) { Self::Timm } else { Self::Torchvision })
+        } else {
+            let found = names().next().map_or("none".to_owned(), |name| format!("{name} and others"));
+            Err(format!("expected a VGG's tensors (conv1_1.weight or features.0.weight), found {found}"))
         }
     }
 
@@ -70,7 +69,8 @@ impl Naming {
             let stem = match self {
                 Self::Layers => layer.to_string(),
                 Self::Torchvision | Self::Timm => {
-                    let index = layers.iter().position(|l| *l == layer).expect("a network has its convolutions");
+                    let index =
+                        layers.iter().position(|l| *l == layer).expect("a network has its convolutions");
                     format!("features.{index}")
                 }
             };
@@ -81,7 +81,8 @@ impl Naming {
             Self::Torchvision => ["classifier.0", "classifier.3", "classifier.6"],
             Self::Timm => ["pre_logits.fc1", "pre_logits.fc2", "head.fc"],
         };
-        let dense = (FIRST_DENSE..).zip(dense).map(|(number, stem)| (WeightLayer::Dense { number }, stem.to_owned()));
+        let dense =
+            (FIRST_DENSE..).zip(dense).map(|(number, stem)| (WeightLayer::Dense { number }, stem.to_owned()));
         convolutions.chain(dense).collect()
     }
 

@@ -1,4 +1,5 @@
-//! Which network of the table a file's tensors are, and whether they are all there and of the right shapes.
+//! Which network of the table a file's tensors are, and whether they are all there and of the right
+//! shapes.
 
 use std::ops::Range;
 use std::slice;
@@ -37,8 +38,8 @@ pub(super) struct Extent {
 }
 
 impl Network {
-    /// The network that the file states, or else the deepest that its tensors fit. Where there is a fault, `Err` is
-    /// the first one in the network that the tensors fit best.
+    /// The network that the file states, or else the deepest that its tensors fit. Where there is a
+    /// fault, `Err` is the first one in the network that the tensors fit best.
     pub(super) fn of(header: &Header, naming: Naming, stated: Option<Architecture>) -> Result<Self, String> {
         let (candidates, source) = match &stated {
             Some(architecture) => (slice::from_ref(architecture), "its metadata"),
@@ -46,7 +47,9 @@ impl Network {
         };
         candidates
             .iter()
-            .map(|&architecture| Self::fit(header, naming, architecture).map_err(|faults| (architecture, faults)))
+            .map(|&architecture| {
+                Self::fit(header, naming, architecture).map_err(|faults| (architecture, faults))
+            })
             .min_by_key(|fitted| fitted.as_ref().err().map_or(0, |(_, faults)| faults.len()))
             .expect("the table has networks")
             .map_err(|(architecture, faults)| format!("{} ({architecture} by {source})", faults[0]))
@@ -55,7 +58,9 @@ impl Network {
     /// Takes the tensors for those of one network. `Err` has every fault, in forward order.
     fn fit(header: &Header, naming: Naming, architecture: Architecture) -> Result<Self, Vec<String>> {
         let stems = naming.stems(architecture);
-        let has = |stem: &str| ["weight", "bias"].iter().any(|t| header.tensors.contains_key(&format!("{stem}.{t}")));
+        let has = |stem: &str| {
+            ["weight", "bias"].iter().any(|t| header.tensors.contains_key(&format!("{stem}.{t}")))
+        };
         let depth = stems.iter().rposition(|(_, stem)| has(stem)).map_or(0, |last| last + 1);
 
         let mut layers = Vec::new();
@@ -74,9 +79,13 @@ impl Network {
             inputs = outputs;
         }
 
-        let known = |tensor: &str| stems.iter().any(|(_, stem)| tensor.rsplit_once('.').is_some_and(|(s, _)| s == stem));
+        let known = |tensor: &str| {
+            stems.iter().any(|(_, stem)| tensor.rsplit_once('.').is_some_and(|(s, _)| s == stem))
+        };
         let strangers = header.tensors.keys().filter(|name| naming.is_convolution(name) && !known(name));
-        faults.extend(strangers.map(|name| format!("{name}: expected no such layer in {architecture}, found it")));
+        faults.extend(
+            strangers.map(|name| format!("{name}: expected no such layer in {architecture}, found it")),
+        );
         if faults.is_empty() { Ok(Self { architecture, layers }) } else { Err(faults) }
     }
 
@@ -90,23 +99,78 @@ impl Network {
     }
 }
 
-/// A layer's weight tensor, which takes `inputs` channels. A dense layer's may have the kernel of the convolution
-/// that it is equal to: 7×7 for fc6, 1×1 for fc7 and fc8.
-fn weight(header: &Header, layer: WeightLayer, name: String, inputs: Option<usize>) -> Result<Extent, String> {
-    let is_inputs = |found: usize| inputs.is_none_or(|inputs| inputs == found);
-    let side = match layer {
-        WeightLayer::Conv(convolution) => convolution.kernel,
-        WeightLayer::Dense { number: FIRST_DENSE } => POOLED_SIDE,
-        WeightLayer::Dense { .. } => 1,
-    };
+/// A layer's weight tensor, which takes `inputs` channels where they are known.
+fn weight(
+    header: &Header,
+    layer: WeightLayer,
+    name: String,
+    inputs: Option<usize>,
+) -> Result<Extent, String> {
     let channels = inputs.map_or("in".to_owned(), |inputs| inputs.to_string());
+    let fits = |found: usize, positions: usize| {
+        inputs.is_none_or(|inputs| inputs.checked_mul(positions) == Some(found))
+    };
     match layer {
-        WeightLayer::Conv(_) => {
+        WeightLayer::Conv(convolution) => {
+            let side = convolution.kernel;
             let expected = format!("[out, {channels}, {side}, {side}]");
             extent(header, layer, name, &expected, |shape| match *shape {
-                [1.., found, height, width] if is_inputs(found) && [height, width] == [side, side] => Some(shape.to_vec()),
+                [(1..), found, height, width] if fits(found, 1) && height == side && width == side => {
+                    Some(shape.to_vec())
+                }
+                _ => None,
+            })
+        }
+        // May be stored as the convolution that it is equal to, 7×7 for fc6 and 1×1 for the others.
+        WeightLayer::Dense { number } => {
+            let side = if number == FIRST_DENSE { POOLED_SIDE } else { 1 };
+            let expected = format!("[out, {channels}·{side}·{side}]");
+            extent(header, layer, name, &expected, |shape| match *shape {
+                [out @ (1..), found] if fits(found, side * side) => Some(vec![out, found]),
+                [out @ (1..), found, height, width] if fits(found, 1) && height == side && width == side => {
+                    Some(vec![out, found.checked_mul(side * side)?])
+                }
                 _ => None,
             })
         }
     }
+}
+
+/// A layer's bias tensor, which has `outputs` values where they are known.
+fn bias(header: &Header, layer: WeightLayer, name: String, outputs: Option<usize>) -> Result<Extent, String> {
+    let expected = outputs.map_or("[out]".to_owned(), |outputs| format!("[{outputs}]"));
+    extent(header, layer, name, &expected, |shape| match *shape {
+        [found] if outputs.is_none_or(|outputs| outputs == found) => Some(vec![found]),
+        _ => None,
+    })
+}
+
+/// A tensor that is there, in a type that weights may have, and in a shape that `view` takes.
+fn extent(
+    header: &Header,
+    layer: WeightLayer,
+    name: String,
+    expected: &str,
+    view: impl Fn(&[usize]) -> Option<Vec<usize>>,
+) -> Result<Extent, String> {
+    let fault = |expected: &str, found: &str| {
+        Err(format!("{}: expected {expected}, found {found}", label(layer, &name)))
+    };
+    let Some(info) = header.tensors.get(&name) else {
+        return fault(&format!("shape {expected}"), "no such tensor");
+    };
+    let Some(dtype) = Dtype::of(info.dtype) else {
+        return fault("F32, F16 or BF16", &info.dtype.to_string());
+    };
+    let Some(shape) = view(&info.shape) else {
+        return fault(&format!("shape {expected}"), &format!("{:?}", info.shape));
+    };
+    let (begin, end) = info.data_offsets;
+    Ok(Extent { name, shape, dtype, range: begin..end })
+}
+
+/// A tensor's name, with its layer's where that is another.
+fn label(layer: WeightLayer, tensor: &str) -> String {
+    let layer = layer.to_string();
+    if tensor.starts_with(&layer) { tensor.to_owned() } else { format!("{layer} ({tensor})") }
 }

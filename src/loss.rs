@@ -1,0 +1,198 @@
+//! The three terms of the loss, each with its gradient: content, style, total variation.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, Array3, ArrayView3, Zip};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::kernels::FeatureMap;
+use crate::kernels::reduce;
+use crate::layers::gram;
+use crate::layers::pool::Pooling;
+use crate::network::Network;
+use crate::vgg::Layer;
+
+/// How a term's error is measured.
+///
+/// F, P are the features (N channels × M positions) of the picture and of the content, G = F·Fᵀ and A the Gram
+/// matrices of the picture and of the style, over M_x and M_a positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Every error over its target's energy, so that one set of weights gives the same look at any size and with
+    /// any network: content Σ(F−P)²/ΣP², style Σ(G/M_x − A/M_a)²/Σ(A/M_a)².
+    Relative,
+    /// Gatys, Ecker and Bethge 2015: content ½Σ(F−P)² (equation 1), style 1/(4N²) Σ(G/M_x − A/M_a)², which is
+    /// their 1/(4N²M²) Σ(G−A)² (equation 4) where both pictures have the same size.
+    Gatys,
+}
+
+/// A content's features at one layer.
+pub struct ContentTarget {
+    features: FeatureMap,
+    /// ΣP², or 1 where all features are 0.
+    energy: f64,
+}
+
+impl ContentTarget {
+    /// A target from the features themselves.
+    pub fn new(features: FeatureMap) -> Self {
+        let energy = sum_squares(&features);
+        Self { features, energy: if energy > 0.0 { energy } else { 1.0 } }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.features.bytes()
+    }
+
+    /// `weight` times the content term of the features `f`, unweighted; its gradient, weighted, is added to
+    /// `df`, by F (equation 2 without its case F < 0, which is the ReLU's own derivative and applied with it).
+    ///
+    /// # Panics
+    /// When the shapes differ.
+    pub fn content(&self, form: Form, weight: f64, f: &FeatureMap, df: &mut FeatureMap) -> f64 {
+        let p = &self.features;
+        assert_eq!((f.channels(), f.height(), f.width()), (p.channels(), p.height(), p.width()));
+        let factor = match form {
+            Form::Relative => 1.0 / self.energy,
+            Form::Gatys => 0.5,
+        };
+        let slope = (2.0 * factor * weight) as f32;
+        df.for_each_strip(|mut tile| {
+            for (block, y) in tile.rows() {
+                let (f, p) = (f.row(block, y), p.row(block, y));
+                for ((df, f), p) in tile.row_mut(block, y).iter_mut().zip(f).zip(p) {
+                    *df += slope * (f - p);
+                }
+            }
+        });
+        factor
+            * sum_rows(f, |block, y| reduce::sum2(f.row(block, y), p.row(block, y), |f, p| (f - p) * (f - p)))
+    }
+}
+
+/// A style's Gram matrices, each over its number of positions: A/M. A value to compute once, keep and combine.
+#[derive(Clone, Debug)]
+pub struct StyleTarget {
+    grams: BTreeMap<Layer, Array2<f32>>,
+}
+
+impl StyleTarget {
+    /// The style of `picture`, 3×H×W, RGB in 0–1, at `layers`.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] where a layer would have no position.
+    pub fn of_picture(
+        network: &Network,
+        picture: ArrayView3<f32>,
+        layers: &[Layer],
+        pooling: Pooling,
+    ) -> Result<Self> {
+        let features = network.features(picture, layers, pooling)?;
+        Ok(Self { grams: features.iter().map(|(layer, map)| (*layer, normalized_gram(map))).collect() })
+    }
+
+    /// The weighted mean of several styles' Gram matrices.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no style, or the weights are not finite, not negative, and together
+    /// above 0.
+    pub fn blend(styles: &[(f64, Self)]) -> Result<Self> {
+        let total: f64 = styles.iter().map(|(weight, _)| weight).sum();
+        let usable = styles.iter().all(|(weight, _)| *weight >= 0.0) && total > 0.0 && total.is_finite();
+        let (Some((_, first)), true) = (styles.first(), usable) else {
+            return Err(Error::invalid("blend", "weights must not be negative, and one must be above 0"));
+        };
+        let mut grams = first.grams.clone();
+        for (layer, gram) in &mut grams {
+            gram.fill(0.0);
+            for (weight, style) in styles {
+                gram.scaled_add((weight / total) as f32, &style.grams[layer]);
+            }
+        }
+        Ok(Self { grams })
+    }
+
+    /// The Gram matrix at a layer over its number of positions, N×N.
+    pub fn gram(&self, layer: Layer) -> Option<&Array2<f32>> {
+        self.grams.get(&layer)
+    }
+}
+
+/// G/M of the features `f`.
+fn normalized_gram(f: &FeatureMap) -> Array2<f32> {
+    gram::forward(f) / f.positions() as f32
+}
+
+/// The style term of the features `f` against `target`, A/M_a, unweighted, and its gradient by G times `weight`.
+/// Equation 4; with [`gram::backward`] equation 6, without its case F < 0 as above.
+pub fn style(form: Form, weight: f64, f: &FeatureMap, target: &Array2<f32>) -> (f64, Array2<f32>) {
+    let mut difference = normalized_gram(f);
+    let (mut error, mut energy) = (0.0, 0.0);
+    Zip::from(&mut difference).and(target).for_each(|g, a| {
+        energy += *a as f64 * *a as f64;
+        *g -= a;
+        error += *g as f64 * *g as f64;
+    });
+    let channels = f.channels() as f64;
+    let factor = match form {
+        Form::Relative => 1.0 / if energy > 0.0 { energy } else { 1.0 },
+        Form::Gatys => 0.25 / (channels * channels),
+    };
+    let slope = 2.0 * factor * weight / f.positions() as f64;
+    difference *= slope as f32;
+    (factor * error, difference)
+}
+
+/// Total variation: the sum of the squared differences of horizontal and vertical neighbours, over all values of
+/// the picture (3×H×W, RGB in 0–1); a mean squared step, so the same weight means the same at any size. Its
+/// gradient times `weight` is added to `gradient`.
+pub fn total_variation(picture: ArrayView3<f32>, weight: f64, gradient: &mut Array3<f32>) -> f64 {
+    let (_, height, width) = picture.dim();
+    let values = picture.len().max(1) as f64;
+    let slope = (2.0 * weight / values) as f32;
+    let picture = picture.as_standard_layout();
+    let x = picture.as_slice().expect("the standard layout is contiguous");
+    let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
+    let width = width.max(1);
+    let sums: Vec<f64> = dx
+        .par_chunks_mut(width)
+        .enumerate()
+        .map(|(row, dx)| {
+            let row_at = |row: usize| &x[row * width..(row + 1) * width];
+            let (here, y) = (row_at(row), row % height);
+            let mut sum = 0.0;
+            let mut neighbours = |dx: &mut [f32], here: &[f32], there: &[f32], counted: bool| {
+                for ((dx, here), there) in dx.iter_mut().zip(here).zip(there) {
+                    *dx += slope * (here - there);
+                    let difference = (here - there) as f64;
+                    sum += if counted { difference * difference } else { 0.0 };
+                }
+            };
+            // Each pair is counted once, from its left or upper end, and pulls on both.
+            neighbours(dx, here, &here[1..], true);
+            neighbours(&mut dx[1..], &here[1..], here, false);
+            if y + 1 < height {
+                neighbours(dx, here, row_at(row + 1), true);
+            }
+            if y > 0 {
+                neighbours(dx, here, row_at(row - 1), false);
+            }
+            sum
+        })
+        .collect();
+    sums.iter().sum::<f64>() / values
+}
+
+/// ΣF².
+fn sum_squares(f: &FeatureMap) -> f64 {
+    sum_rows(f, |block, y| reduce::dot(f.row(block, y), f.row(block, y)))
+}
+
+/// The sum of a value over the rows of all blocks, in an order of its own.
+fn sum_rows(f: &FeatureMap, value: impl Fn(usize, usize) -> f64 + Sync) -> f64 {
+    let rows = 0..f.blocks() * f.height();
+    let sums: Vec<f64> = rows.into_par_iter().map(|row| value(row / f.height(), row % f.height())).collect();
+    sums.iter().sum()
+}

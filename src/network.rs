@@ -1,0 +1,376 @@
+//! Runs a VGG forward to the taps and backward to the picture.
+
+use std::borrow::Cow;
+
+use ndarray::{Array3, ArrayView3, Axis};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::kernels::feature_map::BLOCK;
+use crate::kernels::{FeatureMap, Isa};
+use crate::layers::conv::Conv;
+use crate::layers::pool::Pooling;
+use crate::layers::{Finish, lrn, pool, relu};
+use crate::profile::{LayerTimes, Pass, Profile};
+use crate::vgg::{Architecture, Layer, PICTURE_CHANNELS, Preprocessing};
+use crate::weights::{Tensor, Weights};
+
+/// A network's convolutions, ready to run: packed for an instruction set.
+pub struct Network {
+    architecture: Architecture,
+    preprocessing: Preprocessing,
+    isa: Isa,
+    layers: Vec<Layer>,
+    convolutions: Vec<Conv>,
+}
+
+/// One step of a forward pass. Its output is a map of the layer `layer`.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    layer: Layer,
+    operation: Operation,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    /// The convolution of this number, with the ReLU behind it where `relu`.
+    Conv {
+        number: usize,
+        relu: bool,
+    },
+    Relu,
+    Norm,
+    Pool(Pooling),
+}
+
+impl Network {
+    /// Packs the convolutions that are needed to reach the layer `deepest`. Without `backward` the network has
+    /// no backward pass, and half the size.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where a weight is not finite, or the file stops before `deepest`.
+    pub fn load(weights: &Weights, isa: Isa, deepest: Layer, backward: bool) -> Result<Self> {
+        weights.layer(&deepest.to_string())?;
+        let layers: Vec<_> = weights.layers().into_iter().take_while(|layer| *layer <= deepest).collect();
+        let convolutions: Vec<_> =
+            weights.convolutions().take_while(|convolution| convolution.layer() <= deepest).collect();
+        let convolutions = convolutions
+            .par_iter()
+            .map(|convolution| {
+                let tensors = weights.convolution(convolution).expect("`convolutions` lists what is there");
+                let [weight, bias] = [tensors.weight, tensors.bias].map(|tensor| finite(weights, &tensor));
+                let &[out_channels, in_channels, kernel, _] = tensors.weight.shape else {
+                    unreachable!("opening checks that kernels have four sides")
+                };
+                Ok(Conv::new(isa, [out_channels, in_channels, kernel], &weight?, &bias?, backward))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            architecture: weights.architecture(),
+            preprocessing: weights.preprocessing(),
+            isa,
+            layers,
+            convolutions,
+        })
+    }
+
+    /// The network of VGG's table.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// The instruction set that it is packed for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Its layers in forward order, to the deepest loaded.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Bytes that the packed weights take.
+    pub fn bytes(&self) -> u64 {
+        self.convolutions.iter().map(|conv| conv.bytes() as u64).sum()
+    }
+
+    /// The features of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order. Only the maps asked
+    /// for and the two at work are in memory.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] where a tap would have no position.
+    pub fn features(
+        &self,
+        picture: ArrayView3<f32>,
+        taps: &[Layer],
+        pooling: Pooling,
+    ) -> Result<Vec<(Layer, FeatureMap)>> {
+        let (_, height, width) = picture.dim();
+        self.check_size("the picture", taps, height, width)?;
+        let mut input = FeatureMap::zeros(PICTURE_CHANNELS, height, width);
+        self.preprocess(picture, &mut input);
+        let mut features = Vec::new();
+        let mut current = (None, input);
+        for step in self.steps(taps, pooling) {
+            let mut next = self.map_for(&step, &current.1);
+            self.forward_step(&step, &current.1, &mut next);
+            let (layer, map) = std::mem::replace(&mut current, (Some(step.layer), next));
+            features.extend(layer.filter(|layer| taps.contains(layer)).map(|layer| (layer, map)));
+        }
+        features.extend(current.0.map(|layer| (layer, current.1)));
+        Ok(features)
+    }
+
+    /// Bytes of the maps that a [`Plan`] for these taps and this size keeps.
+    pub fn plan_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
+        let mut shape = (PICTURE_CHANNELS, height, width);
+        let mut bytes = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
+        let mut largest_tap = 0;
+        for step in self.steps(taps, pooling) {
+            shape = self.output_shape(&step, shape);
+            let map = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
+            bytes += map;
+            if taps.contains(&step.layer) {
+                largest_tap = map.max(largest_tap);
+            }
+        }
+        bytes + largest_tap
+    }
+
+    /// Refuses a picture for which a tap would have no position.
+    pub(crate) fn check_size(&self, what: &str, taps: &[Layer], height: usize, width: usize) -> Result<()> {
+        let deepest = taps.iter().max_by_key(|layer| layer.least_side());
+        match deepest {
+            Some(layer) if height.min(width) < layer.least_side() => Err(Error::TooSmall {
+                what: what.to_owned(),
+                width,
+                height,
+                layer: layer.to_string(),
+                least: layer.least_side(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The steps to the deepest of `taps`. A ReLU rides on its convolution unless the convolution is a tap.
+    fn steps(&self, taps: &[Layer], pooling: Pooling) -> Vec<Step> {
+        let deepest = taps.iter().max();
+        let mut steps: Vec<Step> = Vec::new();
+        let mut number = 0;
+        for &layer in self.layers.iter().take_while(|layer| deepest.is_some_and(|deepest| *layer <= deepest))
+        {
+            let operation = match layer {
+                Layer::Conv { .. } => {
+                    number += 1;
+                    Operation::Conv { number: number - 1, relu: false }
+                }
+                Layer::Relu { .. } => match steps.last_mut() {
+                    Some(conv) if !taps.contains(&conv.layer) => {
+                        *conv = Step { layer, operation: Operation::Conv { number: number - 1, relu: true } };
+                        continue;
+                    }
+                    _ => Operation::Relu,
+                },
+                Layer::Norm => Operation::Norm,
+                Layer::Pool { .. } => Operation::Pool(pooling),
+            };
+            steps.push(Step { layer, operation });
+        }
+        steps
+    }
+
+    fn output_shape(
+        &self,
+        step: &Step,
+        (channels, height, width): (usize, usize, usize),
+    ) -> (usize, usize, usize) {
+        match step.operation {
+            Operation::Conv { number, .. } => (self.convolutions[number].out_channels(), height, width),
+            Operation::Relu | Operation::Norm => (channels, height, width),
+            Operation::Pool(_) => (channels, height / 2, width / 2),
+        }
+    }
+
+    fn map_for(&self, step: &Step, input: &FeatureMap) -> FeatureMap {
+        let (channels, height, width) =
+            self.output_shape(step, (input.channels(), input.height(), input.width()));
+        FeatureMap::zeros(channels, height, width)
+    }
+
+    fn forward_step(&self, step: &Step, x: &FeatureMap, y: &mut FeatureMap) {
+        match step.operation {
+            Operation::Conv { number, relu } => self.convolutions[number].forward(x, y, relu),
+            Operation::Relu => relu::forward(x, y),
+            Operation::Norm => lrn::forward(x, y),
+            Operation::Pool(pooling) => pool::forward(pooling, x, y),
+        }
+    }
+
+    fn backward_step(&self, step: &Step, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+        match step.operation {
+            Operation::Conv { number, .. } => self.convolutions[number].backward(dy, x, finish),
+            Operation::Relu => relu::backward(dy, x, finish),
+            Operation::Norm => lrn::backward(dy, x, finish),
+            Operation::Pool(pooling) => pool::backward(pooling, dy, x, finish),
+        }
+    }
+
+    /// The network's input from a picture, as the weights' convention says.
+    fn preprocess(&self, picture: ArrayView3<f32>, input: &mut FeatureMap) {
+        let channels = self.preprocessing.channels();
+        input.for_each_strip(|mut tile| {
+            for (block, y) in tile.rows() {
+                for (x, to) in tile.row_mut(block, y).as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+                    for (to, channel) in to.iter_mut().zip(channels) {
+                        *to = channel.scale * picture[[channel.plane, y, x]] + channel.offset;
+                    }
+                }
+            }
+        });
+    }
+
+    /// The gradient by the picture from that by the network's input.
+    fn preprocess_backward(&self, input: &FeatureMap) -> Array3<f32> {
+        let mut gradient = Array3::zeros((PICTURE_CHANNELS, input.height(), input.width()));
+        for (c, channel) in self.preprocessing.channels().into_iter().enumerate() {
+            let mut plane = gradient.index_axis_mut(Axis(0), channel.plane);
+            for (y, mut row) in plane.outer_iter_mut().enumerate() {
+                let (from, _) = input.row(0, y).as_chunks::<BLOCK>();
+                for (to, from) in row.iter_mut().zip(from) {
+                    *to = channel.scale * from[c];
+                }
+            }
+        }
+        gradient
+    }
+}
+
+/// A tensor's values, where they lie if they can be used there, all finite.
+fn finite<'a>(weights: &Weights, tensor: &Tensor<'a>) -> Result<Cow<'a, [f32]>> {
+    let values: Cow<[f32]> = match tensor.as_f32() {
+        Some(values) => values.into(),
+        None => {
+            let mut values = vec![0.0; tensor.len()];
+            tensor.widen_into(0..tensor.len(), &mut values);
+            values.into()
+        }
+    };
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(values),
+        false => Err(weights.not_finite(tensor)),
+    }
+}
+
+/// The buffers of an evaluation for one picture size, and what is computed in them: a map a layer, which holds
+/// the layer's features after the forward pass and, since the gradient takes their place, the gradient by them
+/// after the backward pass.
+pub struct Plan {
+    taps: Vec<Layer>,
+    steps: Vec<Step>,
+    input: FeatureMap,
+    maps: Vec<FeatureMap>,
+    tap_gradient: FeatureMap,
+    profile: Option<Profile>,
+}
+
+impl Plan {
+    /// Buffers for pictures of `height` by `width` pixels, seen at the layers `taps`.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] where a tap would have no position.
+    pub fn new(
+        network: &Network,
+        taps: &[Layer],
+        pooling: Pooling,
+        height: usize,
+        width: usize,
+    ) -> Result<Self> {
+        network.check_size("the picture", taps, height, width)?;
+        let steps = network.steps(taps, pooling);
+        let input = FeatureMap::zeros(PICTURE_CHANNELS, height, width);
+        let mut maps: Vec<FeatureMap> = Vec::with_capacity(steps.len());
+        for step in &steps {
+            maps.push(network.map_for(step, maps.last().unwrap_or(&input)));
+        }
+        let (taps, tap_gradient) = (taps.to_vec(), FeatureMap::default());
+        Ok(Self { taps, steps, input, maps, tap_gradient, profile: None })
+    }
+
+    /// From now on, measures each layer's passes.
+    pub fn start_profile(&mut self, network: &Network) {
+        let layers = self.steps.iter().zip(&self.maps).map(|(step, map)| {
+            let (algorithm, flop) = match step.operation {
+                Operation::Conv { number, .. } => {
+                    ("im2col", network.convolutions[number].flop(map.positions()))
+                }
+                Operation::Pool(Pooling::Max) => ("max", 0.0),
+                Operation::Pool(Pooling::Average) => ("average", 0.0),
+                Operation::Relu | Operation::Norm => ("elementwise", 0.0),
+            };
+            LayerTimes { name: step.layer.to_string(), algorithm, flop, ..LayerTimes::default() }
+        });
+        self.profile = Some(Profile { layers: layers.collect() });
+    }
+
+    /// What was measured since [`Plan::start_profile`].
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
+    }
+
+    /// Computes the features of `picture`, 3×H×W, RGB in 0–1.
+    pub fn forward(&mut self, network: &Network, picture: ArrayView3<f32>) {
+        assert_eq!(picture.dim(), (PICTURE_CHANNELS, self.input.height(), self.input.width()));
+        network.preprocess(picture, &mut self.input);
+        for (at, step) in self.steps.iter().enumerate() {
+            let (before, from) = self.maps.split_at_mut(at);
+            let x = before.last().unwrap_or(&self.input);
+            Profile::time(&mut self.profile, at, Pass::Forward, || {
+                network.forward_step(step, x, &mut from[0]);
+            });
+        }
+    }
+
+    /// The features at a tap, after [`Plan::forward`] and before [`Plan::backward`].
+    ///
+    /// # Panics
+    /// When `layer` is not a tap of the plan.
+    pub fn features(&self, layer: Layer) -> &FeatureMap {
+        assert!(self.taps.contains(&layer), "{layer} is not a tap");
+        let at = self.steps.iter().position(|step| step.layer == layer).expect("taps have steps");
+        &self.maps[at]
+    }
+
+    /// The gradient by the picture, 3×H×W by RGB in 0–1, of a loss whose gradient by the features at a tap is
+    /// what `tap_gradient(layer, features, gradient)` writes into `gradient`.
+    pub fn backward(
+        &mut self,
+        network: &Network,
+        mut tap_gradient: impl FnMut(Layer, &FeatureMap, &mut FeatureMap),
+    ) -> Array3<f32> {
+        // Step `at` has its output in map `at`; its gradient, made by the step after it, takes the map's place.
+        for at in (0..=self.steps.len()).rev() {
+            let (through, after) = self.maps.split_at_mut(at);
+            let (x, layer, relu) = match through.last_mut() {
+                Some(map) => {
+                    let Step { layer, operation } = self.steps[at - 1];
+                    (map, Some(layer), matches!(operation, Operation::Conv { relu: true, .. }))
+                }
+                None => (&mut self.input, None, false),
+            };
+            let tap = layer.filter(|layer| self.taps.contains(layer)).map(|layer| {
+                self.tap_gradient.reshape(x.channels(), x.height(), x.width());
+                tap_gradient(layer, x, &mut self.tap_gradient);
+                &self.tap_gradient
+            });
+            let finish = Finish { tap, relu };
+            match (self.steps.get(at), after.first()) {
+                (Some(step), Some(dy)) => Profile::time(&mut self.profile, at, Pass::Backward, || {
+                    network.backward_step(step, dy, x, finish);
+                }),
+                // Nothing is behind the deepest tap.
+                _ => finish.alone(x),
+            }
+        }
+        network.preprocess_backward(&self.input)
+    }
+}

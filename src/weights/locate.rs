@@ -1,0 +1,157 @@
+//! Where weights are looked for on this machine.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::vgg::Architecture;
+
+const EXTENSION: &str = "safetensors";
+
+/// The folders in which networks are installed, each as `NAME.safetensors`, and the one to use by
+/// default.
+#[derive(Clone, Debug)]
+pub struct Places {
+    folders: Vec<PathBuf>,
+    preferred: Option<PathBuf>,
+}
+
+/// A network in one of the folders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// What [`Places::find`] finds it by: the file's name without `.safetensors`.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl Places {
+    /// The user's places, from the environment: the folders `$IMPASTO_WEIGHTS_DIR` and [`data_folder`];
+    /// by default the file or name in `$IMPASTO_WEIGHTS`.
+    pub fn of_user() -> Self {
+        let folders = path_from_env("IMPASTO_WEIGHTS_DIR").into_iter().chain(data_folder()).collect();
+        Self::new(folders, path_from_env("IMPASTO_WEIGHTS"))
+    }
+
+    /// Places of the caller's choice: folders, the first one first, and the file or name to use by
+    /// default.
+    pub fn new(folders: Vec<PathBuf>, preferred: Option<PathBuf>) -> Self {
+        Self { folders, preferred }
+    }
+
+    /// The folders, in the order in which they are searched.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// The weights file that `spec` means: the file with this path where there is one, or else the
+    /// installed network with this name. A path to nothing is given back as it is, for opening it
+    /// says what is wrong.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where `spec` is a name (it has no separator and no dot) and no folder has
+    /// that network.
+    pub fn find(&self, spec: impl AsRef<Path>) -> Result<PathBuf> {
+        self.find_for("--weights", spec.as_ref())
+    }
+
+    /// The weights file to use where none is named: the preferred one, or else the best of those
+    /// [installed](Self::installed).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where nothing is preferred or installed, or as [`find`](Self::find) for the
+    /// preferred one.
+    pub fn find_default(&self) -> Result<PathBuf> {
+        if let Some(preferred) = &self.preferred {
+            return self.find_for("IMPASTO_WEIGHTS", preferred);
+        }
+        match self.installed().into_iter().next() {
+            Some(best) => Ok(best.path),
+            None => Err(Error::invalid(
+                "--weights",
+                format!("none given, and no network is installed in {}; {HOW_TO_GET}", self.searched()),
+            )),
+        }
+    }
+
+    /// The networks in the folders, the best first: the table's from the deepest on, then others by
+    /// name. Of two with the same name only the one that [`find`](Self::find) gives is there.
+    /// Folders that can't be read have none.
+    pub fn installed(&self) -> Vec<Installed> {
+        let mut found: Vec<Installed> = Vec::new();
+        for path in self
+            .folders
+            .iter()
+            .filter_map(|folder| folder.read_dir().ok())
+            .flatten()
+            .flatten()
+            .map(|e| e.path())
+        {
+            if path.extension() == Some(OsStr::new(EXTENSION))
+                && let Some(name) = path.file_stem().and_then(OsStr::to_str)
+                && path.is_file()
+                && found.iter().all(|earlier| earlier.name != name)
+            {
+                found.push(Installed { name: name.to_owned(), path });
+            }
+        }
+        found.sort_by_cached_key(|network| {
+            let place = Architecture::DEEPEST_FIRST.iter().position(|a| a.name() == network.name);
+            (place.unwrap_or(usize::MAX), network.name.clone())
+        });
+        found
+    }
+
+    fn find_for(&self, setting: &str, spec: &Path) -> Result<PathBuf> {
+        if spec.is_file() || !is_name(spec) {
+            return Ok(spec.to_owned());
+        }
+        let file = spec.with_extension(EXTENSION);
+        self.folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file()).ok_or_else(|| {
+            let (name, file) = (spec.display(), file.display());
+            let searched = self.searched();
+            Error::invalid(setting, format!("no file {name} and no {file} in {searched}; {HOW_TO_GET}"))
+        })
+    }
+
+    /// The folders as a message names them.
+    fn searched(&self) -> String {
+        if self.folders.is_empty() {
+            return "any folder (IMPASTO_WEIGHTS_DIR may name one)".to_owned();
+        }
+        let folders: Vec<_> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        folders.join(" or ")
+    }
+}
+
+const HOW_TO_GET: &str = "give a VGG's safetensors file (timm's and torchvision's are read as they are, \
+                          scripts/convert_weights.py makes one of .pth, .h5 and .npz) \
+                          or put it there as NAME.safetensors";
+
+/// Where this user's programs keep their data, in a folder of impasto's own: in `$XDG_DATA_HOME` or
+/// `~/.local/share`, on macOS in `~/Library/Application Support`, on Windows in `%LOCALAPPDATA%`.
+pub fn data_folder() -> Option<PathBuf> {
+    let data = if cfg!(windows) {
+        path_from_env("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        env::home_dir().map(|home| home.join("Library/Application Support"))
+    } else {
+        // The XDG base directory specification has relative paths ignored.
+        path_from_env("XDG_DATA_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| env::home_dir().map(|home| home.join(".local/share")))
+    };
+    data.map(|data| data.join("impasto"))
+}
+
+/// The path in an environment variable, unless it is unset or empty.
+fn path_from_env(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Whether `--weights` names an installed network rather than a file.
+fn is_name(spec: &Path) -> bool {
+    let is_of_paths = |byte: &u8| matches!(byte, b'.' | b'/' | b'\\');
+    !spec.as_os_str().is_empty() && !spec.as_os_str().as_encoded_bytes().iter().any(is_of_paths)
+}
