@@ -40,7 +40,7 @@ class Layer:
 LAYERS = (Layer(1500, 0.150, 0.032), Layer(3000, 0.120, 0.018), Layer(2400, 0.090, 0.012))
 
 
-def paint(seed, side):
+def paint(seed: int, side: int) -> np.ndarray:
     """The painting, as side×side×3 values of 0–255."""
     canvas = Canvas(np.random.default_rng(seed), 2 * side)
     for layer in LAYERS:
@@ -53,14 +53,14 @@ def paint(seed, side):
 class Canvas:
     """Colour and thickness of the paint so far, over the fields that guide the brush."""
 
-    def __init__(self, generator, side):
+    def __init__(self, generator: np.random.Generator, side: int):
         self.generator, self.side = generator, side
         ys, xs = np.mgrid[0:side, 0:side] / side
         self.angle, self.bands, self.glow = flow(generator, xs, ys)
         self.colour = np.full((side, side, 3), GROUND[1], float)
         self.thickness = np.zeros((side, side))
 
-    def apply(self, layer):
+    def apply(self, layer: Layer) -> None:
         """Paints one layer, its strokes in random order over a jittered grid."""
         per_row = int(np.ceil(np.sqrt(layer.strokes)))
         cells = self.generator.permutation(per_row**2)
@@ -69,7 +69,7 @@ class Canvas:
         for x, y in places * 1.08 - 0.04:
             self.stroke(x * self.side, y * self.side, layer)
 
-    def stroke(self, x, y, layer):
+    def stroke(self, x: float, y: float, layer: Layer) -> None:
         """One stroke centred at (x, y), bent along the flow, with the streaks of its bristles."""
         generator = self.generator
         length = layer.length * self.side * generator.uniform(0.7, 1.2) / 2
@@ -103,12 +103,12 @@ class Canvas:
         height = width * (0.55 * profile + 0.45 * streak) * ridge
         self.thickness[area] += cover * (height - 0.55 * self.thickness[area])
 
-    def angle_at(self, x, y):
+    def angle_at(self, x: float, y: float) -> float:
         """Direction of the flow at a point; the nearest inside one."""
         row = int(np.clip(y, 0, self.side - 1))
         return self.angle[row, int(np.clip(x, 0, self.side - 1))]
 
-    def colour_at(self, x, y):
+    def colour_at(self, x: float, y: float) -> np.ndarray:
         """A palette colour for a stroke at (x, y), strayed a little from what the fields say."""
         row, column = (int(np.clip(value, 0, self.side - 1)) for value in (y, x))
         glow = self.glow[row, column] + self.generator.normal(0, 0.07)
@@ -119,7 +119,7 @@ class Canvas:
             return GLOW[3].astype(float)
         return pick(GROUND, band)
 
-    def lit(self):
+    def lit(self) -> np.ndarray:
         """The paint under a light from the upper left: shaded relief and glossy highlights."""
         dy, dx = np.gradient(self.thickness)
         normal = np.stack([-dx, -dy, np.full_like(dx, 1.1)])
@@ -135,7 +135,7 @@ class Canvas:
         return self.colour * shade[..., None] + 60 * (gloss - halfway[2] ** 40)[..., None]
 
 
-def flow(generator, xs, ys):
+def flow(generator: np.random.Generator, xs: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, ...]:
     """The brush's direction, the ground's bands (0–1) and the whirls' glow (0–1) over the picture."""
     drift = fractal_noise(generator, xs.shape, (3, 3), 3) - 0.5
     stream = 0.9 * (ys + 0.16 * np.sin(5.2 * xs + 0.6)) + 0.20 * drift
@@ -155,7 +155,7 @@ def flow(generator, xs, ys):
     return angle, bands, glow
 
 
-def pick(palette, position):
+def pick(palette: np.ndarray, position: float) -> np.ndarray:
     """The palette's colour nearest to `position` in 0–1: few colours, never a gradient."""
     index = int(np.clip(position, 0, 0.999) * len(palette))
     return palette[index].astype(float)

@@ -28,7 +28,7 @@ RIDGES = (
 )
 
 
-def render(seed, width, height):
+def render(seed: int, width: int, height: int) -> np.ndarray:
     """The scene, as height×width×3 values of 0–255."""
     scene = Scene(np.random.default_rng(seed), width * OVERSAMPLING, height * OVERSAMPLING)
     scene.sky()
@@ -46,33 +46,31 @@ def render(seed, width, height):
 class Scene:
     """A picture painted from back to front; x and y are in picture heights, y downwards."""
 
-    def __init__(self, generator, columns, rows):
+    def __init__(self, generator: np.random.Generator, columns: int, rows: int):
         self.generator = generator
         self.y, self.x = (np.mgrid[0:rows, 0:columns] + 0.5) / rows
         self.shape = (rows, columns)
         self.picture = np.zeros((rows, columns, 3))
 
-    def cover(self, mask, colour):
+    def cover(self, mask: np.ndarray, colour) -> None:
         """Paints a colour (one, or one a pixel) where `mask` (0–1) says."""
         self.picture += np.asarray(mask, float)[..., None] * (np.asarray(colour) - self.picture)
 
-    def polygon(self, corners, colour):
+    def polygon(self, corners: list[tuple[float, float]], colour) -> None:
         """Paints a convex polygon, its corners clockwise on the picture."""
         inside = np.ones(self.shape, bool)
         for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1]):
             inside &= (x1 - x0) * (self.y - y0) - (y1 - y0) * (self.x - x0) >= 0
         self.cover(inside, colour)
 
-    def profile(self, cells, octaves):
+    def profile(self, cells: int, octaves: int) -> np.ndarray:
         """Noise in 0–1 along x alone."""
         return fractal_noise(self.generator, (1, self.shape[1]), (1, cells), octaves)[0]
 
-    def sky(self):
+    def sky(self) -> None:
         """The gradient, the sun with its glow, and streaks of cloud lit from below."""
         stops, colours = zip(*SKY)
-        self.picture[:] = np.stack(
-            [np.interp(self.y, stops, channel) for channel in zip(*colours)], axis=-1
-        )
+        self.picture[:] = np.stack([np.interp(self.y, stops, channel) for channel in zip(*colours)], axis=-1)
         distance = np.hypot(self.x - SUN[0], self.y - SUN[1])
         self.cover(0.75 * np.exp(-((distance / 0.20) ** 1.3)), SUNLIGHT)
         self.cover(smoothstep(0.0435, 0.0415, distance), (255, 250, 226))
@@ -82,7 +80,7 @@ class Scene:
         lit = np.clip(1.4 - 2.2 * (billows - 0.53) / 0.12 * 0.5, 0, 1)[..., None]
         self.cover(0.9 * density, CLOUD_SHADE + lit * (CLOUD_LIT - CLOUD_SHADE))
 
-    def mountains(self):
+    def mountains(self) -> None:
         """Ridges in the haze, each face lit or in shade by its slope towards the sun."""
         for number, (mean, rough, shade, light) in enumerate(RIDGES):
             bulk = mean - rough * (2 * self.profile(4 + 3 * number, 4) - 1)
@@ -101,7 +99,7 @@ class Scene:
             haze = smoothstep(mean - 0.06, HORIZON, self.y) * (0.55 - 0.15 * number)
             self.cover(body * haze, (250, 206, 160))
 
-    def lake(self):
+    def lake(self) -> None:
         """The water: what stands above it mirrored and rippled, and the sun's path."""
         rows, columns = self.shape
         depth = (self.y - HORIZON) / (1 - HORIZON)
@@ -120,7 +118,7 @@ class Scene:
         self.cover(depth >= 0, water)
         self.cover(smoothstep(0.006, 0.0, np.abs(self.y - HORIZON)) * 0.5, (255, 226, 176))
 
-    def sailboat(self, x, y, height):
+    def sailboat(self, x: float, y: float, height: float) -> None:
         """A small boat with two sails, and its reflection."""
         for flip, strength in ((-0.6, 0.65), (1.0, 1.0)):
 
@@ -136,7 +134,7 @@ class Scene:
             shape([(-0.03, 0.92), (-0.03, 0.16), (-0.32, 0.16)], (226, 112, 72))
             shape([(-0.40, 0.11), (0.50, 0.11), (0.36, -0.02), (-0.30, -0.02)], (84, 48, 44))
 
-    def headland(self):
+    def headland(self) -> None:
         """The near shore: a grassy hill to the left that falls to rocks, with its reflection."""
         rough = self.profile(26, 4) - 0.5
         x = self.x[0]
@@ -155,7 +153,7 @@ class Scene:
         self.cover(body * smoothstep(0.060, 0.035, edge - self.y + 0.05 * (stone - 0.5)), tones)
         self.cover(body * smoothstep(0.007, 0.002, self.y - crest), (206, 186, 104))
 
-    def lighthouse(self, x, base):
+    def lighthouse(self, x: float, base: float) -> None:
         """A white tower with red bands, a gallery and a lit lantern."""
         top, foot, head = 0.185, 0.058, 0.036
         part = (self.y - top) / (base - top)
@@ -163,7 +161,7 @@ class Scene:
         across = (self.x - x) / half
         tower = (np.abs(across) < 1) & (part > 0) & (self.y < base + 0.010 * (1 - across**2))
         band = (np.floor(np.minimum(part, 0.99) * 5 - 0.07 * (1 - across**2)) % 2).astype(bool)
-        shade = (0.56 + 0.46 * smoothstep(-1.0, 0.55, across) - 0.10 * smoothstep(0.7, 1, across))
+        shade = 0.56 + 0.46 * smoothstep(-1.0, 0.55, across) - 0.10 * smoothstep(0.7, 1, across)
         white, red = np.array([250, 240, 226]), np.array([206, 52, 44])
         self.cover(tower, np.where(band[..., None], red, white) * shade[..., None])
         for height in (0.30, 0.47):
@@ -178,11 +176,11 @@ class Scene:
         self.polygon([(x, 0.060), (x + 0.040, 0.108), (x + 0.004, 0.108)], (214, 70, 54))
         self.box(x, 0.0025, 0.035, 0.064, (70, 56, 62))
 
-    def box(self, x, half, top, bottom, colour):
+    def box(self, x: float, half: float, top: float, bottom: float, colour) -> None:
         """A rectangle about x."""
         self.cover((np.abs(self.x - x) < half) & (self.y > top) & (self.y < bottom), colour)
 
-    def house(self, x, base):
+    def house(self, x: float, base: float) -> None:
         """The keeper's house: a lit gable, a roof, a door and two warm windows."""
         self.box(x, 0.072, base - 0.075, base + 0.012, (196, 176, 168))
         self.polygon(
@@ -205,13 +203,13 @@ class Scene:
         self.box(x + 0.018, 0.010, base - 0.056, base - 0.028, (96, 84, 96))
         self.box(x + 0.046, 0.010, base - 0.046, base + 0.012, (96, 54, 48))
 
-    def pines(self):
+    def pines(self) -> None:
         """Dark firs at the left edge, and a few behind the house."""
         places = ((0.035, 0.70, 0.40), (0.125, 0.665, 0.29), (0.185, 0.66, 0.20), (0.085, 0.76, 0.31))
         for x, base, height in places:
             self.pine(x, base, height)
 
-    def pine(self, x, base, height):
+    def pine(self, x: float, base: float, height: float) -> None:
         """One fir: tiers of drooping boughs, their right sides in the sun."""
         self.box(x, 0.012 * height / 0.3, base - 0.1 * height, base + 0.02, (58, 42, 40))
         part = (self.y - (base - height)) / (0.94 * height)

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "demo"
 SEED = 7
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -2,35 +2,32 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.numpy
 
 
-def save(path, tensors, metadata, save_file=safetensors.numpy.save_file):
-    """Writes `tensors` and `metadata` (both str-keyed) to `path`, replacing it only when complete.
+def save(
+    path: Path, tensors: dict, metadata: dict[str, str], serialize: Callable = safetensors.numpy.save
+) -> None:
+    """Writes tensors by name and `metadata` to `path`, which is replaced only when all is written.
 
-    `save_file` is the library's writer for the kind of tensors given. The library keeps metadata in
-    random order; here it is sorted, so that a file made twice is the same file.
+    `serialize` is the library's function for the kind of tensors given. It puts metadata in random
+    order; here they are sorted, so that a file made twice is the same file.
     """
-    path = Path(path)
+    data = memoryview(serialize(tensors, metadata=metadata))
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(bytes(data[8 : 8 + length]))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    padded = text.ljust(-(-len(text) // 8) * 8)  # tensors begin at a multiple of 8
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(tensors, str(unfinished), metadata=metadata)
-        _sort_metadata(unfinished)
-        os.replace(unfinished, path)
+        with unfinished.open("wb") as file:
+            file.write(len(padded).to_bytes(8, "little"))
+            file.write(padded)
+            file.write(data[8 + length :])
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _sort_metadata(path):
-    """Puts the header's metadata in order, in place: the header's length stays."""
-    with open(path, "r+b") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) > length:
-            raise ValueError(f"{path}: the sorted header does not fit into {length} bytes")
-        file.seek(8)
-        file.write(text.ljust(length))

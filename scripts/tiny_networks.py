@@ -1,4 +1,4 @@
-"""Small seeded VGGs for the reference files, in every naming and number format that impasto reads."""
+"""Small seeded VGGs for the reference files, in each naming and number format that impasto reads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ import torch
 import vgg_names
 from vgg_torch import Vgg
 
+Weights = dict[str, torch.Tensor]
+
 HIDDEN, CLASSES = 12, 10
 
 
@@ -18,7 +20,7 @@ class TinyNetwork:
 
     name: str
     network: str
-    widths: tuple
+    widths: tuple[int, ...]
     seed: int
     first_layer_scale: float
     last_layer_scale: float = 1.0
@@ -27,13 +29,13 @@ class TinyNetwork:
     dtype: torch.dtype = torch.float32
     naming: Callable | None = None
 
-    def build(self):
+    def build(self) -> Vgg:
         """The network in float64, its weights rounded to what the file's number format holds."""
         weights = random_weights(self)
         rounded = {name: value.to(self.dtype).double() for name, value in weights.items()}
         return Vgg(self.network, rounded, self.preprocessing)
 
-    def file(self, vgg):
+    def file(self, vgg: Vgg) -> tuple[Weights, dict[str, str]]:
         """Tensors and metadata of the weights file."""
         if self.naming is None:
             tensors = dict(vgg.weights)
@@ -49,12 +51,12 @@ class TinyNetwork:
         return {name: value.to(self.dtype) for name, value in tensors.items()}, metadata
 
 
-def random_weights(tiny):
+def random_weights(tiny: TinyNetwork) -> Weights:
     """He-scaled kernels and small biases; `last_layer_scale` keeps the softmax from saturating."""
     generator = np.random.default_rng(tiny.seed)
     weights = {}
 
-    def add(layer, shape, scale, bias_scale):
+    def add(layer: str, shape: tuple[int, ...], scale: float, bias_scale: float) -> None:
         deviation = scale * np.sqrt(2 / np.prod(shape[1:]))
         weights[f"{layer}.weight"] = torch.from_numpy(generator.normal(0, deviation, shape))
         weights[f"{layer}.bias"] = torch.from_numpy(generator.normal(0, bias_scale, shape[0]))
@@ -75,13 +77,13 @@ def random_weights(tiny):
     return weights
 
 
-def torchvision_names(network, weights):
+def torchvision_names(network: str, weights: Weights) -> Weights:
     """As torchvision names a VGG's tensors: `features.N` and `classifier.{0,3,6}`."""
     dense = {"fc6": "classifier.0", "fc7": "classifier.3", "fc8": "classifier.6"}
     return renamed(weights, features_names(network) | dense)
 
 
-def timm_names(network, weights):
+def timm_names(network: str, weights: Weights) -> Weights:
     """As timm does: `features.N`, and fc6 and fc7 as convolutions."""
     dense = {"fc6": "pre_logits.fc1", "fc7": "pre_logits.fc2", "fc8": "head.fc"}
     tensors = renamed(weights, features_names(network) | dense)
@@ -92,12 +94,12 @@ def timm_names(network, weights):
     return tensors
 
 
-def features_names(network):
+def features_names(network: str) -> dict[str, str]:
     """`features.N` by convolution."""
     return {name: f"features.{n}" for name, n in vgg_names.torchvision_indices(network).items()}
 
 
-def renamed(weights, names):
+def renamed(weights: Weights, names: dict[str, str]) -> Weights:
     """The weights under other layer names."""
     result = {}
     for name, value in weights.items():

@@ -23,12 +23,7 @@ TORCHVISION = "torchvision-rgb"
 """Preprocessing: RGB, 0–1, minus 0.485, 0.456 and 0.406, over 0.229, 0.224 and 0.225."""
 
 
-def convolutions(network):
-    """Names of a network's convolutions, from the picture on."""
-    return [layer for layer in layers(network) if layer.startswith("conv")]
-
-
-def layers(network):
+def layers(network: str) -> list[str]:
     """Names of everything a network does before its classifier, in order: these are the taps."""
     names = []
     for group, count in enumerate(CONVOLUTIONS[network], start=1):
@@ -40,11 +35,22 @@ def layers(network):
     return names
 
 
-def kernel_side(network, convolution):
+def layers_to(network: str, last: str) -> list[str]:
+    """The layers from the picture to `last`, which is one of them."""
+    names = layers(network)
+    return names[: names.index(last) + 1]
+
+
+def convolutions(network: str) -> list[str]:
+    """Names of a network's convolutions, in order."""
+    return [layer for layer in layers(network) if layer.startswith("conv")]
+
+
+def kernel_side(network: str, convolution: str) -> int:
     """Side of a convolution's kernel: 3, but 1 for the last of network C's groups 3 to 5."""
     return 1 if network == "vgg16-c" and convolution in ("conv3_3", "conv4_3", "conv5_3") else 3
 
 
-def torchvision_indices(network):
+def torchvision_indices(network: str) -> dict[str, int]:
     """The N of torchvision's and timm's `features.N.weight`, by convolution."""
     return {name: index for index, name in enumerate(layers(network)) if name.startswith("conv")}

@@ -1,13 +1,17 @@
 """VGG and the style-transfer loss in PyTorch: what impasto's numbers are held against.
 
 Nothing here is clever: every value comes from PyTorch's own operators, every gradient from autograd.
-Pictures are 3×H×W, RGB in 0–1; weights are a dict of `convB_I.weight`, `convB_I.bias`, `fc6.weight`, …
+Pictures are 3×H×W, RGB in 0–1; weights go by `convB_I.weight`, `convB_I.bias`, `fc6.weight`, …
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
+from torch import Tensor
 
 import vgg_names
 
@@ -15,7 +19,7 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYERS = ("relu4_2",)
 
 
-def preprocess(picture, convention):
+def preprocess(picture: Tensor, convention: str) -> Tensor:
     """The network's input (1×3×H×W) for a picture, by the convention its weights were trained with."""
 
     def by_channel(*values):
@@ -35,11 +39,11 @@ class Vgg:
     """A network of VGG's table 1 with its weights."""
 
     network: str
-    weights: dict
+    weights: dict[str, Tensor]
     preprocessing: str
     pooling: str = "max"
 
-    def features(self, picture, taps):
+    def features(self, picture: Tensor, taps: Iterable[str]) -> dict[str, Tensor]:
         """C×H×W feature maps of `picture` by tap; runs no further than the deepest tap."""
         wanted, found = set(taps), {}
         x = preprocess(picture, self.preprocessing)
@@ -51,7 +55,7 @@ class Vgg:
                     return found
         raise ValueError(f"{self.network} has no {sorted(wanted - found.keys())}")
 
-    def probabilities(self, picture):
+    def probabilities(self, picture: Tensor) -> Tensor:
         """The classifier's softmax for a 224×224 picture."""
         x = self.features(picture, ["pool5"])["pool5"].flatten()
         for layer in vgg_names.DENSE:
@@ -59,7 +63,7 @@ class Vgg:
             x = x.softmax(0) if layer == vgg_names.DENSE[-1] else x.relu()
         return x
 
-    def _layer(self, layer, x):
+    def _layer(self, layer: str, x: Tensor) -> Tensor:
         if layer.startswith("conv"):
             weight, bias = self.weights[f"{layer}.weight"], self.weights[f"{layer}.bias"]
             return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
@@ -72,6 +76,21 @@ class Vgg:
         return pool(x, kernel_size=2, stride=2)
 
 
+def load_vgg19(path: Path, deepest: str, dtype: torch.dtype, pooling: str = "max") -> Vgg:
+    """VGG-19's convolutions as far as the tap `deepest`, from impasto's kind of file."""
+    taps = vgg_names.layers_to("vgg19", deepest)
+    with safe_open(path, "pt") as file:
+        names = [name for name in file.keys() if name.split(".")[0] in taps]
+        weights = {name: file.get_tensor(name).to(dtype) for name in names}
+        return Vgg("vgg19", weights, file.metadata()["preprocessing"], pooling)
+
+
+def equal_weights(names: Iterable[str]) -> dict[str, float]:
+    """A weight of 1/(number of layers) for each layer."""
+    names = list(names)
+    return {name: 1 / len(names) for name in names}
+
+
 @dataclass
 class LossSpec:
     """Which loss: its form, the three weights, and the layers with theirs."""
@@ -80,56 +99,50 @@ class LossSpec:
     alpha: float = 1.0
     beta: float = 5.0
     gamma: float = 0.0
-    content_layers: dict = field(default_factory=lambda: equal_weights(CONTENT_LAYERS))
-    style_layers: dict = field(default_factory=lambda: equal_weights(STYLE_LAYERS))
-
-
-def equal_weights(names):
-    """A weight of 1/(number of layers) for each layer."""
-    return {name: 1 / len(names) for name in names}
+    content_layers: dict[str, float] = field(default_factory=lambda: equal_weights(CONTENT_LAYERS))
+    style_layers: dict[str, float] = field(default_factory=lambda: equal_weights(STYLE_LAYERS))
 
 
 @dataclass
 class Terms:
     """One evaluation: unweighted terms by layer, total variation, and the weighted total."""
 
-    content: dict
-    style: dict
-    tv: torch.Tensor
-    total: torch.Tensor
+    content: dict[str, Tensor]
+    style: dict[str, Tensor]
+    tv: Tensor
+    total: Tensor
 
 
 class Objective:
     """The loss of a picture against one content and one style picture, whose targets it keeps."""
 
-    def __init__(self, vgg, spec, content, style):
+    def __init__(self, vgg: Vgg, spec: LossSpec, content: Tensor, style: Tensor):
         self.vgg, self.spec = vgg, spec
         with torch.no_grad():
             self.content_targets = vgg.features(content, spec.content_layers)
             style_features = vgg.features(style, spec.style_layers)
             self.style_targets = {tap: mean_gram(maps) for tap, maps in style_features.items()}
 
-    def terms(self, image):
+    def terms(self, image: Tensor) -> Terms:
         """Every term of the loss of `image` (3×H×W)."""
         spec = self.spec
         features = self.vgg.features(image, [*spec.content_layers, *spec.style_layers])
         content = {
-            tap: content_loss(spec.form, features[tap], self.content_targets[tap])
-            for tap in spec.content_layers
+            tap: content_loss(spec.form, features[tap], target)
+            for tap, target in self.content_targets.items()
         }
         style = {
-            tap: style_loss(spec.form, features[tap], self.style_targets[tap])
-            for tap in spec.style_layers
+            tap: style_loss(spec.form, features[tap], target) for tap, target in self.style_targets.items()
         }
         tv = total_variation(image)
         total = (
-            spec.alpha * sum(w * content[tap] for tap, w in spec.content_layers.items())
-            + spec.beta * sum(w * style[tap] for tap, w in spec.style_layers.items())
+            spec.alpha * sum(weight * content[tap] for tap, weight in spec.content_layers.items())
+            + spec.beta * sum(weight * style[tap] for tap, weight in spec.style_layers.items())
             + spec.gamma * tv
         )
         return Terms(content, style, tv, total)
 
-    def terms_and_gradient(self, image):
+    def terms_and_gradient(self, image: Tensor) -> tuple[Terms, Tensor]:
         """The terms, and the gradient of the total by the picture's RGB in 0–1 (3×H×W)."""
         image = image.detach().requires_grad_()
         terms = self.terms(image)
@@ -137,24 +150,24 @@ class Objective:
         return terms, gradient
 
 
-def mean_gram(maps):
+def mean_gram(maps: Tensor) -> Tensor:
     """The Gram matrix F·Fᵀ of C×H×W feature maps, over the number of positions M."""
     flat = maps.flatten(1)
     return flat @ flat.T / flat.shape[1]
 
 
-def content_loss(form, maps, target):
+def content_loss(form: str, maps: Tensor, target: Tensor) -> Tensor:
     """½ Σ(F−P)² (gatys) or Σ(F−P)² / ΣP² (relative)."""
     error = (maps - target).square().sum()
     return error / 2 if form == "gatys" else error / target.square().sum()
 
 
-def style_loss(form, maps, target):
+def style_loss(form: str, maps: Tensor, target: Tensor) -> Tensor:
     """Σ(G/M − A/M)² over 4N² (gatys) or over Σ(A/M)² (relative); `target` is A/M."""
     error = (mean_gram(maps) - target).square().sum()
     return error / (4 * len(maps) ** 2) if form == "gatys" else error / target.square().sum()
 
 
-def total_variation(image):
+def total_variation(image: Tensor) -> Tensor:
     """The squared differences of all horizontal and vertical neighbours, over the 3·H·W values."""
     return (image.diff(dim=1).square().sum() + image.diff(dim=2).square().sum()) / image.numel()

@@ -1,14 +1,25 @@
 //! Neural style transfer on the CPU.
 #![warn(missing_docs)]
 
+pub mod classify;
 pub mod error;
 pub mod kernels;
 pub mod layers;
 pub mod loss;
+pub mod memory;
 pub mod network;
 pub mod objective;
+pub mod optimize;
+pub mod picture;
 pub mod profile;
+pub mod pyramid;
+pub mod stylize;
 pub mod vgg;
 pub mod weights;
+pub mod whole_file;
 
 pub use error::{Error, Result};
+pub use kernels::Isa;
+pub use picture::Picture;
+pub use stylize::Stylize;
+pub use weights::Weights;

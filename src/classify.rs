@@ -1,0 +1,88 @@
+//! The whole network with its classifier.
+
+use ndarray::{Array1, ArrayView1, ArrayView2, s};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::kernels::Isa;
+use crate::layers::{dense, pool::Pooling};
+use crate::network::Network;
+use crate::picture::Picture;
+use crate::vgg::{GROUPS, Layer, POOLED_SIDE};
+use crate::weights::{Tensor, Weights};
+
+/// Side of the square that the networks were trained on.
+const CROP: usize = 224;
+/// The shorter side of the picture that the square is cut from.
+const SHORTER: usize = 256;
+/// Outputs of a dense layer that one task computes.
+const OUTPUTS: usize = 64;
+
+/// The probability of each class that `picture` shows one of it: of the 224×224 centre of the picture resized to
+/// 256 on its shorter side (Simonyan and Zisserman 2014, section 3).
+///
+/// # Errors
+/// [`Error::Weights`] where the file has no classifier, or a weight is not finite.
+pub fn classify(weights: &Weights, isa: Isa, picture: &Picture) -> Result<Vec<f32>> {
+    let layers: Option<Vec<_>> = (6..=8).map(|number| weights.dense(number)).collect();
+    let Some(layers) = layers else {
+        return Err(Error::Weights {
+            path: weights.path().to_owned(),
+            reason: "no classifier: expected fc6, fc7 and fc8 behind the convolutions".to_owned(),
+        });
+    };
+    let last = Layer::Pool { group: GROUPS };
+    let network = Network::load(weights, isa, last, false)?;
+    let crop = centre_crop(picture);
+    let features = network.features(crop.planes(), &[last], Pooling::Max)?;
+    let pooled = features[0].1.to_planes();
+    debug_assert_eq!(pooled.dim().1, POOLED_SIDE);
+    let mut x = Array1::from_iter(pooled);
+    for (at, layer) in layers.iter().enumerate() {
+        let mut bias = vec![0.0; layer.bias.len()];
+        layer.bias.widen_into(0..bias.len(), &mut bias);
+        x = dense(&layer.weight, &bias, x.view());
+        if at + 1 < layers.len() {
+            x.mapv_inplace(|value| if value < 0.0 { 0.0 } else { value });
+        }
+        if !x.iter().all(|value| value.is_finite()) {
+            return Err(weights.not_finite(&layer.weight));
+        }
+    }
+    Ok(softmax(x.view()))
+}
+
+/// The 224×224 centre of `picture`, its shorter side 256.
+fn centre_crop(picture: &Picture) -> Picture {
+    let picture = picture.flattened();
+    let (width, height) = (picture.width(), picture.height());
+    let scaled = |side: usize| (side as f64 * SHORTER as f64 / width.min(height) as f64).round() as usize;
+    let resized = picture.resized(scaled(width), scaled(height));
+    let (top, left) = ((resized.height() - CROP) / 2, (resized.width() - CROP) / 2);
+    Picture::from_planes(resized.planes().slice(s![.., top..top + CROP, left..left + CROP]).to_owned())
+}
+
+/// W·x + b, widening a few rows of W at a time: whole it may be 400 MB.
+fn dense(weight: &Tensor, bias: &[f32], x: ArrayView1<f32>) -> Array1<f32> {
+    let inputs = x.len();
+    let outputs: Vec<Array1<f32>> = bias
+        .par_chunks(OUTPUTS)
+        .enumerate()
+        .map(|(chunk, bias)| {
+            let mut rows = vec![0.0; bias.len() * inputs];
+            let start = chunk * OUTPUTS * inputs;
+            weight.widen_into(start..start + rows.len(), &mut rows);
+            let rows = ArrayView2::from_shape((bias.len(), inputs), &rows).expect("rows of x's length");
+            dense::forward(rows, bias.into(), x)
+        })
+        .collect();
+    outputs.into_iter().flatten().collect()
+}
+
+/// exp(xᵢ) / Σ exp(xⱼ).
+fn softmax(x: ArrayView1<f32>) -> Vec<f32> {
+    let largest = x.fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+    let exponentials: Vec<f64> = x.iter().map(|x| ((x - largest) as f64).exp()).collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.iter().map(|e| (e / sum) as f32).collect()
+}

@@ -1,0 +1,19 @@
+//! How much memory there is, and how much this process took.
+
+use sysinfo::System;
+
+/// Bytes that can be had without swapping, inside the limit of the process's control group where it has one.
+pub fn available() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    system.available_memory().min(group)
+}
+
+/// The most bytes that this process ever had in memory: `VmHWM` of Linux. Nothing elsewhere.
+pub fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

@@ -1,0 +1,106 @@
+//! Minimising a smooth function of many variables. Knows nothing of pictures or networks.
+
+mod adam;
+mod lbfgs;
+mod line_search;
+mod memo;
+mod point;
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+pub use adam::adam;
+pub use lbfgs::lbfgs;
+
+/// A function's value and gradient at one point.
+pub struct Evaluation {
+    /// The value.
+    pub loss: f64,
+    /// The gradient, as long as the point.
+    pub gradient: Vec<f32>,
+}
+
+/// The function to minimise.
+pub type Function<'f> = dyn FnMut(&[f32]) -> Evaluation + 'f;
+
+/// Called after every step; breaking stops the optimiser.
+pub type OnStep<'s> = dyn FnMut(&Step) -> ControlFlow<()> + 's;
+
+/// When to stop, and how far to go at first.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The most steps.
+    pub steps: usize,
+    /// Stop when the loss fell by less than this share of itself over the last steps: 10 of L-BFGS, 50 of Adam.
+    pub tolerance: f64,
+    /// Root mean square of the change to the variables in L-BFGS's first trial, before it knows the function's
+    /// curvature; Adam's step size.
+    pub first_step: f64,
+    /// Pairs of steps and gradient changes from which L-BFGS models the curvature.
+    pub history: usize,
+}
+
+/// Where the optimiser is.
+pub struct Step<'p> {
+    /// Steps done.
+    pub step: usize,
+    /// Evaluations of the function until now.
+    pub evaluations: usize,
+    /// The function's value at `point`.
+    pub loss: f64,
+    /// The point that the step led to, which is the one last evaluated.
+    pub point: &'p [f32],
+}
+
+/// Why an optimiser stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stop {
+    /// All steps are done.
+    Steps,
+    /// The loss no longer falls.
+    NoProgress,
+    /// [`OnStep`] broke off.
+    Cancelled,
+    /// The function was not finite, here, wherever the optimiser went.
+    NotFinite {
+        /// Its value, or NaN where only its gradient was not finite.
+        loss: f64,
+    },
+}
+
+/// The best point found.
+pub struct Minimum {
+    /// The point.
+    pub point: Vec<f32>,
+    /// The function's value there.
+    pub loss: f64,
+    /// Steps done.
+    pub steps: usize,
+    /// Evaluations of the function.
+    pub evaluations: usize,
+    /// Why the optimiser stopped.
+    pub stop: Stop,
+}
+
+/// The losses of the last steps: whether they still fall.
+struct Progress {
+    tolerance: f64,
+    patience: usize,
+    losses: VecDeque<f64>,
+}
+
+impl Progress {
+    fn new(tolerance: f64, patience: usize, start: f64) -> Self {
+        Self { tolerance, patience, losses: [start].into() }
+    }
+
+    /// Takes the loss after a step; whether it fell enough over the last `patience` steps, if there were as many.
+    fn goes_on(&mut self, loss: f64) -> bool {
+        self.losses.push_back(loss);
+        if self.losses.len() <= self.patience {
+            return true;
+        }
+        let before = self.losses.pop_front().unwrap_or(loss);
+        before - loss > self.tolerance * before.abs()
+    }
+}

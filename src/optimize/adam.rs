@@ -1,0 +1,82 @@
+//! Adam (Kingma and Ba 2015, algorithm 1): steadier than L-BFGS on rough losses, slower on smooth ones.
+
+use super::{Evaluation, Function, Minimum, OnStep, Progress, Settings, Step, Stop};
+
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+const EPSILON: f32 = 1e-8;
+/// Steps over which progress is judged: Adam's losses go up and down.
+const PATIENCE: usize = 50;
+
+/// Minimises `function` from `start` with steps of `settings.first_step`, calling `on_step` after every step. One
+/// step takes one evaluation; one more is for the start.
+pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_step: &mut OnStep) -> Minimum {
+    let mut x = start;
+    let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
+    let Evaluation { mut loss, mut gradient } = function(&x);
+    let mut best = Minimum { point: x.clone(), loss, steps: 0, evaluations: 1, stop: Stop::Steps };
+    let mut progress = Progress::new(settings.tolerance, PATIENCE, loss);
+    let finite = |loss: f64, gradient: &[f32]| match gradient.iter().all(|g| g.is_finite()) {
+        true if loss.is_finite() => None,
+        true => Some(loss),
+        false => Some(f64::NAN),
+    };
+    for step in 1..=settings.steps {
+        if let Some(loss) = finite(loss, &gradient) {
+            return Minimum { stop: Stop::NotFinite { loss }, ..best };
+        }
+        let (unbias_1, unbias_2) = (1.0 - BETA_1.powi(step as i32), 1.0 - BETA_2.powi(step as i32));
+        let rate = settings.first_step as f32 * unbias_2.sqrt() / unbias_1;
+        for (((x, g), mean), square) in x.iter_mut().zip(&gradient).zip(&mut mean).zip(&mut square) {
+            *mean += (1.0 - BETA_1) * (g - *mean);
+            *square += (1.0 - BETA_2) * (g * g - *square);
+            *x -= rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt());
+        }
+        Evaluation { loss, gradient } = function(&x);
+        (best.steps, best.evaluations) = (step, step + 1);
+        if loss < best.loss && finite(loss, &gradient).is_none() {
+            (best.point, best.loss) = (x.clone(), loss);
+        }
+        let state = Step { step, evaluations: step + 1, loss, point: &x };
+        if on_step(&state).is_break() {
+            return Minimum { stop: Stop::Cancelled, ..best };
+        }
+        if !progress.goes_on(best.loss) {
+            return Minimum { stop: Stop::NoProgress, ..best };
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    #[test]
+    fn finds_the_bottom_of_a_bowl_and_keeps_the_best() {
+        let mut function = |x: &[f32]| Evaluation {
+            loss: x.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum(),
+            gradient: x.iter().map(|x| 2.0 * (x - 0.25)).collect(),
+        };
+        let settings = Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0 };
+        let found = adam(&mut function, vec![0.0, 1.0, 0.5], &settings, &mut |_| ControlFlow::Continue(()));
+        assert!(found.loss < 1e-6, "loss {}", found.loss);
+        assert_eq!(found.evaluations, found.steps + 1);
+        let loss: f64 = found.point.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum();
+        assert_eq!(loss, found.loss);
+    }
+
+    #[test]
+    fn stops_where_the_function_is_not_finite() {
+        let mut function = |x: &[f32]| Evaluation {
+            loss: if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 },
+            gradient: vec![-1.0],
+        };
+        let settings = Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0 };
+        let found = adam(&mut function, vec![0.0], &settings, &mut |_| ControlFlow::Continue(()));
+        assert!(matches!(found.stop, Stop::NotFinite { .. }));
+        assert!(found.point[0] <= 0.1 && found.loss.is_finite());
+    }
+}

@@ -1,0 +1,249 @@
+//! L-BFGS by argmin, kept from its traps.
+
+use std::cell::RefCell;
+
+use argmin::core::{
+    Error, Executor, KV, Problem as Counted, Solver, State, TerminationReason, TerminationStatus,
+};
+use argmin::solver::quasinewton::LBFGS;
+
+use super::line_search::{GuardedLineSearch, SearchState};
+use super::memo::{Evaluated, Memo, Problem};
+use super::point::Point;
+use super::{Function, Minimum, OnStep, Progress, Settings, Step, Stop};
+
+/// A restart looks around more carefully than a start.
+const RESTART_SCALE: f64 = 0.1;
+
+/// Steps over which progress is judged.
+const PATIENCE: usize = 10;
+
+/// Minimises `function` from `start`, calling `on_step` after every step. One step takes one evaluation as a
+/// rule, more where the line search needs more trials, and never two of the same point.
+///
+/// When the line search fails, the history is dropped and the descent begins anew from the best point, unless
+/// that has just been tried. The best point is never lost.
+pub fn lbfgs<'f>(
+    function: &'f mut Function<'f>,
+    start: Vec<f32>,
+    settings: &Settings,
+    on_step: &mut OnStep,
+) -> Minimum {
+    let memo = RefCell::new(Memo::new(function));
+    let start = Point::new(start);
+    let Ok(first) = memo.borrow_mut().at(&start) else {
+        return minimum(&memo.borrow(), start, 0, None);
+    };
+    let mut progress = Progress::new(settings.tolerance, PATIENCE, first.loss);
+    let mut first_step = settings.first_step;
+    let mut steps = 0;
+    let stop = loop {
+        let before = steps;
+        let from = memo.borrow().best.clone().unwrap_or_else(|| first.clone());
+        let mut after_step = |evaluated: &Evaluated| {
+            steps += 1;
+            let Evaluated { point, loss, .. } = evaluated;
+            let evaluations = memo.borrow().evaluations;
+            let step = Step { step: steps, evaluations, loss: *loss, point: point.values() };
+            if on_step(&step).is_break() {
+                Some(Stop::Cancelled)
+            } else if steps >= settings.steps {
+                Some(Stop::Steps)
+            } else {
+                (!progress.goes_on(*loss)).then_some(Stop::NoProgress)
+            }
+        };
+        if settings.steps == 0 {
+            break Some(Stop::Steps);
+        }
+        if let Some(stop) = descend(&memo, from, first_step, settings.history, &mut after_step) {
+            break Some(stop);
+        }
+        if steps == before {
+            break None;
+        }
+        first_step = settings.first_step * RESTART_SCALE;
+    };
+    minimum(&memo.borrow(), start, steps, stop)
+}
+
+/// One run of L-BFGS with an empty history: until `after_step` says why to stop, or, without a reason, until the
+/// line search fails.
+fn descend(
+    memo: &RefCell<Memo>,
+    from: Evaluated,
+    first_step: f64,
+    history: usize,
+    after_step: &mut dyn FnMut(&Evaluated) -> Option<Stop>,
+) -> Option<Stop> {
+    let mut stop = None;
+    let run = || -> Result<(), Error> {
+        let lbfgs = LBFGS::new(GuardedLineSearch::new(first_step)?, history)
+            // Its own criteria are absolute: ours are looked at after every step.
+            .with_tolerance_cost(0.0)?
+            .with_tolerance_grad(0.0)?;
+        let solver = Stepwise { lbfgs, memo, after_step, stop: &mut stop };
+        Executor::new(Problem(memo), solver)
+            .configure(|state| state.param(from.point).cost(from.loss).gradient(from.gradient))
+            .timer(false)
+            .ctrlc(false)
+            .run()?;
+        Ok(())
+    };
+    // An error here is one more way in which a line search fails: what was found until then is in the memo.
+    let _ = run();
+    stop
+}
+
+/// What there is to return: the best point, or the start where not even that could be evaluated.
+fn minimum(memo: &Memo, start: Point, steps: usize, stop: Option<Stop>) -> Minimum {
+    let failed = memo.not_finite.map_or(Stop::NoProgress, |loss| Stop::NotFinite { loss });
+    let (point, loss) = memo.best.as_ref().map_or((&start, f64::NAN), |best| (&best.point, best.loss));
+    Minimum {
+        point: point.values().to_vec(),
+        loss,
+        steps,
+        evaluations: memo.evaluations,
+        stop: stop.unwrap_or(failed),
+    }
+}
+
+/// L-BFGS with a look after every step.
+struct Stepwise<'a, 'f> {
+    lbfgs: LBFGS<GuardedLineSearch, Point, Point, f64>,
+    memo: &'a RefCell<Memo<'f>>,
+    after_step: &'a mut dyn FnMut(&Evaluated) -> Option<Stop>,
+    stop: &'a mut Option<Stop>,
+}
+
+impl<'m, 'g> Solver<Problem<'m, 'g>, SearchState> for Stepwise<'_, '_> {
+    fn name(&self) -> &str {
+        "L-BFGS"
+    }
+
+    fn init(
+        &mut self,
+        problem: &mut Counted<Problem<'m, 'g>>,
+        state: SearchState,
+    ) -> Result<(SearchState, Option<KV>), Error> {
+        self.lbfgs.init(problem, state)
+    }
+
+    fn next_iter(
+        &mut self,
+        problem: &mut Counted<Problem<'m, 'g>>,
+        state: SearchState,
+    ) -> Result<(SearchState, Option<KV>), Error> {
+        let (state, log) = self.lbfgs.next_iter(problem, state)?;
+        if state.terminated() {
+            return Ok((state, log));
+        }
+        let last = self.memo.borrow().last.clone();
+        *self.stop = last.and_then(|accepted| (self.after_step)(&accepted));
+        match self.stop {
+            Some(_) => Ok((state.terminate_with(TerminationReason::SolverConverged), log)),
+            None => Ok((state, log)),
+        }
+    }
+
+    fn terminate(&mut self, state: &SearchState) -> TerminationStatus {
+        <LBFGS<_, _, _, _> as Solver<Problem<'m, 'g>, SearchState>>::terminate(&mut self.lbfgs, state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::optimize::Evaluation;
+
+    const SETTINGS: Settings = Settings { steps: 200, tolerance: 0.0, first_step: 0.01, history: 10 };
+
+    /// Rosenbrock's valley in pairs of variables.
+    fn rosenbrock(x: &[f32]) -> Evaluation {
+        let mut evaluation = Evaluation { loss: 0.0, gradient: vec![0.0; x.len()] };
+        for (pair, gradient) in x.chunks(2).zip(evaluation.gradient.chunks_mut(2)) {
+            let (x, y) = (pair[0] as f64, pair[1] as f64);
+            evaluation.loss += (1.0 - x).powi(2) + 100.0 * (y - x * x).powi(2);
+            gradient[0] = (-2.0 * (1.0 - x) - 400.0 * x * (y - x * x)) as f32;
+            gradient[1] = (200.0 * (y - x * x)) as f32;
+        }
+        evaluation
+    }
+
+    #[test]
+    fn finds_the_end_of_the_valley() {
+        let mut function = rosenbrock;
+        let found =
+            lbfgs(&mut function, vec![-1.2, 1.0, 0.0, 0.5], &SETTINGS, &mut |_| ControlFlow::Continue(()));
+        assert!(found.loss < 1e-8, "loss {}", found.loss);
+        assert!(found.point.iter().all(|x| (x - 1.0).abs() < 1e-3), "{:?}", found.point);
+    }
+
+    #[test]
+    fn evaluates_no_point_twice_and_once_a_step_as_a_rule() {
+        let mut points: Vec<Vec<u32>> = Vec::new();
+        let mut function = |x: &[f32]| {
+            points.push(x.iter().map(|x| x.to_bits()).collect());
+            rosenbrock(x)
+        };
+        let mut counted = Vec::new();
+        let found = lbfgs(&mut function, vec![-1.2, 1.0], &SETTINGS, &mut |step| {
+            counted.push(step.evaluations);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(points.len(), found.evaluations);
+        // argmin asks at least twice for each of these: without the memo this would be over 3 a step.
+        assert!(found.evaluations < 2 * found.steps, "{} for {} steps", found.evaluations, found.steps);
+        assert!(counted.is_sorted() && counted.len() == found.steps);
+        let evaluations = points.len();
+        points.sort();
+        points.dedup();
+        assert_eq!(points.len(), evaluations, "a point was evaluated twice");
+    }
+
+    #[test]
+    fn stops_on_steps_on_no_progress_and_on_request() {
+        let mut function = rosenbrock;
+        let five = Settings { steps: 5, ..SETTINGS };
+        let found = lbfgs(&mut function, vec![-1.2, 1.0], &five, &mut |_| ControlFlow::Continue(()));
+        assert_eq!((found.steps, found.stop), (5, Stop::Steps));
+
+        let mut function = |x: &[f32]| Evaluation { loss: 1.0 + 1e-9 * x[0] as f64, gradient: vec![1e-9] };
+        let lazy = Settings { tolerance: 1e-3, ..SETTINGS };
+        let found = lbfgs(&mut function, vec![0.0], &lazy, &mut |_| ControlFlow::Continue(()));
+        assert_eq!(found.stop, Stop::NoProgress);
+        assert!(found.steps <= 2 * PATIENCE, "{} steps", found.steps);
+
+        let mut function = rosenbrock;
+        let found = lbfgs(&mut function, vec![-1.2, 1.0], &SETTINGS, &mut |step| match step.step {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        assert_eq!((found.steps, found.stop), (3, Stop::Cancelled));
+    }
+
+    #[test]
+    fn a_flat_start_is_no_progress() {
+        let mut function = |x: &[f32]| Evaluation { loss: 1.0, gradient: vec![0.0; x.len()] };
+        let found = lbfgs(&mut function, vec![0.5; 4], &SETTINGS, &mut |_| ControlFlow::Continue(()));
+        assert_eq!((found.steps, found.stop, found.point), (0, Stop::NoProgress, vec![0.5; 4]));
+    }
+
+    #[test]
+    fn keeps_the_best_point_when_the_function_ends_being_finite() {
+        // Falls towards 1, and is not a number from there on, nor ever good enough to stop before.
+        let mut function = |x: &[f32]| match x[0] {
+            x if x < 1.0 => Evaluation { loss: 2.0 - x as f64, gradient: vec![-1.0] },
+            _ => Evaluation { loss: f64::NAN, gradient: vec![f32::NAN] },
+        };
+        let found = lbfgs(&mut function, vec![0.0], &SETTINGS, &mut |_| ControlFlow::Continue(()));
+        assert!(matches!(found.stop, Stop::NotFinite { .. }), "{:?}", found.stop);
+        assert!(found.loss <= 2.0 && found.point[0] < 1.0 && found.point[0].is_finite());
+
+        let mut function = |_: &[f32]| Evaluation { loss: f64::INFINITY, gradient: vec![0.0] };
+        let found = lbfgs(&mut function, vec![0.25], &SETTINGS, &mut |_| ControlFlow::Continue(()));
+        assert_eq!((found.stop, found.point), (Stop::NotFinite { loss: f64::INFINITY }, vec![0.25]));
+    }
+}

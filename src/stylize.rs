@@ -1,0 +1,427 @@
+//! The main job as a library call: a picture with one's content in another's style.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use ndarray::{Array3, ArrayView3};
+
+use crate::error::{Error, Result};
+use crate::kernels::Isa;
+use crate::layers::pool::Pooling;
+use crate::loss::{Form, StyleTarget};
+use crate::memory;
+use crate::network::Network;
+use crate::objective::{Losses, Objective, Terms};
+use crate::optimize::{self, Evaluation, Minimum, Step, Stop, adam, lbfgs};
+use crate::picture::{Picture, fit};
+use crate::pyramid::{Scale, Scales, schedule};
+use crate::weights::Weights;
+
+/// Pairs of steps and gradient changes that L-BFGS keeps.
+const HISTORY: usize = 10;
+
+/// The optimiser of the pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Optimizer {
+    /// Limited-memory BFGS, as in the paper.
+    Lbfgs,
+    /// Adam.
+    Adam,
+}
+
+/// What the first scale starts from.
+#[derive(Clone, Debug)]
+pub enum Init {
+    /// The content picture.
+    Content,
+    /// Noise from the seed.
+    Noise,
+    /// Another picture, resized.
+    Picture(Picture),
+}
+
+/// How large the result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// This longest side in pixels, with the content's aspect.
+    Longest(usize),
+    /// The content's own (of a texture: the first style's).
+    Own,
+}
+
+/// A layer and its weight among those of its kind; without one, all of the kind share evenly.
+pub type LayerWeight = (String, Option<f64>);
+
+/// What to make, and how. Fields may be changed at will; [`Stylize::run`] checks them.
+///
+/// ```no_run
+/// # use impasto::{Picture, Stylize, Weights};
+/// # use std::{ops::ControlFlow, path::Path};
+/// # fn main() -> impasto::Result<()> {
+/// let weights = Weights::open("vgg19.safetensors")?;
+/// let mut job = Stylize::new(&weights);
+/// job.content = Some(Picture::open(Path::new("portrait.jpg"))?);
+/// job.styles = vec![(Picture::open(Path::new("painting.jpg"))?, 1.0)];
+/// let result = job.run(&mut |progress| {
+///     eprintln!("{}/{} {:.4}", progress.step, progress.steps, progress.losses.total);
+///     ControlFlow::Continue(())
+/// })?;
+/// # let _ = result.picture;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Stylize<'w> {
+    /// The network's weights.
+    pub weights: &'w Weights,
+    /// The instruction set to run on.
+    pub isa: Isa,
+    /// What the picture shows. None: a texture, of style alone.
+    pub content: Option<Picture>,
+    /// Styles, each with its share in the blend. None: a reconstruction, of content alone.
+    pub styles: Vec<(Picture, f64)>,
+    /// How large the result is.
+    pub size: Size,
+    /// Steps of the optimiser over all scales, at most.
+    pub steps: usize,
+    /// The schedule.
+    pub scales: Scales,
+    /// How errors are measured.
+    pub form: Form,
+    /// α, above 0.
+    pub content_weight: f64,
+    /// β, above 0.
+    pub style_weight: f64,
+    /// γ, 0 or above.
+    pub tv_weight: f64,
+    /// Layers of the content term.
+    pub content_layers: Vec<LayerWeight>,
+    /// Layers of the style term.
+    pub style_layers: Vec<LayerWeight>,
+    /// What the network's pools do.
+    pub pooling: Pooling,
+    /// The optimiser.
+    pub optimizer: Optimizer,
+    /// What the first scale starts from.
+    pub init: Init,
+    /// Of the noise.
+    pub seed: u64,
+}
+
+/// Where the work is, after a step.
+pub struct Progress<'p> {
+    /// The scale, from 1.
+    pub scale: usize,
+    /// Scales in all.
+    pub scales: usize,
+    /// The scale's width in pixels.
+    pub width: usize,
+    /// The scale's height in pixels.
+    pub height: usize,
+    /// Steps done over all scales. Where a scale stopped early, its steps count as done.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Evaluations of the loss over all scales.
+    pub evaluations: usize,
+    /// Seconds since the work began.
+    pub seconds: f64,
+    /// The picture's losses.
+    pub losses: &'p Losses,
+    /// What they are made of.
+    pub terms: &'p Terms,
+    /// Share of the arithmetic that is done, 0 to 1.
+    pub done: f64,
+    pixels: &'p [f32],
+}
+
+impl Progress<'_> {
+    /// The picture as it is.
+    pub fn picture(&self) -> Picture {
+        let pixels = self.pixels.iter().map(|value| value.clamp(0.0, 1.0)).collect();
+        Picture::from_planes(as_planes(pixels, self.height, self.width))
+    }
+}
+
+/// What came out.
+pub struct Stylized {
+    /// The picture, the best one found, with the content's alpha.
+    pub picture: Picture,
+    /// Steps done.
+    pub steps: usize,
+    /// Evaluations of the loss.
+    pub evaluations: usize,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How the work ended.
+#[derive(Debug)]
+pub enum End {
+    /// All scales are done.
+    Done,
+    /// The callback broke off. The picture is the best until then, at the size asked for.
+    Cancelled,
+    /// [`Error::NotFinite`]. The picture is the best until then, at the size asked for.
+    Failed(Error),
+}
+
+impl<'w> Stylize<'w> {
+    /// The default settings, with no pictures yet.
+    pub fn new(weights: &'w Weights) -> Self {
+        let layers = |names: &[&str]| names.iter().map(|name| (name.to_string(), None)).collect();
+        Self {
+            weights,
+            isa: Isa::best(),
+            content: None,
+            styles: Vec::new(),
+            size: Size::Longest(512),
+            steps: 300,
+            scales: Scales::Auto,
+            form: Form::Relative,
+            content_weight: 1.0,
+            style_weight: 5.0,
+            tv_weight: 0.0,
+            content_layers: layers(&["relu4_2"]),
+            style_layers: layers(&["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]),
+            pooling: Pooling::Average,
+            optimizer: Optimizer::Lbfgs,
+            init: Init::Content,
+            seed: 0,
+        }
+    }
+
+    /// The loss that these settings describe: of the terms for which there are pictures.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for weights that can't be, [`Error::UnknownLayer`] and [`Error::Weights`] for layers
+    /// that the network lacks.
+    pub fn terms(&self) -> Result<Terms> {
+        if self.content.is_none() && self.styles.is_empty() {
+            return Err(Error::invalid("pictures", "there is neither a content nor a style"));
+        }
+        let layers = |what: &str, layers: &[LayerWeight], wanted: bool| match wanted {
+            true => self.layers(what, layers),
+            false => Ok(Vec::new()),
+        };
+        let has_content = self.content.is_some();
+        let has_style = !self.styles.is_empty();
+        above_zero("content-weight", self.content_weight)?;
+        above_zero("style-weight", self.style_weight)?;
+        if !(self.tv_weight >= 0.0 && self.tv_weight.is_finite()) {
+            return Err(Error::invalid("tv-weight", format!("must be 0 or above, found {}", self.tv_weight)));
+        }
+        Ok(Terms {
+            form: self.form,
+            content_weight: self.content_weight,
+            content_layers: layers("content-layer", &self.content_layers, has_content)?,
+            style_weight: self.style_weight,
+            style_layers: layers("style-layer", &self.style_layers, has_style)?,
+            tv_weight: self.tv_weight,
+            pooling: self.pooling,
+        })
+    }
+
+    fn layers(&self, what: &str, layers: &[LayerWeight]) -> Result<Vec<(crate::vgg::Layer, f64)>> {
+        if layers.is_empty() {
+            return Err(Error::invalid(what, "at least one layer is needed"));
+        }
+        let mut found = Vec::with_capacity(layers.len());
+        for (name, weight) in layers {
+            let layer = self.weights.layer(name)?;
+            if found.iter().any(|(other, _)| *other == layer) {
+                return Err(Error::invalid(what, format!("{layer} is given twice")));
+            }
+            let weight = weight.unwrap_or(1.0 / layers.len() as f64);
+            above_zero(&format!("{what} {layer}"), weight)?;
+            found.push((layer, weight));
+        }
+        Ok(found)
+    }
+
+    /// Width and height of the result.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a size of 0.
+    pub fn result_size(&self) -> Result<(usize, usize)> {
+        let Some(shape) = self.content.as_ref().or(self.styles.first().map(|(picture, _)| picture)) else {
+            return Err(Error::invalid("pictures", "there is neither a content nor a style"));
+        };
+        match self.size {
+            Size::Own => Ok((shape.width(), shape.height())),
+            Size::Longest(0) => Err(Error::invalid("size", "must be above 0")),
+            Size::Longest(longest) => Ok(fit(shape.width(), shape.height(), longest)),
+        }
+    }
+
+    /// Makes the picture, calling `on_progress` after every step; breaking there ends the work with the best
+    /// picture until then.
+    ///
+    /// # Errors
+    /// What [`Stylize::terms`] and [`Network::load`] find; [`Error::TooSmall`] where a picture is too small for
+    /// a layer; [`Error::OutOfMemory`] where the machine is. All before the work starts.
+    pub fn run(&self, on_progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Stylized> {
+        let start = Instant::now();
+        let terms = self.terms()?;
+        let (width, height) = self.result_size()?;
+        let taps = terms.taps();
+        let deepest = *taps.last().expect("terms have at least one layer");
+        let network = Network::load(self.weights, self.isa, deepest, true)?;
+        network.check_size("the result", &taps, height, width)?;
+        let needed = self.memory(&network, &terms, width, height);
+        let available = memory::available();
+        if needed > available {
+            return Err(Error::OutOfMemory { width, height, needed, available });
+        }
+
+        let content = self.content.as_ref().map(Picture::flattened);
+        let styles: Vec<_> = self.styles.iter().map(|(style, share)| (style.flattened(), *share)).collect();
+        let least = taps.iter().map(|layer| layer.least_side()).max().unwrap_or(1);
+        // The shorter side shrinks with the longest, and must not fall under what the layers need.
+        let least = (least * width.max(height)).div_ceil(width.min(height));
+        let scales = schedule(width.max(height), least, self.scales, self.steps);
+        let mut picture = self.start(&scales, (width, height), content.as_ref());
+        let (mut steps, mut evaluations) = (0, 0);
+        let mut end = End::Done;
+        let work = |scale: &Scale| (scale.steps * scale.longest * scale.longest) as f64;
+        let all_work: f64 = scales.iter().map(work).sum();
+        for (index, scale) in scales.iter().enumerate() {
+            let (width, height) =
+                if index + 1 == scales.len() { (width, height) } else { fit(width, height, scale.longest) };
+            let target = self.style_target(&network, &terms, &styles, scale.longest)?;
+            let content = content.as_ref().map(|content| content.resized(width, height));
+            let content = content.as_ref().map(Picture::planes);
+            let mut objective = Objective::new(&network, terms.clone(), (height, width), content, target)?;
+            picture = picture.resized(width, height);
+            let (steps_before, evaluations_before) = (steps, evaluations);
+            let work_before: f64 = scales[..index].iter().map(work).sum();
+            let mut report = |step: &Step, losses: &Losses| {
+                on_progress(&Progress {
+                    scale: index + 1,
+                    scales: scales.len(),
+                    width,
+                    height,
+                    step: steps_before + step.step,
+                    steps: self.steps,
+                    evaluations: evaluations_before + step.evaluations,
+                    seconds: start.elapsed().as_secs_f64(),
+                    losses,
+                    terms: &terms,
+                    done: (work_before + work(scale) * step.step as f64 / scale.steps.max(1) as f64)
+                        / all_work.max(1.0),
+                    pixels: step.point,
+                })
+            };
+            let found = self.minimize(&mut objective, picture.planes(), scale.steps, &mut report);
+            steps += scale.steps;
+            evaluations += found.evaluations;
+            let pixels = found.point.iter().map(|value| value.clamp(0.0, 1.0)).collect();
+            picture = Picture::from_planes(as_planes(pixels, height, width));
+            match found.stop {
+                Stop::Steps | Stop::NoProgress => {}
+                Stop::Cancelled => end = End::Cancelled,
+                Stop::NotFinite { loss } => end = End::Failed(Error::NotFinite { loss, evaluations }),
+            }
+            if !matches!(end, End::Done) {
+                steps = steps_before + found.steps;
+                break;
+            }
+        }
+        let alpha = self.content.as_ref().and_then(|content| {
+            content.alpha()?;
+            content.resized(width, height).alpha().map(|alpha| alpha.to_owned())
+        });
+        let picture = picture.resized(width, height).with_alpha(alpha);
+        Ok(Stylized { picture, steps, evaluations, end })
+    }
+
+    /// Bytes that the work takes at its last and largest scale, which is the most.
+    fn memory(&self, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
+        let image = (3 * width * height * size_of::<f32>()) as u64;
+        // Steps and gradient changes of L-BFGS and what it holds at a time; or Adam's two means.
+        let vectors = match self.optimizer {
+            Optimizer::Lbfgs => 2 * HISTORY as u64 + 12,
+            Optimizer::Adam => 8,
+        };
+        let maps = network.plan_bytes(&terms.taps(), terms.pooling, height, width);
+        // Mapped weights count as memory in use once they are packed.
+        network.bytes() + self.weights.file_len() as u64 + maps + vectors * image
+    }
+
+    /// What the first scale starts from. Noise is of the first scale's size, so that it is as coarse as that.
+    fn start(&self, scales: &[Scale], (width, height): (usize, usize), content: Option<&Picture>) -> Picture {
+        match (&self.init, content) {
+            (Init::Picture(picture), _) => picture.flattened(),
+            (Init::Content, Some(content)) => content.clone(),
+            (Init::Content, None) | (Init::Noise, _) => {
+                let (width, height) = match scales {
+                    [first, _, ..] => fit(width, height, first.longest),
+                    _ => (width, height),
+                };
+                let mut random = fastrand::Rng::with_seed(self.seed);
+                let pixels = (0..3 * width * height).map(|_| 0.25 + 0.5 * random.f32()).collect();
+                Picture::from_planes(as_planes(pixels, height, width))
+            }
+        }
+    }
+
+    /// The styles' blend at a scale: each style at the scale's size, so that its strokes grow with the picture.
+    fn style_target(
+        &self,
+        network: &Network,
+        terms: &Terms,
+        styles: &[(Picture, f64)],
+        longest: usize,
+    ) -> Result<Option<StyleTarget>> {
+        if styles.is_empty() {
+            return Ok(None);
+        }
+        let layers = terms.style_taps();
+        let mut targets = Vec::with_capacity(styles.len());
+        for (style, share) in styles {
+            let (width, height) = fit(style.width(), style.height(), longest);
+            network.check_size("the style", &layers, height, width)?;
+            let style = style.resized(width, height);
+            targets.push((*share, StyleTarget::of_picture(network, style.planes(), &layers, terms.pooling)?));
+        }
+        StyleTarget::blend(&targets).map(Some)
+    }
+
+    /// Optimises the pixels at one scale.
+    fn minimize(
+        &self,
+        objective: &mut Objective,
+        start: ArrayView3<f32>,
+        steps: usize,
+        report: &mut dyn FnMut(&Step, &Losses) -> ControlFlow<()>,
+    ) -> Minimum {
+        let (_, height, width) = start.dim();
+        let losses = std::cell::RefCell::new(Losses::default());
+        let mut function = |pixels: &[f32]| {
+            let picture = ArrayView3::from_shape((3, height, width), pixels).expect("as many pixels");
+            let (found, gradient) = objective.evaluate(picture);
+            let loss = found.total;
+            losses.replace(found);
+            Evaluation { loss, gradient: gradient.into_raw_vec_and_offset().0 }
+        };
+        let mut on_step = |step: &Step| report(step, &losses.borrow());
+        let start = start.iter().copied().collect();
+        let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history: HISTORY };
+        match self.optimizer {
+            Optimizer::Lbfgs => lbfgs(&mut function, start, &settings, &mut on_step),
+            Optimizer::Adam => adam(&mut function, start, &settings, &mut on_step),
+        }
+    }
+}
+
+/// 3×H×W planes from their values one after another.
+fn as_planes(values: Vec<f32>, height: usize, width: usize) -> Array3<f32> {
+    Array3::from_shape_vec((3, height, width), values).expect("as many values as pixels")
+}
+
+fn above_zero(what: &str, value: f64) -> Result<()> {
+    match value > 0.0 && value.is_finite() {
+        true => Ok(()),
+        false => Err(Error::invalid(what, format!("must be above 0, found {value}"))),
+    }
+}

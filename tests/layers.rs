@@ -1,0 +1,497 @@
+//! Every layer on every instruction set against loops by the definition in f64, and those loops' gradients
+//! against differences.
+
+mod common;
+
+use std::fmt::Display;
+
+use common::*;
+use impasto::kernels::{FeatureMap, Isa};
+use impasto::layers::conv::Conv;
+use impasto::layers::pool::Pooling::{self, Average, Max};
+use impasto::layers::{Finish, dense, gram, lrn, pool, relu};
+use ndarray::{Array1, Array2, Array3, Array4, Ix0, Ix3, arr0};
+
+type Shape = (usize, usize, usize);
+
+/// Sizes of maps at which loops end in every way: empty, one, odd, wide, high, of several tiles.
+const SIZES: [(usize, usize); 11] =
+    [(0, 0), (0, 5), (3, 0), (1, 1), (1, 5), (2, 3), (7, 5), (13, 11), (81, 61), (3, 300), (300, 2)];
+
+// The harness.
+
+/// A layer's two directions, what they are given, and what they are to give.
+struct Case<'a> {
+    what: &'a dyn Display,
+    x: &'a Array3<f32>,
+    dy: &'a Array3<f32>,
+    forward: &'a (dyn Fn(&FeatureMap, &mut FeatureMap) + Sync),
+    backward: &'a (dyn Fn(&FeatureMap, &mut FeatureMap, Finish) + Sync),
+    y: &'a Expected<Ix3>,
+    dx: &'a Expected<Ix3>,
+}
+
+impl Case<'_> {
+    /// Runs both directions, the backward one with every `Finish`, at several thread counts. Y is full of NaN
+    /// before, so that a place not written shows.
+    #[track_caller]
+    fn check(&self) {
+        let what = self.what;
+        let [x, dy] = [self.x, self.dy].map(|planes| FeatureMap::from_planes(planes.view()));
+        let y = on_any_threads(what, || {
+            let mut y = FeatureMap::from_planes(Array3::from_elem(self.y.values.dim(), f32::NAN).view());
+            (self.forward)(&x, &mut y);
+            y
+        });
+        assert_close(what, &y.to_planes(), self.y);
+        assert_padding_is_zero(what, &y);
+
+        let tap = Random(7).array(self.x.dim());
+        let (tap_map, tap, x64) = (map_in_used_memory(&tap), f64s(&tap), f64s(self.x));
+        for (tapped, relu) in [(false, false), (true, false), (false, true), (true, true)] {
+            let what = format!("{what}, backward, tap {tapped}, relu {relu}");
+            let dx = on_any_threads(&what, || {
+                let mut dx = x.clone();
+                (self.backward)(&dy, &mut dx, Finish { tap: tapped.then_some(&tap_map), relu });
+                dx
+            });
+            let sum = naive::finish(&self.dx.values, &x64, tapped.then_some(&tap), false);
+            // To add the tap is one more rounding. What the ReLU holds back is exactly 0.
+            let rounding = &sum.mapv(f64::abs) * if tapped { EPSILON } else { 0.0 };
+            let expected = Expected {
+                values: naive::finish(&sum, &x64, None, relu),
+                bounds: naive::finish(&(&self.dx.bounds + &rounding), &x64, None, relu),
+            };
+            assert_close(&what, &dx.to_planes(), &expected);
+            assert_padding_is_zero(&what, &dx);
+        }
+    }
+}
+
+/// Asserts ⟨Ax, y⟩ = ⟨x, Aᵀy⟩. Of either side's vector each element may be off by its bound, on its own.
+#[track_caller]
+fn assert_adjoint<D: ndarray::Dimension, E: ndarray::Dimension>(
+    what: impl Display,
+    (x, y): (&ndarray::Array<f32, D>, &ndarray::Array<f32, E>),
+    (ax, ax_bounds): (&ndarray::Array<f32, E>, &ndarray::Array<f64, E>),
+    (aty, aty_bounds): (&ndarray::Array<f32, D>, &ndarray::Array<f64, D>),
+) {
+    let (x, y) = (f64s(x), f64s(y));
+    let bound = norm(&(ax_bounds * &y)) + norm(&(aty_bounds * &x));
+    let expected = Expected::<Ix0> { values: arr0(dot(&f64s(ax), &y)), bounds: arr0(bound) };
+    assert_close(what, &arr0(dot(&x, &f64s(aty))), &expected);
+}
+
+// Convolution.
+
+/// A convolution's weights.
+struct Kernels {
+    weight: Array4<f32>,
+    bias: Array1<f32>,
+}
+
+impl Kernels {
+    fn random(random: &mut Random, [out, channels, k]: [usize; 3]) -> Self {
+        Self { weight: random.array((out, channels, k, k)), bias: random.array(out) }
+    }
+
+    fn layer(&self, isa: Isa) -> Conv {
+        let (out, channels, k, _) = self.weight.dim();
+        let weight = self.weight.as_slice().expect("a new array");
+        Conv::new(isa, [out, channels, k], weight, self.bias.as_slice().expect("a new array"), true)
+    }
+
+    /// Y and dX. The roundings of a sum of `depth` products partly cancel: their number counts by its root.
+    fn expected(&self, x: &Array3<f32>, dy: &Array3<f32>) -> [Expected<Ix3>; 2] {
+        let (out, channels, k, _) = self.weight.dim();
+        let bound = |depth: usize| EPSILON * ((depth * k * k) as f64).sqrt();
+        let (x, dy, w, b) = (f64s(x), f64s(dy), f64s(&self.weight), f64s(&self.bias));
+        let abs = |a: &Array3<f64>| a.mapv(f64::abs);
+        let abs_w = w.mapv(f64::abs);
+        [
+            Expected {
+                values: naive::conv(&x, &w, &b),
+                bounds: naive::conv(&abs(&x), &abs_w, &b.mapv(f64::abs)) * bound(channels),
+            },
+            Expected {
+                values: naive::conv_backward(&dy, &w),
+                bounds: naive::conv_backward(&abs(&dy), &abs_w) * bound(out),
+            },
+        ]
+    }
+}
+
+#[test]
+fn convolution_is_the_sum_by_its_definition() {
+    let cases = [
+        // [N, C, k], (H, W): channels below, at and above the blocks of 8, 16 and 32 …
+        ([1, 1, 3], (1, 1)),
+        ([3, 1, 3], (1, 5)),
+        ([1, 3, 3], (2, 3)),
+        ([8, 7, 3], (7, 5)),
+        ([7, 8, 3], (13, 11)),
+        ([9, 16, 3], (7, 5)),
+        ([17, 9, 3], (5, 7)),
+        ([16, 31, 3], (2, 3)),
+        ([31, 17, 3], (13, 11)),
+        ([32, 40, 3], (1, 5)),
+        // … and more than 32, the depth multiplied in one go;
+        ([33, 32, 3], (7, 5)),
+        ([32, 33, 3], (13, 11)),
+        ([64, 65, 3], (2, 3)),
+        ([65, 64, 3], (13, 11)),
+        ([3, 64, 3], (37, 53)),
+        ([40, 3, 3], (37, 53)),
+        // more channel blocks than a task takes;
+        ([136, 9, 3], (2, 3)),
+        ([9, 136, 3], (2, 3)),
+        // rows longer than a tile, and no rows;
+        ([9, 7, 3], (3, 150)),
+        ([7, 9, 3], (150, 3)),
+        ([8, 9, 3], (0, 0)),
+        ([8, 9, 3], (0, 5)),
+        ([8, 9, 3], (4, 0)),
+        // of 1×1 kernels 288 channels fit in one go.
+        ([1, 1, 1], (1, 1)),
+        ([7, 3, 1], (2, 3)),
+        ([8, 9, 1], (7, 5)),
+        ([16, 17, 1], (13, 11)),
+        ([33, 31, 1], (1, 5)),
+        ([288, 289, 1], (2, 3)),
+        ([9, 297, 1], (5, 3)),
+        ([64, 65, 1], (37, 53)),
+        ([32, 40, 1], (2, 150)),
+        ([32, 40, 1], (0, 3)),
+    ];
+    for (seed, (shape @ [out, channels, _], (height, width))) in cases.into_iter().enumerate() {
+        let mut random = Random(seed as u64);
+        let kernels = Kernels::random(&mut random, shape);
+        let x = random.array_with_zeros((channels, height, width));
+        let dy = random.array((out, height, width));
+        let [y, dx] = kernels.expected(&x, &dy);
+        let rectified = Expected { values: naive::relu(&y.values), bounds: y.bounds.clone() };
+        for isa in Isa::available() {
+            let conv = kernels.layer(isa);
+            for (relu, y) in [(false, &y), (true, &rectified)] {
+                Case {
+                    what: &format_args!("{shape:?} on {height}×{width}, {isa:?}, relu {relu}"),
+                    x: &x,
+                    dy: &dy,
+                    forward: &|x, y| conv.forward(x, y, relu),
+                    backward: &|dy, dx, finish| conv.backward(dy, dx, finish),
+                    y,
+                    dx: &dx,
+                }
+                .check();
+            }
+        }
+    }
+}
+
+#[test]
+fn convolution_backward_is_the_adjoint_at_sizes_of_vgg() {
+    for (shape @ [out, channels, k], (height, width)) in [
+        ([64, 3, 3], (112, 150)),
+        ([128, 64, 3], (37, 53)),
+        ([256, 256, 3], (28, 28)),
+        ([512, 512, 3], (7, 9)),
+        ([512, 512, 1], (14, 13)),
+    ] {
+        let mut random = Random(1);
+        let kernels = Kernels { bias: Array1::zeros(out), ..Kernels::random(&mut random, shape) };
+        let magnitudes = Kernels { weight: kernels.weight.mapv(f32::abs), bias: Array1::zeros(out) };
+        let (x, dy) = (random.array((channels, height, width)), random.array((out, height, width)));
+        let run = |conv: Conv, x: &Array3<f32>, dy: &Array3<f32>| {
+            let mut y = FeatureMap::zeros(out, height, width);
+            conv.forward(&FeatureMap::from_planes(x.view()), &mut y, false);
+            let mut dx = FeatureMap::zeros(channels, height, width);
+            conv.backward(&FeatureMap::from_planes(dy.view()), &mut dx, Finish::default());
+            (y.to_planes(), dx.to_planes())
+        };
+        let (y, dx) = run(magnitudes.layer(Isa::best()), &x.mapv(f32::abs), &dy.mapv(f32::abs));
+        let bounds = |magnitudes, depth: usize| f64s(&magnitudes) * EPSILON * ((depth * k * k) as f64).sqrt();
+        let (y_bounds, dx_bounds) = (bounds(y, channels), bounds(dx, out));
+        for isa in Isa::available() {
+            let (y, dx) = run(kernels.layer(isa), &x, &dy);
+            assert_adjoint(format!("{shape:?} {isa:?}"), (&x, &dy), (&y, &y_bounds), (&dx, &dx_bounds));
+        }
+    }
+}
+
+#[test]
+fn convolution_shows_nan_through_its_relu() {
+    let (here, reach) = ([3, 2, 4], |k: usize| k / 2);
+    for (k, isa) in [1, 3].into_iter().flat_map(|k| Isa::available().into_iter().map(move |isa| (k, isa))) {
+        let mut random = Random(1);
+        let conv = Kernels::random(&mut random, [8, 5, k]).layer(isa);
+        let mut x = random.array((5, 6, 7));
+        x[here] = f32::NAN;
+        let mut y = FeatureMap::zeros(8, 6, 7);
+        conv.forward(&FeatureMap::from_planes(x.view()), &mut y, true);
+        for ((n, row, column), y) in y.to_planes().indexed_iter() {
+            let near = row.abs_diff(here[1]) <= reach(k) && column.abs_diff(here[2]) <= reach(k);
+            assert_eq!(y.is_nan(), near, "{k}×{k}, {isa:?}: {y} at {:?}", (n, row, column));
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "without its backward pass")]
+fn convolution_made_for_forward_only_has_no_backward() {
+    let conv = Conv::new(Isa::best(), [1, 1, 1], &[1.0], &[0.0], false);
+    conv.backward(&FeatureMap::zeros(1, 1, 1), &mut FeatureMap::zeros(1, 1, 1), Finish::default());
+}
+
+// The layers without weights.
+
+#[test]
+fn relu_and_its_gradient() {
+    for_each_shape(|shape, random| {
+        let (x, dy) = (random.array_with_zeros(shape), random.array(shape));
+        Case {
+            what: &format_args!("relu {shape:?}"),
+            x: &x,
+            dy: &dy,
+            forward: &relu::forward,
+            backward: &relu::backward,
+            y: &Expected::exactly(naive::relu(&f64s(&x))),
+            dx: &Expected::exactly(naive::relu_backward(&f64s(&dy), &f64s(&x))),
+        }
+        .check();
+    });
+}
+
+#[test]
+fn pools_and_their_gradients() {
+    for_each_shape(|shape @ (channels, height, width), random| {
+        let dy: Array3<f32> = random.array((channels, height / 2, width / 2));
+        let x: Array3<f32> = random.array(shape);
+        // Of five values, so that windows often have two largest; both zeros are among them.
+        let coarse = x.mapv(|v| (2.0 * v).round());
+        for (pooling, x) in [(Max, &x), (Max, &coarse), (Average, &x)] {
+            let values = naive::pool(pooling, &f64s(x));
+            // Three sums; a quarter is exact.
+            let sums = naive::pool(Average, &f64s(x).mapv(f64::abs)) * 2.0 * EPSILON;
+            Case {
+                what: &format_args!("{pooling:?} {shape:?}"),
+                x,
+                dy: &dy,
+                forward: &|x, y| pool::forward(pooling, x, y),
+                backward: &|dy, dx, finish| pool::backward(pooling, dy, dx, finish),
+                y: &match pooling {
+                    Max => Expected::exactly(values),
+                    Average => Expected { values, bounds: sums },
+                },
+                dx: &Expected::exactly(naive::pool_backward(pooling, &f64s(&dy), &f64s(x))),
+            }
+            .check();
+        }
+    });
+}
+
+#[test]
+fn average_pool_backward_is_the_adjoint() {
+    let (x, dy): (Array3<f32>, Array3<f32>) = (Random(1).array((9, 13, 11)), Random(2).array((9, 6, 5)));
+    let mut y = FeatureMap::zeros(9, 6, 5);
+    pool::forward(Average, &FeatureMap::from_planes(x.view()), &mut y);
+    let mut dx = FeatureMap::zeros(9, 13, 11);
+    pool::backward(Average, &FeatureMap::from_planes(dy.view()), &mut dx, Finish::default());
+    let sums = naive::pool(Average, &f64s(&x).mapv(f64::abs)) * 2.0 * EPSILON;
+    assert_adjoint("average", (&x, &dy), (&y.to_planes(), &sums), (&dx.to_planes(), &Array3::zeros(x.dim())));
+}
+
+#[test]
+fn relu_and_pools_show_nan() {
+    for place in naive::window((1, 1, 0)) {
+        let mut x = Array3::from_elem((3, 5, 4), 1.0);
+        x[place] = f32::NAN;
+        let x = FeatureMap::from_planes(x.view());
+        let mut y = FeatureMap::zeros(3, 5, 4);
+        relu::forward(&x, &mut y);
+        assert!(y.to_planes()[place].is_nan(), "relu {place:?}");
+        for pooling in [Max, Average] {
+            let mut y = FeatureMap::zeros(3, 2, 2);
+            pool::forward(pooling, &x, &mut y);
+            for (at, y) in y.to_planes().indexed_iter() {
+                assert_eq!(y.is_nan(), at == (1, 1, 0), "{pooling:?} with NaN at {place:?}: {y} at {at:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lrn_and_its_gradient() {
+    for_each_shape(|shape, random| {
+        // In the hundreds, as VGG's features are: with 1e-4 before the sum, smaller ones would not show it.
+        let (x, dy) = (random.array_with_zeros(shape) * 200.0, random.array(shape));
+        let (x64, dy64) = (f64s(&x), f64s(&dy));
+        // The scale s is a sum of at most five squares and 2: 4 ε with its power; 2 ε for the products around.
+        let y = naive::lrn(&x64);
+        let y_bounds = y.mapv(f64::abs) * 6.0 * EPSILON;
+        // With the power 1.75 and another sum of five terms it is 12 ε of the terms' magnitudes.
+        let magnitudes = naive::lrn_direct(&dy64.mapv(f64::abs), &x64)
+            + naive::lrn_spread(&dy64.mapv(f64::abs), &x64.mapv(f64::abs));
+        Case {
+            what: &format_args!("lrn {shape:?}"),
+            x: &x,
+            dy: &dy,
+            forward: &lrn::forward,
+            backward: &lrn::backward,
+            y: &Expected { values: y, bounds: y_bounds },
+            dx: &Expected { values: naive::lrn_backward(&dy64, &x64), bounds: magnitudes * 12.0 * EPSILON },
+        }
+        .check();
+    });
+}
+
+/// Calls `check` with maps of few and of many channels at each of [`SIZES`].
+fn for_each_shape(check: impl Fn(Shape, &mut Random)) {
+    for (at, (height, width)) in SIZES.into_iter().enumerate() {
+        for channels in [1, 3, 8, 17] {
+            check((channels, height, width), &mut Random((100 * at + channels) as u64));
+        }
+    }
+}
+
+// Gram matrices.
+
+#[test]
+fn gram_is_every_pair_of_channels_summed_over_the_positions() {
+    let cases = [
+        (1, 1, 1),
+        (3, 1, 5),
+        (7, 127, 1),
+        (8, 8, 16),
+        (9, 3, 43),
+        (17, 1, 129),
+        (40, 2, 3),
+        (64, 1, 5),
+        (65, 13, 11),
+        (130, 1, 127),
+        (200, 7, 5),
+        // Several slices, rows longer than a chunk.
+        (9, 50, 100),
+        (65, 5000, 1),
+        (9, 1, 5000),
+        (2, 290, 520),
+        (9, 0, 3),
+        (9, 3, 0),
+    ];
+    for shape @ (channels, height, width) in cases {
+        let mut random = Random(channels as u64);
+        let f: Array3<f32> = random.array(shape);
+        let dg: Array2<f32> = random.array((channels, channels));
+        let dg = &dg + &dg.t();
+        let (f64, dg64) = (f64s(&f), f64s(&dg));
+        for (sign, f, f64) in [("any", &f, &f64), ("positive", &f.mapv(f32::abs), &f64.mapv(f64::abs))] {
+            let what = format!("{sign} {shape:?}");
+            let map = map_in_used_memory(f);
+            let found = on_any_threads(&what, || gram::forward(&map));
+            // Summed in f32 over a slice, which has fewer than 5000 positions here.
+            let depth = (height * width).min(5000) as f64;
+            let bounds = naive::gram(&f64.mapv(f64::abs)) * EPSILON * depth.sqrt();
+            assert_close(&what, &found, &Expected { values: naive::gram(f64), bounds });
+            assert!(found == found.t(), "{what}: not symmetric");
+
+            let what = format!("{what}, backward");
+            let df = on_any_threads(&what, || {
+                let mut df = map_in_used_memory(&Array3::from_elem(shape, f32::NAN));
+                gram::backward(&map, dg.view(), &mut df);
+                assert_padding_is_zero(&what, &FeatureMap::from_planes(df.to_planes().view()));
+                inside_only(&df)
+            });
+            let bounds = naive::gram_backward(&f64.mapv(f64::abs), &dg64.mapv(f64::abs))
+                * (EPSILON * (channels as f64).sqrt());
+            assert_close(
+                &what,
+                &df.to_planes(),
+                &Expected { values: naive::gram_backward(f64, &dg64), bounds },
+            );
+            assert_padding_is_zero(&what, &df);
+        }
+    }
+}
+
+/// The map with a border of zeros in place of one that is not to be looked at.
+fn inside_only(map: &FeatureMap) -> FeatureMap {
+    let mut inside = FeatureMap::zeros(map.channels(), map.height(), map.width());
+    for block in 0..map.blocks() {
+        for y in 0..map.height() {
+            inside.row_mut(block, y).copy_from_slice(map.row(block, y));
+        }
+    }
+    inside
+}
+
+// Fully connected layers.
+
+#[test]
+fn dense_is_the_sum_by_its_definition_and_backward_its_adjoint() {
+    for (n, c) in [(1, 1), (1, 9), (10, 7), (33, 64), (65, 1000), (1000, 31)] {
+        let mut random = Random(n as u64);
+        let (weight, bias): (Array2<f32>, Array1<f32>) = (random.array((n, c)), random.array(n));
+        let (x, dy): (Array1<f32>, Array1<f32>) = (random.array(c), random.array(n));
+        let naive = |w: Array2<f64>, x: &Array1<f64>, b: Array1<f64>| {
+            Array1::from_shape_fn(w.dim().0, |n| b[n] + (0..w.dim().1).map(|c| w[[n, c]] * x[c]).sum::<f64>())
+        };
+        let bounded = |w: Array2<f64>, x: Array1<f64>, b: Array1<f64>| {
+            let magnitudes = naive(w.mapv(f64::abs), &x.mapv(f64::abs), b.mapv(f64::abs));
+            let bounds = magnitudes * (EPSILON * (x.len() as f64).sqrt());
+            Expected { values: naive(w, &x, b), bounds }
+        };
+        let y = dense::forward(weight.view(), bias.view(), x.view());
+        assert_close(format!("{n}×{c}"), &y, &bounded(f64s(&weight), f64s(&x), f64s(&bias)));
+        let dx = dense::backward(weight.view(), dy.view());
+        let expected_dx = bounded(f64s(&weight).reversed_axes(), f64s(&dy), Array1::zeros(c));
+        assert_close(format!("{n}×{c}, backward"), &dx, &expected_dx);
+
+        let linear = dense::forward(weight.view(), Array1::zeros(n).view(), x.view());
+        let y_bounds = bounded(f64s(&weight), f64s(&x), Array1::zeros(n)).bounds;
+        assert_adjoint(format!("{n}×{c}"), (&x, &dy), (&linear, &y_bounds), (&dx, &expected_dx.bounds));
+    }
+}
+
+// The references.
+
+#[test]
+fn the_references_gradients_are_their_slopes() {
+    type Forward<'a> = &'a dyn Fn(&Array3<f64>) -> Array3<f64>;
+    type Backward<'a> = &'a dyn Fn(&Array3<f64>, &Array3<f64>) -> Array3<f64>;
+    let kernels = [1, 3].map(|k| f64s(&Random(k as u64).array((4, 9, k, k))));
+    let conv = |w| move |x: &Array3<f64>| naive::conv(x, w, &Array1::ones(4));
+    let conv_backward = |w| move |dy: &Array3<f64>, _: &Array3<f64>| naive::conv_backward(dy, w);
+    let pool = |pooling: Pooling| move |x: &Array3<f64>| naive::pool(pooling, x);
+    let pool_backward =
+        |pooling| move |dy: &Array3<f64>, x: &Array3<f64>| naive::pool_backward(pooling, dy, x);
+    let gram = |f: &Array3<f64>| naive::gram(f).insert_axis(ndarray::Axis(0));
+    let gram_backward = |dg: &Array3<f64>, f: &Array3<f64>| {
+        naive::gram_backward(f, &dg.index_axis(ndarray::Axis(0), 0).to_owned())
+    };
+    let layers: [(&str, Forward, Backward); 7] = [
+        ("1×1 convolution", &conv(&kernels[0]), &conv_backward(&kernels[0])),
+        ("3×3 convolution", &conv(&kernels[1]), &conv_backward(&kernels[1])),
+        ("relu", &naive::relu, &naive::relu_backward),
+        ("max-pool", &pool(Max), &pool_backward(Max)),
+        ("average-pool", &pool(Average), &pool_backward(Average)),
+        ("lrn", &naive::lrn, &naive::lrn_backward),
+        ("gram", &gram, &gram_backward),
+    ];
+    for (name, forward, backward) in layers {
+        for seed in 0..4 {
+            let mut random = Random(seed);
+            // Large for LRN's sake.
+            let x = f64s(&random.array((9, 7, 5))) * 100.0;
+            let direction = f64s(&random.array(x.dim()));
+            let dy = f64s(&random.array(forward(&x).dim()));
+            // So short that ReLU and max-pool do not change sides.
+            let step = 1e-4;
+            let loss = |at: f64| dot(&forward(&(&x + &(&direction * at))), &dy);
+            let slope = (loss(step) - loss(-step)) / (2.0 * step);
+            let derivative = dot(&backward(&dy, &x), &direction);
+            // The losses are f64 sums, of which the step magnifies the rounding.
+            let rounding = norm(&forward(&x)) * norm(&dy) * f64::EPSILON / step;
+            let expected = Expected::<Ix0> { values: arr0(slope), bounds: arr0(4.0 * rounding) };
+            assert_close(format!("{name}, seed {seed}"), &arr0(derivative), &expected);
+        }
+    }
+}
