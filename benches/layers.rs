@@ -1,8 +1,9 @@
 //! Every kind of layer, forward and backward, at VGG-19's shapes for a 512×512 picture, on all cores.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use impasto::kernels::winograd::TransformedWeights;
 use impasto::kernels::{FeatureMap, Isa, peak::peak_gflops};
-use impasto::layers::conv::Conv;
+use impasto::layers::conv::{Conv, Method};
 use impasto::layers::pool::Pooling;
 use impasto::layers::{Finish, gram, lrn, pool, relu};
 use ndarray::{Array2, Array3};
@@ -34,9 +35,20 @@ fn convolutions(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("layers/{name} {from}→{to}, {side}²"));
         group.sample_size(10).throughput(Throughput::Elements(conv.flop(side * side) as u64));
         let (mut x, mut y) = (map(from, side, side), map(to, side, side));
-        group.bench_function("forward", |bencher| bencher.iter(|| conv.forward(&x, &mut y, true)));
         let finish = Finish { tap: None, relu: true };
-        group.bench_function("backward", |bencher| bencher.iter(|| conv.backward(&y, &mut x, finish)));
+        group.bench_function("im2col forward", |bencher| {
+            bencher.iter(|| conv.forward(&x, &mut y, true, Method::Im2col));
+        });
+        group.bench_function("im2col backward", |bencher| {
+            bencher.iter(|| conv.backward(&y, &mut x, finish, Method::Im2col));
+        });
+        let mut transformed = TransformedWeights::default();
+        group.bench_function("winograd forward", |bencher| {
+            bencher.iter(|| conv.forward(&x, &mut y, true, Method::Winograd(&mut transformed)));
+        });
+        group.bench_function("winograd backward", |bencher| {
+            bencher.iter(|| conv.backward(&y, &mut x, finish, Method::Winograd(&mut transformed)));
+        });
         group.finish();
     }
 }

@@ -2,7 +2,7 @@
 """Distil VGG-19 into a network of the same shape with fewer channels, for style transfer.
 
     python scripts/distill.py --teacher vgg19.safetensors --images PICTURES \
-        --widths 32,64,96,192,192 --out impasto-slim.safetensors
+        --widths 32,64,128,176,192 --out impasto-slim.safetensors
 
 The student has VGG-19's convolutions up to conv5_1, with the given number of channels in each of its five blocks.
 It starts as a pruned teacher: layer by layer, the channels that best explain the others are kept, and each kernel is
@@ -12,9 +12,10 @@ the teacher's inner products between positions, because content and style losses
 sees photographs and paintings, spoiled in many ways, and the pictures that an optimiser makes with the student
 itself, renewed all the while, so that it learns to see the noise it would otherwise leave in a picture.
 
-Batch normalisation helps while training and is folded into the convolutions of the file written. The file is F16
-safetensors with the teacher's preprocessing. Training state lies beside it (`.state`): saved now and then, at the end
-and on SIGTERM or Ctrl-C; `--resume` goes on from it.
+There is no batch normalisation: from this start the statistics of small batches only blur the target. Each kernel has
+unit response and a gain of its own, as a normalised one would, and the two are multiplied in the file written. The file
+is F16 safetensors with the teacher's preprocessing. Training state lies beside it (`.state`): saved now and then, at
+the end and on SIGTERM or Ctrl-C; `--resume` goes on from it.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 LAYERS = ["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1", "4_2", "4_3", "4_4", "5_1"]
+FIRST_IN_BLOCK = ["2_1", "3_1", "4_1", "5_1"]  # a pool comes before each
 TAPS = ["1_1", "2_1", "3_1", "4_1", "4_2", "5_1"]
 STYLE_TAPS = ["1_1", "2_1", "3_1", "4_1", "5_1"]
 CONTENT_TAP = "4_2"
@@ -43,11 +46,11 @@ INPUT_SCALE = 1 / 64  # brings the student's input near one while it trains; fol
 
 # (crops in a batch, their side): about the same number of pixels each.
 BATCHES = [(8, 96), (5, 128)]
+LOSS_POSITIONS = 1024  # of each crop and tap
 OWN_SIDE = 144  # side of the pictures made with the student
 OWN_POOL = 96  # how many of them are kept
 OWN_EVERY = 30  # steps between two new ones
 OWN_SHARE = 0.3  # of the crops in a batch
-FREEZE_AT = 0.7  # the part of the schedule after which batch statistics are frozen
 
 Weights = dict[str, tuple[Tensor, Tensor]]  # layer -> (kernel, bias)
 
@@ -63,13 +66,17 @@ def features(weights: Weights, x: Tensor, pooling: str, taps: list[str] = TAPS) 
     """Feature maps (after ReLU) at `taps` of preprocessed pictures (N, 3, H, W)."""
     maps = {}
     for layer in LAYERS:
-        if layer in ("2_1", "3_1", "4_1", "5_1"):
+        if layer in FIRST_IN_BLOCK:
             x = pool(x, pooling)
         kernel, bias = weights[layer]
         x = F.relu(F.conv2d(x, kernel, bias, padding=1))
         if layer in taps:
             maps[layer] = x
     return maps
+
+
+def detached(weights: Weights) -> Weights:
+    return {layer: (kernel.detach(), bias.detach()) for layer, (kernel, bias) in weights.items()}
 
 
 def load_teacher(path: Path, device: torch.device) -> tuple[Weights, dict[str, str]]:
@@ -82,43 +89,34 @@ def load_teacher(path: Path, device: torch.device) -> tuple[Weights, dict[str, s
 
 
 class Student(nn.Module):
-    """The slim network with batch normalisation, and the training-only linear maps to the teacher's channels."""
+    """The slim network, and the training-only linear maps from its taps to the teacher's channels."""
 
     def __init__(self, widths: list[int], teacher: Weights, pooling: str):
         super().__init__()
         self.pooling = pooling
-        self.convs, self.norms, self.maps = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        self.kernels, self.gains, self.biases = nn.ParameterDict(), nn.ParameterDict(), nn.ParameterDict()
+        self.maps = nn.ModuleDict()
         inputs = 3
         for layer in LAYERS:
             outputs = widths[int(layer[0]) - 1]
-            self.convs[layer] = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-            self.norms[layer] = nn.BatchNorm2d(outputs, momentum=0.02)
+            self.kernels[layer] = nn.Parameter(torch.empty(outputs, inputs, 3, 3))
+            self.gains[layer] = nn.Parameter(torch.ones(outputs))
+            self.biases[layer] = nn.Parameter(torch.zeros(outputs))
             if layer in TAPS:
-                self.maps[layer] = nn.Conv2d(outputs, teacher[layer][1].numel(), 1)
+                self.maps[layer] = nn.Conv1d(outputs, teacher[layer][1].numel(), 1)
+                self.maps[layer].register_buffer("level", torch.ones(()))  # the teacher's typical response
             inputs = outputs
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        maps, x = {}, x * INPUT_SCALE
-        for layer in LAYERS:
-            if layer in ("2_1", "3_1", "4_1", "5_1"):
-                x = pool(x, self.pooling)
-            x = F.relu(self.norms[layer](self.convs[layer](x)))
-            if layer in TAPS:
-                maps[layer] = x
-        return maps
-
-    @torch.no_grad()
-    def folded(self) -> Weights:
-        """Plain convolutions that compute what this network computes with its running statistics."""
+    def weights(self) -> Weights:
+        """The plain convolutions."""
         weights = {}
         for layer in LAYERS:
-            norm = self.norms[layer]
-            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            kernel = self.convs[layer].weight * scale[:, None, None, None]
-            if layer == "1_1":
-                kernel = kernel * INPUT_SCALE
-            weights[layer] = (kernel, norm.bias - norm.running_mean * scale)
+            kernel = self.kernels[layer] * self.gains[layer][:, None, None, None]
+            weights[layer] = (kernel * INPUT_SCALE if layer == "1_1" else kernel, self.biases[layer])
         return weights
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return features(self.weights(), x, self.pooling)
 
 
 # --- Starting point: a pruned teacher ---------------------------------------------------------------------------------
@@ -146,60 +144,50 @@ def least_squares(x: Tensor, y: Tensor, ridge: float = 1e-3) -> Tensor:
 
 @torch.no_grad()
 def start_from_teacher(student: Student, teacher: Weights, batches: list[Tensor]) -> None:
-    """Set the student's kernels, normalisation and linear maps by selection and regression on `batches`."""
-    positions = 192  # samples taken from each crop
+    """Set the student's kernels, gains, biases and linear maps by selection and regression on `batches`."""
 
-    def sampled(maps: Tensor, seed: int) -> Tensor:  # (N, C, H, W) -> (samples, C)
-        flat = maps.flatten(2)
-        generator = torch.Generator().manual_seed(seed)
-        chosen = torch.randperm(flat.shape[2], generator=generator)[:positions].to(maps.device)
-        return flat[:, :, chosen].transpose(1, 2).flatten(0, 1)
+    def sampled(maps: Iterable[Tensor]) -> Tensor:
+        """The same 192 positions (all, where there are fewer) of each batch of maps: (samples, C)."""
+        rows = []
+        for seed, batch in enumerate(maps):
+            flat = batch.flatten(2)
+            order = torch.randperm(flat.shape[2], generator=torch.Generator().manual_seed(seed))
+            rows.append(flat[:, :, order[:192].to(flat.device)].transpose(1, 2).flatten(0, 1))
+        return torch.cat(rows)
 
-    seen = list(batches)  # the teacher's input to the layer
-    own = [batch * INPUT_SCALE for batch in batches]  # the student's
+    def with_one(x: Tensor) -> Tensor:
+        return torch.cat([x, torch.ones(len(x), 1, device=x.device)], 1)
+
+    seen = list(batches)  # what the teacher's layer sees
+    own = [batch * INPUT_SCALE for batch in batches]  # what the student's layer sees
     for layer in LAYERS:
-        if layer in ("2_1", "3_1", "4_1", "5_1"):
+        if layer in FIRST_IN_BLOCK:
             seen = [pool(x, student.pooling) for x in seen]
             own = [pool(x, student.pooling) for x in own]
-        kernel, bias = teacher[layer]
-        raw = [F.conv2d(x, kernel, bias, padding=1) for x in seen]
+        raw = [F.conv2d(x, *teacher[layer], padding=1) for x in seen]
         seen = [F.relu(x) for x in raw]
-        target = torch.cat([sampled(x, i) for i, x in enumerate(raw)])
 
-        conv, norm = student.convs[layer], student.norms[layer]
-        kept = most_telling_channels(target.relu().T @ target.relu(), conv.out_channels)
-        target = target[:, kept]
+        responses = sampled(seen)
+        kernel = student.kernels[layer]
+        kept = most_telling_channels(responses.T @ responses, len(kernel))
+        target = sampled(raw)[:, kept]
         mean, deviation = target.mean(0), target.std(0)
-        patches = torch.cat(
-            [
-                sampled(F.unfold(x, 3, padding=1).reshape(len(x), -1, *x.shape[2:]), i)
-                for i, x in enumerate(own)
-            ]
-        )
-        ones = torch.ones(len(patches), 1, device=patches.device)
-        fit = least_squares(torch.cat([patches, ones], 1), (target - mean) / deviation)
-        conv.weight.copy_(fit[:-1].T.reshape(conv.weight.shape))
+        patches = sampled(F.unfold(x, 3, padding=1).reshape(len(x), -1, *x.shape[2:]) for x in own)
+        fit = least_squares(with_one(patches), (target - mean) / deviation)
         # The channels keep the teacher's proportions, so that Gram matrices weigh them as the teacher's do.
-        norm.weight.copy_(deviation / deviation.square().mean().sqrt())
-        norm.bias.copy_(mean / deviation.square().mean().sqrt())
-
-        raw = [conv(x) for x in own]
-        joined = torch.cat([x.transpose(0, 1).flatten(1) for x in raw], 1)
-        norm.running_mean.copy_(joined.mean(1))
-        norm.running_var.copy_(joined.var(1))
-        norm.eval()
-        own = [F.relu(norm(x)) for x in raw]
-        norm.train()
+        scale = deviation.square().mean().sqrt()
+        kernel.copy_(fit[:-1].T.reshape(kernel.shape))
+        student.gains[layer].copy_(deviation / scale)
+        student.biases[layer].copy_((mean + fit[-1] * deviation) / scale)
+        kernel = kernel * student.gains[layer][:, None, None, None]
+        own = [F.relu(F.conv2d(x, kernel, student.biases[layer], padding=1)) for x in own]
 
         if layer in TAPS:
             linear = student.maps[layer]
-            scale = torch.cat([sampled(x, i) for i, x in enumerate(seen)]).square().mean().sqrt()
-            y = torch.cat([sampled(x, i) for i, x in enumerate(seen)]) / scale
-            x = torch.cat([sampled(x, i) for i, x in enumerate(own)])
-            fit = least_squares(torch.cat([x, ones], 1), y)
-            linear.weight.copy_(fit[:-1].T[:, :, None, None])
+            linear.level.copy_(responses.square().mean().sqrt())
+            fit = least_squares(with_one(sampled(own)), responses / linear.level)
+            linear.weight.copy_(fit[:-1].T[:, :, None])
             linear.bias.copy_(fit[-1])
-            linear.register_buffer("scale", scale)
 
 
 # --- Loss -------------------------------------------------------------------------------------------------------------
@@ -210,15 +198,19 @@ def misalignment(x: Tensor, y: Tensor) -> Tensor:
     return 1 - (x @ y.T).square().sum() / ((x @ x.T).norm() * (y @ y.T).norm())
 
 
-def tap_losses(own: Tensor, target: Tensor, linear: nn.Conv2d) -> tuple[Tensor, Tensor, Tensor]:
-    """Relative squared error of the linear map, and the misalignment of inner products, plain and centred."""
-    own, target = own.float(), target.float()
+def tap_losses(own: Tensor, target: Tensor, linear: nn.Conv1d) -> tuple[Tensor, Tensor, Tensor]:
+    """Relative squared error of the linear map, and the misalignment of inner products, plain and centred.
+
+    `own` and `target` are (N, C, H, W); at most LOSS_POSITIONS of each crop's positions, drawn anew, are looked at.
+    """
+    chosen = torch.randperm(target[0, 0].numel(), device=target.device)[:LOSS_POSITIONS]
+    own = own.flatten(2)[:, :, chosen].float()
+    target = target.flatten(2)[:, :, chosen].float()
     # Every crop counts alike, dark or bright.
-    level = target.square().mean((1, 2, 3), keepdim=True).sqrt()
-    own, target = own * (linear.scale / level), target / level
-    restored = F.conv2d(own, linear.weight) + (linear.scale / level) * linear.bias[:, None, None]
-    error = (restored - target).square().mean()
-    x, y = own.transpose(0, 1).flatten(1), target.transpose(0, 1).flatten(1)
+    energy = target.square().mean((1, 2), keepdim=True).sqrt()
+    error = ((linear(own) * linear.level - target) / energy).square().mean()
+    x = (own / energy).transpose(0, 1).flatten(1)
+    y = (target / energy).transpose(0, 1).flatten(1)
     plain = misalignment(x, y)
     centred = misalignment(x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True))
     return error, plain, centred
@@ -258,7 +250,7 @@ class Pictures:
         picture = self.pictures[rng.integers(len(self.pictures))]
         most = min(picture.size)
         least = min(side / 2, most)
-        extent = most if widest else math.exp(rng.uniform(math.log(least), math.log(most)))
+        extent = most if widest else min(most, math.exp(rng.uniform(math.log(least), math.log(most))))
         left = rng.uniform(0, picture.width - extent)
         top = rng.uniform(0, picture.height - extent)
         box = (left, top, left + extent, top + extent)
@@ -306,52 +298,62 @@ class Pictures:
         del self.own[:-OWN_POOL]
 
 
+# --- Pictures made with the student -----------------------------------------------------------------------------------
+
+
 def gram(maps: Tensor) -> Tensor:
+    """Gram matrix of one picture's maps (1, C, H, W), over the number of positions."""
     flat = maps[0].flatten(1)
     return flat @ flat.T / flat.shape[1]
 
 
-def make_picture(weights: Weights, pictures: Pictures, pooling: str, device: torch.device) -> np.ndarray:
+def transfer(
+    weights: Weights, pooling: str, start: Tensor, content: Tensor, style: Tensor, style_weight: float, evaluations: int
+) -> Tensor:
+    """Style transfer at one size by L-BFGS, with relative losses; pictures are (1, 3, H, W), preprocessed."""
+    with torch.no_grad():
+        target = features(weights, content, pooling)[CONTENT_TAP]
+        style_maps = features(weights, style, pooling)
+        grams = {tap: gram(style_maps[tap]) for tap in STYLE_TAPS}
+    x = start.clone(memory_format=torch.contiguous_format).requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [x], max_iter=evaluations, max_eval=evaluations, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def evaluate() -> Tensor:
+        optimizer.zero_grad()
+        maps = features(weights, x, pooling)
+        total = (maps[CONTENT_TAP] - target).square().sum() / target.square().sum()
+        for tap, wanted in grams.items():
+            error = (gram(maps[tap]) - wanted).square().sum() / wanted.square().sum()
+            total = total + style_weight / len(grams) * error
+        total.backward()
+        return total
+
+    optimizer.step(evaluate)
+    return x.detach()
+
+
+def make_picture(weights: Weights, pooling: str, pictures: Pictures, device: torch.device) -> np.ndarray:
     """Style transfer with the student as it stands, coarse to fine, from two training pictures: (H, W, 3) RGB."""
     rng = pictures.rng
-    content = pictures.crop(OWN_SIDE, widest=True)
-    style = pictures.crop(OWN_SIDE, widest=bool(rng.random() < 0.7))
+    content = preprocess(pictures.crop(OWN_SIDE, widest=True)[None], device)
+    style = preprocess(pictures.crop(OWN_SIDE, widest=bool(rng.random() < 0.7))[None], device)
     style_weight = math.exp(rng.uniform(math.log(2), math.log(30)))
-    content_all, style_all = preprocess(content[None], device), preprocess(style[None], device)
-    x = content_all
+    x = content
     if rng.random() < 0.2:
         x = x + torch.from_numpy(rng.normal(0, 40, x.shape).astype(np.float32)).to(device)
     for side, evaluations in ((OWN_SIDE // 2, 20), (OWN_SIDE, int(rng.integers(8, 36)))):
-        resize = lambda picture: F.interpolate(picture, size=(side, side), mode="bilinear", antialias=True)
-        with torch.no_grad():
-            target = features(weights, resize(content_all), pooling)[CONTENT_TAP]
-            style_maps = features(weights, resize(style_all), pooling)
-            grams = {tap: gram(style_maps[tap]) for tap in STYLE_TAPS}
-        x = resize(x).detach().contiguous().requires_grad_()
-        optimizer = torch.optim.LBFGS(
-            [x], max_iter=evaluations, max_eval=evaluations, history_size=10, line_search_fn="strong_wolfe"
-        )
-
-        def loss() -> Tensor:
-            optimizer.zero_grad()
-            maps = features(weights, x, pooling)
-            total = (maps[CONTENT_TAP] - target).square().sum() / target.square().sum()
-            for tap, wanted in grams.items():
-                error = (gram(maps[tap]) - wanted).square().sum() / wanted.square().sum()
-                total = total + style_weight / len(grams) * error
-            total.backward()
-            return total
-
-        optimizer.step(loss)
-    made = x.detach()[0].permute(1, 2, 0).cpu() + torch.tensor(MEAN_BGR)
-    picture = made.numpy()[..., ::-1]
+        sized = [F.interpolate(x, size=(side, side), mode="bilinear", antialias=True) for x in (x, content, style)]
+        x = transfer(weights, pooling, *sized, style_weight, evaluations)
+    picture = (x[0].permute(1, 2, 0).cpu() + torch.tensor(MEAN_BGR)).numpy()[..., ::-1]
     return np.clip(picture, 0, 255) if rng.random() < 0.5 else picture
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
-def replace_file(path: Path, write) -> None:
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Write beside `path`, then put in its place: a reader or a crash never meets half a file."""
     part = path.with_name(path.name + ".part")
     write(part)
@@ -380,24 +382,110 @@ class Progress:
         return peak * min(1, (self.step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * min(1, self.part)))
 
 
+class Training:
+    """The student, its optimiser and pictures, and everything else that `--resume` needs."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.pooling, self.alignment, self.rate = arguments.pooling, arguments.alignment, arguments.rate
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(arguments.seed)
+        self.rng = np.random.default_rng(arguments.seed)
+        self.pictures = Pictures(arguments.images, self.rng)
+        self.progress = Progress()
+        self.averages: dict[str, Tensor] = {}
+        self.out: Path = arguments.out
+        self.state_path = arguments.out.with_name(arguments.out.name + ".state")
+
+        teacher, self.teacher_metadata = load_teacher(arguments.teacher, self.device)
+        # bfloat16 changes the teacher's maps by under 1e-4 of their energy, far below the student's error.
+        self.teacher = {
+            layer: (kernel.bfloat16().to(memory_format=torch.channels_last), bias.bfloat16())
+            for layer, (kernel, bias) in teacher.items()
+        }
+        self.widths = arguments.widths
+        self.student = Student(self.widths, teacher, self.pooling).to(self.device)
+        if arguments.resume:
+            state = torch.load(self.state_path, map_location="cpu", weights_only=True)
+            self.student.load_state_dict(state["student"])
+        else:
+            calibration = [preprocess(self.pictures.batch(8, 128), self.device) for _ in range(32)]
+            start_from_teacher(self.student, teacher, calibration)
+        # Kernels differ in size by an order of magnitude: each has a learning rate relative to its own.
+        groups = [{"params": [p], "size": float(p.detach().square().mean().sqrt())} for p in self.student.parameters()]
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        if arguments.resume:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.progress = Progress(**state["progress"])
+            self.pictures.own = [picture.float().numpy() for picture in state["own"]]
+            self.rng.bit_generator.state = state["rng"]
+            torch.set_rng_state(state["torch_rng"])
+
+    def step(self) -> None:
+        if self.progress.step % OWN_EVERY == 0:
+            weights = detached(self.student.weights())
+            self.pictures.keep_own(make_picture(weights, self.pooling, self.pictures, self.device))
+        count, side = BATCHES[self.rng.integers(len(BATCHES))]
+        x = preprocess(self.pictures.batch(count, side), self.device)
+        with torch.inference_mode():
+            targets = features(self.teacher, x.bfloat16(), self.pooling)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            own = self.student(x)
+        loss = torch.zeros((), device=self.device)
+        for tap in TAPS:
+            error, plain, centred = tap_losses(own[tap], targets[tap], self.student.maps[tap])
+            loss = loss + error + self.alignment * (plain + centred)
+            now = torch.stack([error, plain, centred]).detach()
+            self.averages[tap] = self.averages.get(tap, now).lerp(now, 0.02)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["size"] * self.progress.learning_rate(self.rate)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def save(self) -> None:
+        state = {
+            "student": self.student.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": dataclasses.asdict(self.progress),
+            "own": [torch.from_numpy(picture.copy()).half() for picture in self.pictures.own],
+            "rng": self.rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state(),
+        }
+        replace_file(self.state_path, lambda part: torch.save(state, part))
+        widths = ",".join(str(width) for width in self.widths)
+        metadata = {
+            "network": self.teacher_metadata.get("network", "vgg19"),
+            "preprocessing": self.teacher_metadata["preprocessing"],
+            "pooling": self.pooling,
+            "note": f"slim VGG-19, widths {widths}, distilled from VGG-19 by impasto's scripts/distill.py "
+            f"in {self.progress.step} steps",
+            "source": "trained for impasto; teacher: VGG-19, Simonyan and Zisserman 2014, Visual Geometry Group, "
+            "University of Oxford, CC BY 4.0",
+        }
+        write_student(self.out, detached(self.student.weights()), metadata)
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", type=Path, required=True, help="VGG-19's convolutions, safetensors, Caffe")
     parser.add_argument("--images", type=Path, required=True, help="folder of training pictures")
-    parser.add_argument("--widths", default="32,64,96,192,192", help="channels in each block (%(default)s)")
+    parser.add_argument("--widths", default="32,64,128,176,192", help="channels in each block (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.add_argument("--steps", type=int, default=20000, help="length of the schedule (%(default)s)")
     parser.add_argument("--minutes", type=float, help="end the schedule after so long, if that is sooner")
-    parser.add_argument("--rate", type=float, default=2e-3, help="Adam's highest learning rate (%(default)s)")
+    parser.add_argument("--rate", type=float, default=8e-3, help="peak learning rate, relative to a parameter's size")
     parser.add_argument("--alignment", type=float, default=1.0, help="weight of the inner products (%(default)s)")
     parser.add_argument("--pooling", choices=["average", "max"], default="average")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, help="CPU threads (PyTorch's choice)")
-    parser.add_argument("--save-every", type=int, default=500, help="steps between saves (%(default)s)")
+    parser.add_argument("--save-every", type=int, default=250, help="steps between saves (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the state beside --out")
     arguments = parser.parse_args()
-    arguments.widths = [int(width) for width in arguments.widths.split(",")]
-    if len(arguments.widths) != 5:
+    try:
+        arguments.widths = [int(width) for width in arguments.widths.split(",")]
+    except ValueError:
+        arguments.widths = []
+    if len(arguments.widths) != 5 or min(arguments.widths) < 1:
         parser.error("--widths wants five numbers")
     return arguments
 
@@ -406,91 +494,21 @@ def main() -> None:
     arguments = parse_arguments()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    rng = np.random.default_rng(arguments.seed)
-    pictures = Pictures(arguments.images, rng)
-    teacher, teacher_metadata = load_teacher(arguments.teacher, device)
-    # bfloat16 changes the teacher's maps by under 1e-4 of their energy, far below the student's error.
-    fast_teacher = {
-        layer: (kernel.bfloat16().to(memory_format=torch.channels_last), bias.bfloat16())
-        for layer, (kernel, bias) in teacher.items()
-    }
-    student = Student(arguments.widths, teacher, arguments.pooling).to(device)
-    for linear in student.maps.values():
-        linear.register_buffer("scale", torch.ones((), device=device))
-    state_path = arguments.out.with_name(arguments.out.name + ".state")
-    progress = Progress()
-    if arguments.resume:
-        state = torch.load(state_path, map_location=device, weights_only=True)
-        student.load_state_dict(state["student"])
-        progress = Progress(**state["progress"])
-        pictures.own = [picture.float().cpu().numpy() for picture in state["own"]]
-        rng.bit_generator.state = state["rng"]
-    else:
-        calibration = [preprocess(pictures.batch(8, 96), device) for _ in range(24)]
-        start_from_teacher(student, teacher, calibration)
-    student = student.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(student.parameters(), betas=(0.9, 0.99))
-    if arguments.resume:
-        optimizer.load_state_dict(state["optimizer"])
+    training = Training(arguments)
+    progress = training.progress
 
     stop_asked = False
 
-    def ask_to_stop(*_) -> None:
+    def ask_to_stop(*_: object) -> None:
         nonlocal stop_asked
         stop_asked = True
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
 
-    def save() -> None:
-        state = {
-            "student": student.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "progress": dataclasses.asdict(progress),
-            "own": [torch.from_numpy(picture.copy()).half() for picture in pictures.own],
-            "rng": rng.bit_generator.state,
-        }
-        replace_file(state_path, lambda part: torch.save(state, part))
-        widths = ",".join(str(width) for width in arguments.widths)
-        metadata = {
-            "network": teacher_metadata.get("network", "vgg19"),
-            "preprocessing": teacher_metadata["preprocessing"],
-            "pooling": arguments.pooling,
-            "note": f"slim VGG-19, widths {widths}, distilled from VGG-19 by scripts/distill.py in {progress.step} steps",
-            "source": "trained for impasto; teacher: VGG-19, Simonyan and Zisserman 2014, Visual Geometry Group, "
-            "University of Oxford, CC BY 4.0",
-        }
-        write_student(arguments.out, student.folded(), metadata)
-
-    averages: dict[str, Tensor] = {}
     begun_part, last = progress.part, time.monotonic()
     while progress.part < 1 and not stop_asked:
-        student.train()
-        if progress.part >= FREEZE_AT:
-            for norm in student.norms.values():
-                norm.eval()
-        if progress.step % OWN_EVERY == 0:
-            pictures.keep_own(make_picture(student.folded(), pictures, arguments.pooling, device))
-        count, side = BATCHES[rng.integers(len(BATCHES))]
-        x = preprocess(pictures.batch(count, side), device)
-        with torch.inference_mode():
-            targets = features(fast_teacher, x.bfloat16(), arguments.pooling)
-        with torch.autocast(device.type, torch.bfloat16):
-            own = student(x)
-        loss = torch.zeros((), device=device)
-        for tap in TAPS:
-            error, plain, centred = tap_losses(own[tap], targets[tap].clone(), student.maps[tap])
-            loss = loss + error + arguments.alignment * (plain + centred)
-            now = torch.stack([error, plain, centred]).detach()
-            averages[tap] = averages.get(tap, now).lerp(now, max(0.01, 1 / (progress.step + 1)))
-        for group in optimizer.param_groups:
-            group["lr"] = progress.learning_rate(arguments.rate)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
+        training.step()
         now = time.monotonic()
         seconds, last = now - last, now
         advance = 1 / arguments.steps
@@ -499,11 +517,12 @@ def main() -> None:
         progress.step += 1
         progress.part += advance
         if progress.step % 25 == 0:
-            taps = "  ".join(f"{tap} " + "/".join(f"{v:.3f}" for v in averages[tap].tolist()) for tap in TAPS)
+            # For each tap: the linear map's error, the misalignment, the centred misalignment (running means).
+            taps = "  ".join(f"{tap} " + "/".join(f"{v:.3f}" for v in training.averages[tap].tolist()) for tap in TAPS)
             print(f"{progress.step:6d} {progress.part:6.1%} {seconds:.2f} s  {taps}", flush=True)
         if progress.step % arguments.save_every == 0:
-            save()
-    save()
+            training.save()
+    training.save()
 
 
 if __name__ == "__main__":

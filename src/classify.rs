@@ -15,6 +15,9 @@ use crate::weights::{Tensor, Weights};
 const CROP: usize = 224;
 /// The shorter side of the picture that the square is cut from.
 const SHORTER: usize = 256;
+/// The longer side of what is resized is at most this many times the shorter: what is behind that is never in the
+/// square, and a long picture would take memory without bound.
+const ASPECT: usize = 4;
 /// Outputs of a dense layer that one task computes.
 const OUTPUTS: usize = 64;
 
@@ -54,12 +57,24 @@ pub fn classify(weights: &Weights, isa: Isa, picture: &Picture) -> Result<Vec<f3
 
 /// The 224×224 centre of `picture`, its shorter side 256.
 fn centre_crop(picture: &Picture) -> Picture {
-    let picture = picture.flattened();
+    let picture = centre(picture.flattened());
     let (width, height) = (picture.width(), picture.height());
     let scaled = |side: usize| (side as f64 * SHORTER as f64 / width.min(height) as f64).round() as usize;
     let resized = picture.resized(scaled(width), scaled(height));
     let (top, left) = ((resized.height() - CROP) / 2, (resized.width() - CROP) / 2);
     Picture::from_planes(resized.planes().slice(s![.., top..top + CROP, left..left + CROP]).to_owned())
+}
+
+/// The middle of a picture that is very long.
+fn centre(picture: Picture) -> Picture {
+    let (width, height) = (picture.width(), picture.height());
+    let longest = ASPECT * width.min(height);
+    if width.max(height) <= longest {
+        return picture;
+    }
+    let (rows, columns) = (height.min(longest), width.min(longest));
+    let (top, left) = ((height - rows) / 2, (width - columns) / 2);
+    Picture::from_planes(picture.planes().slice(s![.., top..top + rows, left..left + columns]).to_owned())
 }
 
 /// W·x + b, widening a few rows of W at a time: whole it may be 400 MB.

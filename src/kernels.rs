@@ -19,6 +19,7 @@ pub mod scratch;
 pub mod sgemm;
 pub mod simd;
 pub mod tiles;
+pub mod winograd;
 
 pub use feature_map::FeatureMap;
 pub use simd::Isa;

@@ -2,6 +2,8 @@
 #![warn(missing_docs)]
 
 pub mod classify;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod error;
 pub mod kernels;
 pub mod layers;

@@ -2,12 +2,25 @@
 
 use sysinfo::System;
 
+use crate::error::{Error, Result};
+
 /// Bytes that can be had without swapping, inside the limit of the process's control group where it has one.
 pub fn available() -> u64 {
     let mut system = System::new();
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     system.available_memory().min(group)
+}
+
+/// Refuses work on `width`×`height` pixels that needs more memory than there is.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn require(needed: u64, width: usize, height: usize) -> Result<()> {
+    match available() {
+        available if needed > available => Err(Error::OutOfMemory { width, height, needed, available }),
+        _ => Ok(()),
+    }
 }
 
 /// The most bytes that this process ever had in memory: `VmHWM` of Linux. Nothing elsewhere.

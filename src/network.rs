@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::kernels::feature_map::BLOCK;
+use crate::kernels::winograd::TransformedWeights;
 use crate::kernels::{FeatureMap, Isa};
-use crate::layers::conv::Conv;
+use crate::layers::conv::{Conv, Method};
 use crate::layers::pool::Pooling;
 use crate::layers::{Finish, lrn, pool, relu};
 use crate::profile::{LayerTimes, Pass, Profile};
@@ -22,6 +23,19 @@ pub struct Network {
     isa: Isa,
     layers: Vec<Layer>,
     convolutions: Vec<Conv>,
+    convolution: Convolution,
+}
+
+/// How convolutions are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convolution {
+    /// Each as is fastest for its shape.
+    #[default]
+    Auto,
+    /// All as products with patch matrices.
+    Im2col,
+    /// All with 3×3 kernels by Winograd's minimal filtering.
+    Winograd,
 }
 
 /// One step of a forward pass. Its output is a map of the layer `layer`.
@@ -71,7 +85,15 @@ impl Network {
             isa,
             layers,
             convolutions,
+            convolution: Convolution::Auto,
         })
+    }
+
+    /// The same network, its convolutions computed as the caller says.
+    #[must_use]
+    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
+        self.convolution = convolution;
+        self
     }
 
     /// The network of VGG's table.
@@ -110,10 +132,11 @@ impl Network {
         let mut input = FeatureMap::zeros(PICTURE_CHANNELS, height, width);
         self.preprocess(picture, &mut input);
         let mut features = Vec::new();
+        let mut transformed = TransformedWeights::default();
         let mut current = (None, input);
         for step in self.steps(taps, pooling) {
             let mut next = self.map_for(&step, &current.1);
-            self.forward_step(&step, &current.1, &mut next);
+            self.forward_step(&step, &current.1, &mut next, &mut transformed);
             let (layer, map) = std::mem::replace(&mut current, (Some(step.layer), next));
             features.extend(layer.filter(|layer| taps.contains(layer)).map(|layer| (layer, map)));
         }
@@ -135,6 +158,21 @@ impl Network {
             }
         }
         bytes + largest_tap
+    }
+
+    /// Bytes of the maps that [`Network::features`] has in memory at most.
+    pub fn features_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
+        let mut shape = (PICTURE_CHANNELS, height, width);
+        let mut current = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
+        let (mut kept, mut most) = (0, current);
+        for step in self.steps(taps, pooling) {
+            shape = self.output_shape(&step, shape);
+            let next = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
+            most = most.max(kept + current + next);
+            // A tap stays, and is at work no longer than it stays.
+            (kept, current) = if taps.contains(&step.layer) { (kept + next, 0) } else { (kept, next) };
+        }
+        most
     }
 
     /// Refuses a picture for which a tap would have no position.
@@ -197,18 +235,60 @@ impl Network {
         FeatureMap::zeros(channels, height, width)
     }
 
-    fn forward_step(&self, step: &Step, x: &FeatureMap, y: &mut FeatureMap) {
+    /// Whether the convolution of this number is computed by Winograd's filtering, at this many positions.
+    fn by_winograd(&self, number: usize, positions: usize) -> bool {
+        let conv = &self.convolutions[number];
+        match self.convolution {
+            _ if conv.kernel() != 3 => false,
+            Convolution::Im2col => false,
+            Convolution::Winograd => true,
+            Convolution::Auto => conv.in_channels() >= 16 && positions >= 1024,
+        }
+    }
+
+    fn method<'t>(
+        &self,
+        number: usize,
+        positions: usize,
+        transformed: &'t mut TransformedWeights,
+    ) -> Method<'t> {
+        match self.by_winograd(number, positions) {
+            true => Method::Winograd(transformed),
+            false => Method::Im2col,
+        }
+    }
+
+    fn forward_step(
+        &self,
+        step: &Step,
+        x: &FeatureMap,
+        y: &mut FeatureMap,
+        transformed: &mut TransformedWeights,
+    ) {
         match step.operation {
-            Operation::Conv { number, relu } => self.convolutions[number].forward(x, y, relu),
+            Operation::Conv { number, relu } => {
+                let method = self.method(number, x.positions(), transformed);
+                self.convolutions[number].forward(x, y, relu, method);
+            }
             Operation::Relu => relu::forward(x, y),
             Operation::Norm => lrn::forward(x, y),
             Operation::Pool(pooling) => pool::forward(pooling, x, y),
         }
     }
 
-    fn backward_step(&self, step: &Step, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+    fn backward_step(
+        &self,
+        step: &Step,
+        dy: &FeatureMap,
+        x: &mut FeatureMap,
+        finish: Finish,
+        transformed: &mut TransformedWeights,
+    ) {
         match step.operation {
-            Operation::Conv { number, .. } => self.convolutions[number].backward(dy, x, finish),
+            Operation::Conv { number, .. } => {
+                let method = self.method(number, dy.positions(), transformed);
+                self.convolutions[number].backward(dy, x, finish, method);
+            }
             Operation::Relu => relu::backward(dy, x, finish),
             Operation::Norm => lrn::backward(dy, x, finish),
             Operation::Pool(pooling) => pool::backward(pooling, dy, x, finish),
@@ -270,6 +350,7 @@ pub struct Plan {
     input: FeatureMap,
     maps: Vec<FeatureMap>,
     tap_gradient: FeatureMap,
+    transformed: TransformedWeights,
     profile: Option<Profile>,
 }
 
@@ -292,8 +373,8 @@ impl Plan {
         for step in &steps {
             maps.push(network.map_for(step, maps.last().unwrap_or(&input)));
         }
-        let (taps, tap_gradient) = (taps.to_vec(), FeatureMap::default());
-        Ok(Self { taps, steps, input, maps, tap_gradient, profile: None })
+        let (tap_gradient, transformed) = Default::default();
+        Ok(Self { taps: taps.to_vec(), steps, input, maps, tap_gradient, transformed, profile: None })
     }
 
     /// From now on, measures each layer's passes.
@@ -301,7 +382,9 @@ impl Plan {
         let layers = self.steps.iter().zip(&self.maps).map(|(step, map)| {
             let (algorithm, flop) = match step.operation {
                 Operation::Conv { number, .. } => {
-                    ("im2col", network.convolutions[number].flop(map.positions()))
+                    let winograd = network.by_winograd(number, map.positions());
+                    let algorithm = if winograd { "winograd" } else { "im2col" };
+                    (algorithm, network.convolutions[number].flop(map.positions()))
                 }
                 Operation::Pool(Pooling::Max) => ("max", 0.0),
                 Operation::Pool(Pooling::Average) => ("average", 0.0),
@@ -325,7 +408,7 @@ impl Plan {
             let (before, from) = self.maps.split_at_mut(at);
             let x = before.last().unwrap_or(&self.input);
             Profile::time(&mut self.profile, at, Pass::Forward, || {
-                network.forward_step(step, x, &mut from[0]);
+                network.forward_step(step, x, &mut from[0], &mut self.transformed);
             });
         }
     }
@@ -365,7 +448,7 @@ impl Plan {
             let finish = Finish { tap, relu };
             match (self.steps.get(at), after.first()) {
                 (Some(step), Some(dy)) => Profile::time(&mut self.profile, at, Pass::Backward, || {
-                    network.backward_step(step, dy, x, finish);
+                    network.backward_step(step, dy, x, finish, &mut self.transformed);
                 }),
                 // Nothing is behind the deepest tap.
                 _ => finish.alone(x),

@@ -20,6 +20,32 @@ use crate::weights::Weights;
 /// Pairs of steps and gradient changes that L-BFGS keeps.
 const HISTORY: usize = 10;
 
+/// The settings that [`Stylize::new`] starts from.
+pub mod defaults {
+    use super::{Form, Optimizer, Pooling};
+
+    /// The result's longest side in pixels.
+    pub const SIZE: usize = 512;
+    /// Steps of the optimiser over all scales.
+    pub const STEPS: usize = 300;
+    /// How errors are measured.
+    pub const FORM: Form = Form::Relative;
+    /// α.
+    pub const CONTENT_WEIGHT: f64 = 1.0;
+    /// β.
+    pub const STYLE_WEIGHT: f64 = 5.0;
+    /// γ.
+    pub const TV_WEIGHT: f64 = 10.0;
+    /// Layers of the content term.
+    pub const CONTENT_LAYERS: &[&str] = &["relu4_2"];
+    /// Layers of the style term.
+    pub const STYLE_LAYERS: &[&str] = &["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
+    /// What the network's pools do.
+    pub const POOLING: Pooling = Pooling::Average;
+    /// The optimiser.
+    pub const OPTIMIZER: Optimizer = Optimizer::Lbfgs;
+}
+
 /// The optimiser of the pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Optimizer {
@@ -132,6 +158,10 @@ pub struct Progress<'p> {
     pub terms: &'p Terms,
     /// Share of the arithmetic that is done, 0 to 1.
     pub done: f64,
+    /// All scales, with the steps that each has at most.
+    pub schedule: &'p [Scale],
+    /// Bytes of memory that the work was foreseen to need.
+    pub memory: u64,
     pixels: &'p [f32],
 }
 
@@ -175,17 +205,17 @@ impl<'w> Stylize<'w> {
             isa: Isa::best(),
             content: None,
             styles: Vec::new(),
-            size: Size::Longest(512),
-            steps: 300,
+            size: Size::Longest(defaults::SIZE),
+            steps: defaults::STEPS,
             scales: Scales::Auto,
-            form: Form::Relative,
-            content_weight: 1.0,
-            style_weight: 5.0,
-            tv_weight: 0.0,
-            content_layers: layers(&["relu4_2"]),
-            style_layers: layers(&["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]),
-            pooling: Pooling::Average,
-            optimizer: Optimizer::Lbfgs,
+            form: defaults::FORM,
+            content_weight: defaults::CONTENT_WEIGHT,
+            style_weight: defaults::STYLE_WEIGHT,
+            tv_weight: defaults::TV_WEIGHT,
+            content_layers: layers(defaults::CONTENT_LAYERS),
+            style_layers: layers(defaults::STYLE_LAYERS),
+            pooling: defaults::POOLING,
+            optimizer: defaults::OPTIMIZER,
             init: Init::Content,
             seed: 0,
         }
@@ -269,10 +299,7 @@ impl<'w> Stylize<'w> {
         let network = Network::load(self.weights, self.isa, deepest, true)?;
         network.check_size("the result", &taps, height, width)?;
         let needed = self.memory(&network, &terms, width, height);
-        let available = memory::available();
-        if needed > available {
-            return Err(Error::OutOfMemory { width, height, needed, available });
-        }
+        memory::require(needed, width, height)?;
 
         let content = self.content.as_ref().map(Picture::flattened);
         let styles: Vec<_> = self.styles.iter().map(|(style, share)| (style.flattened(), *share)).collect();
@@ -309,6 +336,8 @@ impl<'w> Stylize<'w> {
                     terms: &terms,
                     done: (work_before + work(scale) * step.step as f64 / scale.steps.max(1) as f64)
                         / all_work.max(1.0),
+                    schedule: &scales,
+                    memory: needed,
                     pixels: step.point,
                 })
             };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use impasto::kernels::Isa;
 use impasto::layers::pool::Pooling;
 use impasto::loss::{Form, StyleTarget};
-use impasto::network::Network;
+use impasto::network::{Convolution, Network};
 use impasto::objective::{Objective, Terms};
 use impasto::vgg::Layer;
 use impasto::weights::Weights;
@@ -134,14 +134,14 @@ fn check_features(
     }
 }
 
-fn check_case(case: &str, weights: &Weights, isa: Isa) {
+fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution) {
     let reference = Reference::read(&format!("{case}.safetensors"));
     let pictures = Reference::read("pictures.safetensors");
     let [image, content, style] =
         ["image", "content", "style"].map(|name| pictures.planes(&reference.metadata[name]));
     let terms = reference.terms(weights);
     let deepest = *weights.layers().last().unwrap();
-    let network = Network::load(weights, isa, deepest, true).unwrap();
+    let network = Network::load(weights, isa, deepest, true).unwrap().with_convolution(convolution);
     check_features(case, &reference, &network, weights, &image);
 
     let style = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
@@ -152,7 +152,7 @@ fn check_case(case: &str, weights: &Weights, isa: Isa) {
     for _ in 0..2 {
         let (losses, gradient) = objective.evaluate(image.view());
         let near = |what: &str, found: f64| {
-            let what_of_case = format!("{case}, {what}, {isa:?}");
+            let what_of_case = format!("{case}, {what}, {isa:?}, {convolution:?}");
             assert_near(&what_of_case, [found], reference.values(what), VALUE_TOLERANCE);
         };
         near("loss", losses.total);
@@ -160,7 +160,7 @@ fn check_case(case: &str, weights: &Weights, isa: Isa) {
         losses.content.iter().for_each(|(layer, value)| near(&format!("content.{layer}"), *value));
         losses.style.iter().for_each(|(layer, value)| near(&format!("style.{layer}"), *value));
         assert_near(
-            &format!("{case}, gradient, {isa:?}"),
+            &format!("{case}, gradient, {isa:?}, {convolution:?}"),
             gradient.iter().map(|v| *v as f64),
             reference.values("gradient"),
             GRADIENT_TOLERANCE,
@@ -182,7 +182,9 @@ fn small_networks() {
         let file = &Reference::read(&format!("{case}.safetensors")).metadata["weights"];
         let weights = Weights::open(folder().join(file)).unwrap();
         for isa in Isa::available() {
-            check_case(case, &weights, isa);
+            for convolution in [Convolution::Im2col, Convolution::Winograd] {
+                check_case(case, &weights, isa, convolution);
+            }
         }
     }
 }
@@ -193,7 +195,9 @@ fn real_vgg19() {
     let weights = Weights::open(std::env::var_os("IMPASTO_VGG19").expect("IMPASTO_VGG19 is set")).unwrap();
     for case in ["real_max_relative", "real_max_gatys", "real_average_relative", "real_average_gatys"] {
         for isa in Isa::available() {
-            check_case(case, &weights, isa);
+            for convolution in [Convolution::Im2col, Convolution::Winograd] {
+                check_case(case, &weights, isa, convolution);
+            }
         }
     }
 }

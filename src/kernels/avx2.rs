@@ -46,6 +46,18 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {
         // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
         unsafe { _mm256_loadu_ps(from) }
@@ -55,5 +67,17 @@ impl Simd for Avx2 {
     unsafe fn store(self, to: *mut f32, value: __m256) {
         // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
         unsafe { _mm256_storeu_ps(to, value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_blocks(self, first: *const f32, _second: *const f32) -> Self::F32 {
+        // SAFETY: a vector is one block, for which the caller vouches.
+        unsafe { self.load(first) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_blocks(self, first: *mut f32, _second: *mut f32, value: Self::F32) {
+        // SAFETY: a vector is one block, for which the caller vouches.
+        unsafe { self.store(first, value) }
     }
 }

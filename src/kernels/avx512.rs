@@ -46,6 +46,18 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {
         // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
         unsafe { _mm512_loadu_ps(from) }
@@ -55,5 +67,25 @@ impl Simd for Avx512 {
     unsafe fn store(self, to: *mut f32, value: __m512) {
         // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
         unsafe { _mm512_storeu_ps(to, value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_blocks(self, first: *const f32, second: *const f32) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions (AVX-512 F implies AVX); the caller vouches for the
+        // memory.
+        unsafe {
+            let first = _mm512_castpd256_pd512(_mm256_loadu_pd(first.cast()));
+            _mm512_castpd_ps(_mm512_insertf64x4::<1>(first, _mm256_loadu_pd(second.cast())))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_blocks(self, first: *mut f32, second: *mut f32, value: __m512) {
+        // SAFETY: as in `load_blocks`.
+        unsafe {
+            let value = _mm512_castps_pd(value);
+            _mm256_storeu_pd(first.cast(), _mm512_castpd512_pd256(value));
+            _mm256_storeu_pd(second.cast(), _mm512_extractf64x4_pd::<1>(value));
+        }
     }
 }

@@ -103,6 +103,13 @@ impl FeatureMap {
         block * self.plane_len() + (y + 1) * self.row_stride() + (x + 1) * BLOCK
     }
 
+    /// `N` positions' blocks of channels in a row, counting rows and columns from the border's: (0, 0) is its
+    /// corner.
+    pub fn bordered_run<const N: usize>(&self, block: usize, row: usize, column: usize) -> &[f32] {
+        let start = block * self.plane_len() + row * self.row_stride() + column * BLOCK;
+        &self.data[start..start + N * BLOCK]
+    }
+
     /// Row `y` of `block` with the border's position on either side: (W+2)·8 floats, for `y` from −1 to H.
     pub fn bordered_row(&self, block: usize, y: isize) -> &[f32] {
         let start = block * self.plane_len() + (y + 1) as usize * self.row_stride();

@@ -19,6 +19,13 @@ use super::simd::{Isa, Kernel, Simd};
 /// multiple of a page, so a tile's rows fall into different cache sets.
 pub const GROUP_DEPTH: usize = 288;
 
+/// C = A·B, or C += A·B where `accumulate`. A has K = `depth` columns and as many rows as `a` has room for,
+/// [`GROUP_DEPTH`] floats apart: a multiple of the register tile's. `b` is a group's K rows of one or more panels, and
+/// C's rows are the panels' `width` floats apart.
+pub fn multiply(isa: Isa, depth: usize, a: &[f32], b: &[f32], c: &mut [f32], width: usize, accumulate: bool) {
+    isa.run(Multiply { depth, a, b, c, width, accumulate });
+}
+
 /// A K×N matrix, packed for one instruction set as the right-hand side of products.
 ///
 /// Layout: groups of at most `group` rows; in a group, panels of NR columns; in a panel, row by row. N is padded
@@ -88,9 +95,12 @@ impl PackedMatrix {
         self.data.capacity_bytes()
     }
 
-    /// C = A·B, or C += A·B where `accumulate`: A has the rows of `a` (a multiple of [`PackedMatrix::tile_rows`],
-    /// [`GROUP_DEPTH`] floats apart) and as many columns as the group `rows` of this matrix, B is the group's
-    /// `columns`, and C's rows lie `columns.len()` floats apart.
+    /// The packed `columns` of a group's `rows`: whole panels.
+    pub fn panels(&self, rows: Range<usize>, columns: Range<usize>) -> &[f32] {
+        &self.data[rows.start * self.columns + columns.start * rows.len()..][..rows.len() * columns.len()]
+    }
+
+    /// [`multiply`] by the `columns` of a group's `rows`.
     pub fn multiply(
         &self,
         a: &[f32],
@@ -99,9 +109,8 @@ impl PackedMatrix {
         c: &mut [f32],
         accumulate: bool,
     ) {
-        let panel = &self.data[rows.start * self.columns + columns.start * rows.len()..]
-            [..rows.len() * columns.len()];
-        self.isa.run(Multiply { depth: rows.len(), a, b: panel, c, width: columns.len(), accumulate });
+        let width = columns.len();
+        multiply(self.isa, rows.len(), a, self.panels(rows, columns), c, width, accumulate);
     }
 }
 
@@ -123,7 +132,7 @@ impl Kernel for GeometryOf {
     }
 }
 
-/// The macro-kernel: see [`PackedMatrix::multiply`].
+/// The macro-kernel: see [`multiply`].
 struct Multiply<'a> {
     depth: usize,
     a: &'a [f32],

@@ -25,6 +25,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn add(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn sub(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> [f32; 8] {
         // SAFETY: the caller vouches for eight readable floats; an array of floats needs no more alignment.
         unsafe { from.cast::<[f32; 8]>().read() }
@@ -34,5 +44,17 @@ impl Simd for Portable {
     unsafe fn store(self, to: *mut f32, value: [f32; 8]) {
         // SAFETY: the caller vouches for eight writable floats; an array of floats needs no more alignment.
         unsafe { to.cast::<[f32; 8]>().write(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_blocks(self, first: *const f32, _second: *const f32) -> Self::F32 {
+        // SAFETY: a vector is one block, for which the caller vouches.
+        unsafe { self.load(first) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_blocks(self, first: *mut f32, _second: *mut f32, value: Self::F32) {
+        // SAFETY: a vector is one block, for which the caller vouches.
+        unsafe { self.store(first, value) }
     }
 }

@@ -27,6 +27,24 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `a · b + c`; one rounding where the set has a fused multiply-add, two otherwise.
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
 
+    /// `a + b`.
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// `a - b`.
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// Reads eight floats of one channel block and, where a vector has room for two, eight of another.
+    ///
+    /// # Safety
+    /// Both must be valid for reading eight floats. They need not be aligned.
+    unsafe fn load_blocks(self, first: *const f32, second: *const f32) -> Self::F32;
+
+    /// Writes what [`Simd::load_blocks`] reads.
+    ///
+    /// # Safety
+    /// Both must be valid for writing eight floats. They need not be aligned.
+    unsafe fn store_blocks(self, first: *mut f32, second: *mut f32, value: Self::F32);
+
     /// Reads `LANES` floats.
     ///
     /// # Safety

@@ -79,10 +79,12 @@ where
     D: Dimension<Pattern: Debug>,
 {
     assert_eq!(found.shape(), expected.values.shape(), "{what}: shape");
+    // A comparison with NaN is never true.
+    let within = |&(_, found, value, bound): &(_, f64, f64, f64)| (found - value).abs() <= bound;
     let places = found.indexed_iter().zip(&expected.values).zip(&expected.bounds);
     let wrong: Vec<_> = places
         .map(|(((index, &found), &value), &bound)| (index, found.into(), value, bound))
-        .filter(|&(_, found, value, bound)| !((found - value).abs() <= bound))
+        .filter(|place| !within(place))
         .collect();
     let excess = |&(_, found, value, bound): &(_, f64, f64, f64)| {
         let excess = (found - value).abs() / bound;
@@ -133,15 +135,19 @@ pub fn on_any_threads<R: Bits>(what: impl Display, work: impl Fn() -> R + Sync) 
     one
 }
 
-/// A map of `planes` in memory that was used before: outside of H×W it is full of NaN. A layer may be given
-/// one where it reads only the inside.
-pub fn map_in_used_memory(planes: &Array3<f32>) -> FeatureMap {
-    let (channels, height, width) = planes.dim();
+/// A map in memory that was used before: NaN in almost every place, the border and the channels past C too.
+pub fn used_map((channels, height, width): (usize, usize, usize)) -> FeatureMap {
     let used = Array3::from_elem((channels.next_multiple_of(8), height + 2, width + 3), f32::NAN);
     let mut map = FeatureMap::from_planes(used.view());
     map.reshape(channels, height, width);
+    map
+}
+
+/// A map of `planes` in such memory: what a layer may be given where it reads only the inside.
+pub fn map_in_used_memory(planes: &Array3<f32>) -> FeatureMap {
+    let mut map = used_map(planes.dim());
     for block in 0..map.blocks() {
-        for y in 0..height {
+        for y in 0..map.height() {
             for (at, value) in map.row_mut(block, y).iter_mut().enumerate() {
                 *value = planes.get([block * 8 + at % 8, y, at / 8]).copied().unwrap_or(0.0);
             }

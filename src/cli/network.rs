@@ -1,0 +1,48 @@
+//! Which network to use.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::terminal::{self, Detail};
+use crate::error::Result;
+use crate::vgg::Preprocessing;
+use crate::weights::{Places, Weights};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct NetworkOptions {
+    /// Safetensors file of a VGG, or the name of an installed one [default: the best that is installed]
+    #[arg(long, value_name = "FILE|NAME")]
+    weights: Option<PathBuf>,
+
+    /// What the network was trained to take [default: as the weights file says]
+    #[arg(long, value_enum, value_name = "CONVENTION")]
+    preprocessing: Option<Preprocessing>,
+}
+
+impl NetworkOptions {
+    /// Opens the weights.
+    pub(super) fn open(&self, detail: Detail) -> Result<Weights> {
+        let places = Places::of_user();
+        let path = match &self.weights {
+            Some(spec) => places.find(spec)?,
+            None => places.find_default()?,
+        };
+        let start = Instant::now();
+        let mut weights = Weights::open(path)?;
+        if let Some(preprocessing) = self.preprocessing {
+            weights = weights.with_preprocessing(preprocessing);
+        }
+        detail.verbose(format_args!(
+            "weights: {}, {} with {} preprocessing, {}, opened in {:.1} ms",
+            weights.path().display(),
+            weights.architecture(),
+            weights.preprocessing(),
+            terminal::bytes(weights.file_len() as u64),
+            start.elapsed().as_secs_f64() * 1e3
+        ));
+        Ok(weights)
+    }
+}

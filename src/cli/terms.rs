@@ -1,0 +1,108 @@
+//! The options that say what the loss is made of.
+
+use clap::Args;
+
+use super::values::layer_weight;
+use crate::error::{Error, Result};
+use crate::layers::pool::Pooling;
+use crate::loss::Form;
+use crate::picture::Picture;
+use crate::stylize::{LayerWeight, Stylize, defaults};
+
+/// How errors are measured.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(super) struct MeasureOptions {
+    /// How errors are measured. relative: every term over its target's energy, so that weights mean the same
+    /// at any size and with any network. gatys: as the paper, for which --style-weight is to be 1000 to 10000
+    #[arg(long = "loss", value_enum, value_name = "FORM", default_value_t = defaults::FORM)]
+    form: Form,
+
+    /// Weight of total variation, the mean squared step between neighbours: smooths
+    #[arg(long, value_name = "W", default_value_t = defaults::TV_WEIGHT, allow_negative_numbers = true)]
+    tv_weight: f64,
+
+    /// What the network's pools do
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = defaults::POOLING)]
+    pooling: Pooling,
+}
+
+impl MeasureOptions {
+    pub(super) fn apply(&self, job: &mut Stylize) {
+        (job.form, job.tv_weight, job.pooling) = (self.form, self.tv_weight, self.pooling);
+    }
+}
+
+/// The two terms' weights, where there are both terms.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(super) struct BalanceOptions {
+    /// Weight of the content term. Only its ratio to the others matters to the picture
+    #[arg(long, value_name = "W", default_value_t = defaults::CONTENT_WEIGHT, allow_negative_numbers = true)]
+    content_weight: f64,
+
+    /// Weight of the style term. With --loss relative: 1 tints, 3 leaves the content crisp, 10 is strong, 100
+    /// leaves nothing but style
+    #[arg(long, value_name = "W", default_value_t = defaults::STYLE_WEIGHT, allow_negative_numbers = true)]
+    style_weight: f64,
+}
+
+impl BalanceOptions {
+    pub(super) fn apply(&self, job: &mut Stylize) {
+        (job.content_weight, job.style_weight) = (self.content_weight, self.style_weight);
+    }
+}
+
+/// Layers of the content term.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(super) struct ContentLayers {
+    /// Layer whose features should be the content's, and its weight (without one, an even share); repeatable
+    #[arg(long = "content-layer", value_name = "L[=W]", value_parser = layer_weight,
+          default_values = defaults::CONTENT_LAYERS.iter().copied())]
+    content_layers: Vec<LayerWeight>,
+}
+
+impl ContentLayers {
+    pub(super) fn apply(&self, job: &mut Stylize) {
+        job.content_layers = self.content_layers.clone();
+    }
+}
+
+/// Layers of the style term, and how several styles blend.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(super) struct StyleOptions {
+    /// Layer whose Gram matrix should be the style's, and its weight (without one, an even share); repeatable
+    #[arg(long = "style-layer", value_name = "L[=W]", value_parser = layer_weight,
+          default_values = defaults::STYLE_LAYERS.iter().copied())]
+    style_layers: Vec<LayerWeight>,
+
+    /// Share of each style, in their order [default: even]
+    #[arg(long, value_name = "W,W,…", value_delimiter = ',', allow_negative_numbers = true)]
+    blend: Vec<f64>,
+}
+
+impl StyleOptions {
+    /// Refuses shares that don't fit that many styles.
+    pub(super) fn check(&self, styles: usize) -> Result<()> {
+        let shares = self.blend.len();
+        if shares != 0 && shares != styles {
+            let reason = format!("expected a share for each style, found {shares} for {styles}");
+            return Err(Error::invalid("--blend", reason));
+        }
+        if let Some(share) = self.blend.iter().find(|share| !(**share >= 0.0 && share.is_finite())) {
+            return Err(Error::invalid("--blend", format!("a share must be 0 or above, found {share}")));
+        }
+        if shares != 0 && self.blend.iter().sum::<f64>() == 0.0 {
+            return Err(Error::invalid("--blend", "one share must be above 0"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply(&self, job: &mut Stylize, styles: Vec<Picture>) {
+        let shares = self.blend.iter().copied().chain(std::iter::repeat(1.0));
+        job.styles = styles.into_iter().zip(shares).collect();
+        job.style_layers = self.style_layers.clone();
+    }
+}

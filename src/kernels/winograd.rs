@@ -1,0 +1,327 @@
+//! Winograd's minimal filtering F(4×4, 3×3): 36 multiplications for 16 outputs where the definition has 144.
+//!
+//! Lavin and Gray 2016: a tile of 4×4 outputs of one channel is
+//!
+//! ```text
+//! Y = Aᵀ [ Σ over input channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A
+//! ```
+//!
+//! with g a 3×3 kernel and d the 6×6 inputs under the tile. At each of the 36 points the sum is a product of
+//! matrices, tiles × channels by channels × channels, which the packed product of [`gemm`](super::gemm) computes. All
+//! three transforms work on vectors of channels, which the channel-blocked map holds side by side.
+
+use super::aligned::AlignedVec;
+use super::feature_map::{BLOCK, FeatureMap};
+use super::gemm::{GROUP_DEPTH, PackedMatrix};
+use super::im2col::blocks_per_group;
+use super::simd::{Isa, Kernel, Simd};
+use rayon::prelude::*;
+
+/// Outputs along a side of a tile.
+pub const TILE: usize = 4;
+
+/// Inputs along a side of a tile, and points along a side of its transform.
+const SIDE: usize = TILE + 2;
+
+/// Points of a transformed tile.
+pub const POINTS: usize = SIDE * SIDE;
+
+/// Floats between points that would else lie a multiple of a page apart and fall into the same cache set.
+const SKEW: usize = 16;
+
+/// A convolution's kernels, transformed: for each panel of NR output channels, each point and each group of at most
+/// [`GROUP_DEPTH`] input channels, a packed group of a matrix of input by output channels.
+#[derive(Default)]
+pub struct TransformedWeights {
+    depth: usize,
+    data: AlignedVec,
+}
+
+impl TransformedWeights {
+    /// Transforms the kernels of a 3×3 convolution of `channels` input channels, packed for im2col. Allocates only to
+    /// grow.
+    pub fn transform(&mut self, isa: Isa, channels: usize, kernels: &PackedMatrix) {
+        self.depth = channels;
+        let (columns, panel) = (kernels.columns(), kernels.panel());
+        self.data.set_len(POINTS * channels * columns);
+        self.data.par_chunks_mut(POINTS * channels * panel).enumerate().for_each(|(index, to)| {
+            let columns = index * panel..((index + 1) * panel).min(columns);
+            isa.run(TransformKernels { channels, kernels, columns, to });
+        });
+    }
+
+    /// The group `depth` of the `width` output channels from `column` on, at a point.
+    pub fn panel(&self, point: usize, depth: std::ops::Range<usize>, column: usize, width: usize) -> &[f32] {
+        let start = (column * POINTS + point * width) * self.depth + depth.start * width;
+        &self.data[start..start + depth.len() * width]
+    }
+
+    /// Bytes allocated.
+    pub fn bytes(&self) -> usize {
+        self.data.capacity_bytes()
+    }
+}
+
+/// Groups of input channels that one product sums over.
+pub fn groups(channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..channels).step_by(GROUP_DEPTH).map(move |start| start..(start + GROUP_DEPTH).min(channels))
+}
+
+/// Floats from one point to the next of the transformed inputs of `tiles` tiles, and all in all.
+pub fn input_layout(tiles: usize, channels: usize) -> (usize, usize) {
+    let stride = channels.div_ceil(GROUP_DEPTH) * tiles * GROUP_DEPTH + SKEW;
+    (stride, POINTS * stride)
+}
+
+/// Floats from one point to the next of the products of `tiles` tiles with a panel, and all in all.
+pub fn product_layout(tiles: usize, width: usize) -> (usize, usize) {
+    let stride = tiles * width + SKEW;
+    (stride, POINTS * stride)
+}
+
+/// One panel of [`TransformedWeights`].
+struct TransformKernels<'a> {
+    channels: usize,
+    kernels: &'a PackedMatrix,
+    columns: std::ops::Range<usize>,
+    to: &'a mut [f32],
+}
+
+impl Kernel for TransformKernels<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { channels, kernels, columns, to } = self;
+        let width = columns.len();
+        assert!(to.len() >= POINTS * channels * width && width.is_multiple_of(S::LANES));
+        for (group, rows) in kernels.groups().enumerate() {
+            let first = group * blocks_per_group(3) * BLOCK;
+            let packed = kernels.panels(rows.clone(), columns.clone());
+            for channel in first..first + rows.len() / 9 {
+                // im2col's order: channel block, tap, channel in the block.
+                let block = channel / BLOCK * BLOCK;
+                let used = BLOCK.min(channels - block);
+                let row = |tap: usize| (block - first) * 9 + tap * used + channel - block;
+                for lane in (0..width).step_by(S::LANES) {
+                    let taps: [S::F32; 9] = std::array::from_fn(|tap| {
+                        let from = &packed[row(tap) * width + lane..][..S::LANES];
+                        // SAFETY: the slice holds a vector.
+                        unsafe { simd.load(from.as_ptr()) }
+                    });
+                    let columns: [[S::F32; SIDE]; 3] =
+                        std::array::from_fn(|x| kernel_1d(simd, std::array::from_fn(|y| taps[y * 3 + x])));
+                    for y in 0..SIDE {
+                        let row = kernel_1d(simd, std::array::from_fn(|x| columns[x][y]));
+                        for (x, value) in row.into_iter().enumerate() {
+                            let at = ((y * SIDE + x) * channels + channel) * width + lane;
+                            let to = &mut to[at..at + S::LANES];
+                            // SAFETY: the slice has room for a vector.
+                            unsafe { simd.store(to.as_mut_ptr(), value) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Transforms the inputs under `rows` × `columns` tiles whose first output is at (`y`, `x`). At each point, a group of
+/// channels after another, there is a row a tile, [`GROUP_DEPTH`] floats apart, as [`multiply`](super::gemm::multiply)
+/// takes them.
+pub struct TransformInput<'a> {
+    /// The convolution's input.
+    pub map: &'a FeatureMap,
+    /// Row of the first output.
+    pub y: usize,
+    /// Column of the first output.
+    pub x: usize,
+    /// Tiles in a column.
+    pub rows: usize,
+    /// Tiles in a row.
+    pub columns: usize,
+    /// Rows that each point has room for, at least one a tile.
+    pub room: usize,
+    /// Where the points go: laid out by [`input_layout`] of `room`.
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for TransformInput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { map, y, x, rows, columns, room, to } = self;
+        let (stride, len) = input_layout(room, map.channels());
+        assert!(to.len() >= len && rows * columns <= room);
+        // A vector of more than a block takes two at once. Where there is no second, it reads the first twice and
+        // writes it to a place of no use.
+        let step = S::LANES / BLOCK;
+        let mut spare = [0.0f32; BLOCK];
+        for tile_row in 0..rows {
+            let top = y + tile_row * TILE;
+            for block in (0..map.blocks()).step_by(step) {
+                let second = (block + 1).min(map.blocks() - 1);
+                let channel = block * BLOCK;
+                for tile_column in 0..columns {
+                    let left = x + tile_column * TILE;
+                    let mut edge = [[[0.0; SIDE * BLOCK]; SIDE]; 2];
+                    let [lo, hi] = if top + SIDE <= map.height() + 2 && left + SIDE <= map.width() + 2 {
+                        [block, second].map(|block| {
+                            std::array::from_fn(|i| map.bordered_run::<SIDE>(block, top + i, left).as_ptr())
+                        })
+                    } else {
+                        for (edge, block) in edge.iter_mut().zip([block, second]) {
+                            copy_inside(map, block, top, left, edge);
+                        }
+                        edge.each_ref().map(|edge| edge.each_ref().map(|row| row.as_ptr()))
+                    };
+                    let tile = tile_row * columns + tile_column;
+                    let at = (channel / GROUP_DEPTH * room + tile) * GROUP_DEPTH + channel % GROUP_DEPTH;
+                    let lo_to = to[at..].as_mut_ptr();
+                    let hi_to =
+                        if second > block { to[at + BLOCK..].as_mut_ptr() } else { spare.as_mut_ptr() };
+                    let hi_stride = if second > block { stride } else { 0 };
+                    // SAFETY: each pointer is to a row of `SIDE` blocks. The tile's row in the last point ends inside
+                    // `to`, which is as long as `input_layout` says: `tile` < `room`, and a block lies inside its
+                    // group's row; `spare` is a block, written in place of all points.
+                    unsafe { transform_tile(simd, lo, hi, lo_to, stride, hi_to, hi_stride) };
+                }
+            }
+        }
+    }
+}
+
+/// Copies what the map and its border have of the 6×6 positions at the bordered (`top`, `left`).
+fn copy_inside(
+    map: &FeatureMap,
+    block: usize,
+    top: usize,
+    left: usize,
+    to: &mut [[f32; SIDE * BLOCK]; SIDE],
+) {
+    for (i, to) in to.iter_mut().enumerate() {
+        for (j, to) in to.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+            if top + i < map.height() + 2 && left + j < map.width() + 2 {
+                *to = *map
+                    .bordered_run::<1>(block, top + i, left + j)
+                    .as_chunks()
+                    .0
+                    .first()
+                    .unwrap_or(&[0.0; BLOCK]);
+            }
+        }
+    }
+}
+
+/// Bᵀ d B of one tile and one or two blocks.
+///
+/// # Safety
+/// `lo` and `hi` must be valid for reading six blocks each, `lo_to` and `hi_to` for writing a block at each of 36 places
+/// the respective stride apart.
+#[inline(always)]
+unsafe fn transform_tile<S: Simd>(
+    simd: S,
+    lo: [*const f32; SIDE],
+    hi: [*const f32; SIDE],
+    lo_to: *mut f32,
+    lo_stride: usize,
+    hi_to: *mut f32,
+    hi_stride: usize,
+) {
+    // SAFETY: every address below is one that the caller vouches for.
+    unsafe {
+        let mut down = [[simd.splat(0.0); SIDE]; SIDE];
+        for (j, down) in down.iter_mut().enumerate() {
+            let [d0, d1, d2, d3, d4, d5] =
+                [0, 1, 2, 3, 4, 5].map(|i| simd.load_blocks(lo[i].add(j * BLOCK), hi[i].add(j * BLOCK)));
+            *down = input_1d(simd, [d0, d1, d2, d3, d4, d5]);
+        }
+        for i in 0..SIDE {
+            let row = [down[0][i], down[1][i], down[2][i], down[3][i], down[4][i], down[5][i]];
+            let points = input_1d(simd, row);
+            for (j, value) in points.into_iter().enumerate() {
+                let point = i * SIDE + j;
+                simd.store_blocks(lo_to.add(point * lo_stride), hi_to.add(point * hi_stride), value);
+            }
+        }
+    }
+}
+
+/// Transforms one tile's products with a panel back: writes, for each pair of channel blocks, the 4×4 outputs.
+pub struct TransformOutput<'a> {
+    /// The products: laid out by [`product_layout`].
+    pub products: &'a [f32],
+    /// Floats from one point to the next.
+    pub stride: usize,
+    /// Where in each point the tile's vector of channels begins.
+    pub at: usize,
+}
+
+impl TransformOutput<'_> {
+    /// The outputs of [`Simd::LANES`] channels, row by row of the tile.
+    #[inline(always)]
+    pub fn outputs<S: Simd>(&self, simd: S) -> [[S::F32; TILE]; TILE] {
+        let across: [[S::F32; TILE]; SIDE] = std::array::from_fn(|j| {
+            output_1d(
+                simd,
+                std::array::from_fn(|i| {
+                    let from = &self.products[(i * SIDE + j) * self.stride + self.at..][..S::LANES];
+                    // SAFETY: the slice holds a vector.
+                    unsafe { simd.load(from.as_ptr()) }
+                }),
+            )
+        });
+        std::array::from_fn(|i| output_1d(simd, std::array::from_fn(|j| across[j][i])))
+    }
+}
+
+/// G·w, scaled so that no entry is a third.
+#[inline(always)]
+fn kernel_1d<S: Simd>(simd: S, w: [S::F32; 3]) -> [S::F32; SIDE] {
+    let [zero, sixth, twelfth] = [0.0, 1.0 / 6.0, 1.0 / 12.0].map(|value| simd.splat(value));
+    let scaled = |factor: f32, value| simd.mul_add(simd.splat(factor), value, zero);
+    let ends = scaled(-1.0 / 6.0, simd.add(w[0], w[2]));
+    let wide = simd.mul_add(sixth, w[2], scaled(1.0 / 24.0, w[0]));
+    let (middle, half) = (scaled(-1.0 / 6.0, w[1]), simd.mul_add(twelfth, w[1], zero));
+    [
+        scaled(0.25, w[0]),
+        simd.add(ends, middle),
+        simd.sub(ends, middle),
+        simd.add(wide, half),
+        simd.sub(wide, half),
+        w[2],
+    ]
+}
+
+/// Bᵀ·d.
+#[inline(always)]
+fn input_1d<S: Simd>(simd: S, d: [S::F32; SIDE]) -> [S::F32; SIDE] {
+    let [two, minus_two, four, minus_four, minus_five] =
+        [2.0, -2.0, 4.0, -4.0, -5.0].map(|value| simd.splat(value));
+    let even = simd.mul_add(minus_four, d[2], d[4]);
+    let odd = simd.mul_add(minus_four, d[1], d[3]);
+    let (near, far) = (simd.sub(d[4], d[2]), simd.sub(d[3], d[1]));
+    [
+        simd.mul_add(four, d[0], simd.mul_add(minus_five, d[2], d[4])),
+        simd.add(even, odd),
+        simd.sub(even, odd),
+        simd.mul_add(two, far, near),
+        simd.mul_add(minus_two, far, near),
+        simd.mul_add(four, d[1], simd.mul_add(minus_five, d[3], d[5])),
+    ]
+}
+
+/// Aᵀ·m.
+#[inline(always)]
+fn output_1d<S: Simd>(simd: S, m: [S::F32; SIDE]) -> [S::F32; TILE] {
+    let [two, four, eight] = [2.0, 4.0, 8.0].map(|value| simd.splat(value));
+    let (sum_1, difference_1) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
+    let (sum_2, difference_2) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
+    [
+        simd.add(m[0], simd.add(sum_1, sum_2)),
+        simd.mul_add(two, difference_2, difference_1),
+        simd.mul_add(four, sum_2, sum_1),
+        simd.add(m[5], simd.mul_add(eight, difference_2, difference_1)),
+    ]
+}
