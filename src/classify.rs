@@ -4,9 +4,8 @@ use ndarray::{Array1, ArrayView1, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::kernels::Isa;
 use crate::layers::{dense, pool::Pooling};
-use crate::network::Network;
+use crate::network::{Compute, Network};
 use crate::picture::Picture;
 use crate::vgg::{GROUPS, Layer, POOLED_SIDE};
 use crate::weights::{Tensor, Weights};
@@ -26,7 +25,7 @@ const OUTPUTS: usize = 64;
 ///
 /// # Errors
 /// [`Error::Weights`] where the file has no classifier, or a weight is not finite.
-pub fn classify(weights: &Weights, isa: Isa, picture: &Picture) -> Result<Vec<f32>> {
+pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Result<Vec<f32>> {
     let layers: Option<Vec<_>> = (6..=8).map(|number| weights.dense(number)).collect();
     let Some(layers) = layers else {
         return Err(Error::Weights {
@@ -35,7 +34,7 @@ pub fn classify(weights: &Weights, isa: Isa, picture: &Picture) -> Result<Vec<f3
         });
     };
     let last = Layer::Pool { group: GROUPS };
-    let network = Network::load(weights, isa, last, false)?;
+    let network = Network::load(weights, compute, last, false)?;
     let crop = centre_crop(picture);
     let features = network.features(crop.planes(), &[last], Pooling::Max)?;
     let pooled = features[0].1.to_planes();

@@ -51,14 +51,23 @@ impl<'a> Taps<'a> {
 impl Finish<'_> {
     /// The gradient by features that nothing but the loss looks at, over the features `x`.
     pub fn alone(self, x: &mut FeatureMap) {
+        self.check(x);
         x.for_each_strip(|mut tile| {
             for (block, y) in tile.rows() {
-                let mut taps = Taps::of_row(self, block, y, tile.x.clone());
+                let mut taps = Taps::of_row(self, block, y, tile.x());
                 for x in tile.row_mut(block, y).as_chunks_mut().0 {
                     self.write(x, &[0.0; BLOCK], taps.next());
                 }
             }
         });
+    }
+
+    /// Refuses a tap of another shape than the features.
+    fn check(self, x: &FeatureMap) {
+        if let Some(tap) = self.tap {
+            let shapes = [tap, x].map(|map| (map.channels(), map.height(), map.width()));
+            assert_eq!(shapes[0], shapes[1], "a tap of another shape");
+        }
     }
 
     /// Writes the gradient of one position's block of channels over its features.

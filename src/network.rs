@@ -26,6 +26,27 @@ pub struct Network {
     convolution: Convolution,
 }
 
+/// What a network is computed with.
+#[derive(Clone, Copy, Debug)]
+pub struct Compute {
+    /// The instruction set.
+    pub isa: Isa,
+    /// How convolutions are computed.
+    pub convolution: Convolution,
+}
+
+impl Default for Compute {
+    fn default() -> Self {
+        Isa::best().into()
+    }
+}
+
+impl From<Isa> for Compute {
+    fn from(isa: Isa) -> Self {
+        Self { isa, convolution: Convolution::Auto }
+    }
+}
+
 /// How convolutions are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Convolution {
@@ -63,7 +84,13 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Weights`] where a weight is not finite, or the file stops before `deepest`.
-    pub fn load(weights: &Weights, isa: Isa, deepest: Layer, backward: bool) -> Result<Self> {
+    pub fn load(
+        weights: &Weights,
+        compute: impl Into<Compute>,
+        deepest: Layer,
+        backward: bool,
+    ) -> Result<Self> {
+        let Compute { isa, convolution } = compute.into();
         weights.layer(&deepest.to_string())?;
         let layers: Vec<_> = weights.layers().into_iter().take_while(|layer| *layer <= deepest).collect();
         let convolutions: Vec<_> =
@@ -85,15 +112,8 @@ impl Network {
             isa,
             layers,
             convolutions,
-            convolution: Convolution::Auto,
+            convolution,
         })
-    }
-
-    /// The same network, its convolutions computed as the caller says.
-    #[must_use]
-    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
-        self.convolution = convolution;
-        self
     }
 
     /// The network of VGG's table.

@@ -9,7 +9,7 @@ use std::f64::consts::SQRT_2;
 const SMALLEST: f64 = 128.0;
 
 /// Steps of a scale over those of the one before it.
-const STEP_RATIO: f64 = 0.7;
+const STEP_RATIO: f64 = 0.8;
 
 /// How many scales a picture goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,10 @@ use std::time::Instant;
 use ndarray::{Array3, ArrayView3};
 
 use crate::error::{Error, Result};
-use crate::kernels::Isa;
 use crate::layers::pool::Pooling;
 use crate::loss::{Form, StyleTarget};
 use crate::memory;
-use crate::network::Network;
+use crate::network::{Compute, Network};
 use crate::objective::{Losses, Objective, Terms};
 use crate::optimize::{self, Evaluation, Minimum, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
@@ -32,8 +31,10 @@ pub mod defaults {
     pub const FORM: Form = Form::Relative;
     /// α.
     pub const CONTENT_WEIGHT: f64 = 1.0;
-    /// β.
+    /// β, with errors measured relatively.
     pub const STYLE_WEIGHT: f64 = 5.0;
+    /// β, with errors measured as in the paper: its ratio α/β of 1e-3.
+    pub const GATYS_STYLE_WEIGHT: f64 = 1000.0;
     /// γ.
     pub const TV_WEIGHT: f64 = 10.0;
     /// Layers of the content term.
@@ -100,8 +101,8 @@ pub type LayerWeight = (String, Option<f64>);
 pub struct Stylize<'w> {
     /// The network's weights.
     pub weights: &'w Weights,
-    /// The instruction set to run on.
-    pub isa: Isa,
+    /// What it is computed with.
+    pub compute: Compute,
     /// What the picture shows. None: a texture, of style alone.
     pub content: Option<Picture>,
     /// Styles, each with its share in the blend. None: a reconstruction, of content alone.
@@ -202,7 +203,7 @@ impl<'w> Stylize<'w> {
         let layers = |names: &[&str]| names.iter().map(|name| (name.to_string(), None)).collect();
         Self {
             weights,
-            isa: Isa::best(),
+            compute: Compute::default(),
             content: None,
             styles: Vec::new(),
             size: Size::Longest(defaults::SIZE),
@@ -296,7 +297,7 @@ impl<'w> Stylize<'w> {
         let (width, height) = self.result_size()?;
         let taps = terms.taps();
         let deepest = *taps.last().expect("terms have at least one layer");
-        let network = Network::load(self.weights, self.isa, deepest, true)?;
+        let network = Network::load(self.weights, self.compute, deepest, true)?;
         network.check_size("the result", &taps, height, width)?;
         let needed = self.memory(&network, &terms, width, height);
         memory::require(needed, width, height)?;
@@ -315,12 +316,13 @@ impl<'w> Stylize<'w> {
         for (index, scale) in scales.iter().enumerate() {
             let (width, height) =
                 if index + 1 == scales.len() { (width, height) } else { fit(width, height, scale.longest) };
-            let target = self.style_target(&network, &terms, &styles, scale.longest)?;
+            let target = style_target(&network, &terms, &styles, width * height)?;
             let content = content.as_ref().map(|content| content.resized(width, height));
             let content = content.as_ref().map(Picture::planes);
             let mut objective = Objective::new(&network, terms.clone(), (height, width), content, target)?;
             picture = picture.resized(width, height);
-            let (steps_before, evaluations_before) = (steps, evaluations);
+            let evaluations_before = evaluations;
+            let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
             let work_before: f64 = scales[..index].iter().map(work).sum();
             let mut report = |step: &Step, losses: &Losses| {
                 on_progress(&Progress {
@@ -342,7 +344,7 @@ impl<'w> Stylize<'w> {
                 })
             };
             let found = self.minimize(&mut objective, picture.planes(), scale.steps, &mut report);
-            steps += scale.steps;
+            steps += found.steps;
             evaluations += found.evaluations;
             let pixels = found.point.iter().map(|value| value.clamp(0.0, 1.0)).collect();
             picture = Picture::from_planes(as_planes(pixels, height, width));
@@ -352,7 +354,6 @@ impl<'w> Stylize<'w> {
                 Stop::NotFinite { loss } => end = End::Failed(Error::NotFinite { loss, evaluations }),
             }
             if !matches!(end, End::Done) {
-                steps = steps_before + found.steps;
                 break;
             }
         }
@@ -373,8 +374,11 @@ impl<'w> Stylize<'w> {
             Optimizer::Adam => 8,
         };
         let maps = network.plan_bytes(&terms.taps(), terms.pooling, height, width);
+        // The pictures given, and what they are without alpha.
+        let pictures = self.content.iter().chain(self.styles.iter().map(|(style, _)| style));
+        let given: u64 = pictures.map(|p| (2 * 3 * p.width() * p.height() * size_of::<f32>()) as u64).sum();
         // Mapped weights count as memory in use once they are packed.
-        network.bytes() + self.weights.file_len() as u64 + maps + vectors * image
+        network.bytes() + self.weights.file_len() as u64 + maps + vectors * image + given
     }
 
     /// What the first scale starts from. Noise is of the first scale's size, so that it is as coarse as that.
@@ -392,28 +396,6 @@ impl<'w> Stylize<'w> {
                 Picture::from_planes(as_planes(pixels, height, width))
             }
         }
-    }
-
-    /// The styles' blend at a scale: each style at the scale's size, so that its strokes grow with the picture.
-    fn style_target(
-        &self,
-        network: &Network,
-        terms: &Terms,
-        styles: &[(Picture, f64)],
-        longest: usize,
-    ) -> Result<Option<StyleTarget>> {
-        if styles.is_empty() {
-            return Ok(None);
-        }
-        let layers = terms.style_taps();
-        let mut targets = Vec::with_capacity(styles.len());
-        for (style, share) in styles {
-            let (width, height) = fit(style.width(), style.height(), longest);
-            network.check_size("the style", &layers, height, width)?;
-            let style = style.resized(width, height);
-            targets.push((*share, StyleTarget::of_picture(network, style.planes(), &layers, terms.pooling)?));
-        }
-        StyleTarget::blend(&targets).map(Some)
     }
 
     /// Optimises the pixels at one scale.
@@ -453,4 +435,28 @@ fn above_zero(what: &str, value: f64) -> Result<()> {
         true => Ok(()),
         false => Err(Error::invalid(what, format!("must be above 0, found {value}"))),
     }
+}
+
+/// The styles' blend at a scale: each style with as many pixels as the picture then has, so that its strokes grow with
+/// the picture and no aspect asks for more memory.
+fn style_target(
+    network: &Network,
+    terms: &Terms,
+    styles: &[(Picture, f64)],
+    pixels: usize,
+) -> Result<Option<StyleTarget>> {
+    if styles.is_empty() {
+        return Ok(None);
+    }
+    let layers = terms.style_taps();
+    let mut targets = Vec::with_capacity(styles.len());
+    for (style, share) in styles {
+        let (width, height) = (style.width() as f64, style.height() as f64);
+        let longest = (pixels as f64 * width.max(height) / width.min(height)).sqrt().round().max(1.0);
+        let (width, height) = fit(style.width(), style.height(), longest as usize);
+        network.check_size("the style", &layers, height, width)?;
+        let style = style.resized(width, height);
+        targets.push((*share, StyleTarget::of_picture(network, style.planes(), &layers, terms.pooling)?));
+    }
+    StyleTarget::blend(&targets).map(Some)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use impasto::kernels::Isa;
 use impasto::layers::pool::Pooling;
 use impasto::loss::{Form, StyleTarget};
-use impasto::network::{Convolution, Network};
+use impasto::network::{Compute, Convolution, Network};
 use impasto::objective::{Objective, Terms};
 use impasto::vgg::Layer;
 use impasto::weights::Weights;
@@ -141,7 +141,7 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
         ["image", "content", "style"].map(|name| pictures.planes(&reference.metadata[name]));
     let terms = reference.terms(weights);
     let deepest = *weights.layers().last().unwrap();
-    let network = Network::load(weights, isa, deepest, true).unwrap().with_convolution(convolution);
+    let network = Network::load(weights, Compute { isa, convolution }, deepest, true).unwrap();
     check_features(case, &reference, &network, weights, &image);
 
     let style = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();

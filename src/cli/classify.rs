@@ -50,10 +50,10 @@ impl Options {
     pub(super) fn run(&self) -> Result<()> {
         let detail = self.verbose.detail();
         let labels = self.labels.as_deref().map(read_labels).transpose()?;
-        let isa = self.compute.start(detail)?;
+        let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let picture = picture_file::open(&self.image, detail)?;
-        let probabilities = classify(&weights, isa, &picture)?;
+        let probabilities = classify(&weights, compute, &picture)?;
         if let Some(labels) = &labels
             && labels.len() != probabilities.len()
         {

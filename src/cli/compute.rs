@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::terminal::Detail;
 use crate::error::{Error, Result};
 use crate::kernels::Isa;
+use crate::network::{Compute, Convolution};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Computation")]
@@ -17,6 +18,10 @@ pub(super) struct ComputeOptions {
     /// Instruction set; auto: the widest that this CPU has
     #[arg(long, value_enum, value_name = "SET", default_value_t = IsaChoice::Auto)]
     isa: IsaChoice,
+
+    /// How convolutions are computed; auto: each as is fastest for its shape
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Convolution::Auto)]
+    convolution: Convolution,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,8 +33,8 @@ enum IsaChoice {
 }
 
 impl ComputeOptions {
-    /// Starts the threads, and finds the instruction set.
-    pub(super) fn start(&self, detail: Detail) -> Result<Isa> {
+    /// Starts the threads, and finds what to compute with.
+    pub(super) fn start(&self, detail: Detail) -> Result<Compute> {
         let isa = self.isa()?;
         rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.into())
@@ -40,7 +45,7 @@ impl ComputeOptions {
             isa.name(),
             rayon::current_num_threads()
         ));
-        Ok(isa)
+        Ok(Compute { isa, convolution: self.convolution })
     }
 
     fn isa(&self) -> Result<Isa> {

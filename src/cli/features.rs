@@ -59,7 +59,7 @@ impl Options {
     pub(super) fn run(&self) -> Result<()> {
         let detail = self.detail.detail();
         let output = TensorFile::new("--output", &self.output)?;
-        let isa = self.compute.start(detail)?;
+        let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let mut taps = self.layers.iter().map(|name| weights.layer(name)).collect::<Result<Vec<Layer>>>()?;
         taps.sort();
@@ -68,7 +68,7 @@ impl Options {
 
         let (width, height) = picture_file::size_of(&picture, self.size);
         let deepest = *taps.last().expect("clap requires a layer");
-        let network = Network::load(&weights, isa, deepest, false)?;
+        let network = Network::load(&weights, compute, deepest, false)?;
         network.check_size(&self.image.display().to_string(), &taps, height, width)?;
         let maps = network.features_bytes(&taps, self.pooling, height, width);
         memory::require(network.bytes() + weights.file_len() as u64 + 2 * maps, width, height)?;

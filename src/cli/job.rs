@@ -17,8 +17,8 @@ use super::terminal::{self, Detail, DetailOptions};
 use super::values::{self, LONGEST_SIZE, scales};
 use super::{Outcome, picture_file};
 use crate::error::{Error, Result};
-use crate::kernels::Isa;
 use crate::memory;
+use crate::network::Compute;
 use crate::picture::{Output, Picture};
 use crate::pyramid::Scales;
 use crate::stylize::{End, Optimizer, Progress, Stylize, defaults};
@@ -89,9 +89,9 @@ impl JobOptions {
         }
         let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
         let detail = self.detail.detail();
-        let isa = self.compute.start(detail)?;
+        let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
-        Ok((weights, Work { options: &self.work, output, metrics, isa, detail }))
+        Ok((weights, Work { options: &self.work, output, metrics, compute, detail }))
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) struct Work<'o> {
     options: &'o WorkOptions,
     output: Output,
     metrics: Option<Metrics>,
-    isa: Isa,
+    compute: Compute,
     detail: Detail,
 }
 
@@ -109,7 +109,14 @@ impl Work<'_> {
     pub(super) fn job<'w>(&self, weights: &'w Weights) -> Stylize<'w> {
         let WorkOptions { size, steps, optimizer, scales, .. } = *self.options;
         let steps = usize::try_from(steps).unwrap_or(usize::MAX);
-        Stylize { isa: self.isa, size: values::size(size), steps, optimizer, scales, ..Stylize::new(weights) }
+        Stylize {
+            compute: self.compute,
+            size: values::size(size),
+            steps,
+            optimizer,
+            scales,
+            ..Stylize::new(weights)
+        }
     }
 
     /// Reads a picture.

@@ -91,20 +91,21 @@ impl Options {
         self.style_options.check(self.style.len())?;
         let gradient_file =
             self.gradient.as_ref().map(|path| TensorFile::new("--gradient", path)).transpose()?;
-        let isa = self.compute.start(detail)?;
+        let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let image = self.open(&self.image)?;
         let mut job = Stylize::new(&weights);
         job.content = self.content.as_ref().map(|content| self.open(content)).transpose()?;
         let styles = self.style.iter().map(|style| self.open(style)).collect::<Result<_>>()?;
-        self.balance.apply(&mut job);
         self.content_layers.apply(&mut job);
         self.style_options.apply(&mut job, styles);
         self.measure.apply(&mut job);
+        self.balance.apply(&mut job);
         let terms = job.terms()?;
         self.check_sizes(&image, job.content.as_ref())?;
 
-        let network = Network::load(&weights, isa, *terms.taps().last().expect("terms have a layer"), true)?;
+        let network =
+            Network::load(&weights, compute, *terms.taps().last().expect("terms have a layer"), true)?;
         let (losses, gradient) = {
             let mut objective = self.objective(&network, &terms, &image, &job)?;
             let start = Instant::now();

@@ -63,9 +63,9 @@ pub(super) struct Options {
 impl Options {
     pub(super) fn run(&self) -> Result<()> {
         let detail = self.verbose.detail();
-        let isa = self.compute.start(detail)?;
+        let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
-        let mut job = Stylize { isa, pooling: self.pooling, ..Stylize::new(&weights) };
+        let mut job = Stylize { compute, pooling: self.pooling, ..Stylize::new(&weights) };
         // At most LONGEST_SIZE.
         let side = self.size as usize;
         // What there is decides which terms there are; the pictures themselves come once there is room for them.
@@ -73,7 +73,7 @@ impl Options {
         job.styles = vec![(noise(1, 0), 1.0)];
         let terms = job.terms()?;
         let taps = terms.taps();
-        let network = Network::load(&weights, isa, *taps.last().expect("terms have a layer"), true)?;
+        let network = Network::load(&weights, compute, *taps.last().expect("terms have a layer"), true)?;
         network.check_size("the picture", &taps, side, side)?;
         let pictures = (4 * PICTURE_CHANNELS * size_of::<f32>() * side * side) as u64;
         let plan = network.plan_bytes(&taps, terms.pooling, side, side);
@@ -96,8 +96,8 @@ impl Options {
         let measured = Measured {
             network: weights.architecture().to_string(),
             side,
-            isa: isa.name(),
-            peak_gflops: peak_gflops(isa),
+            isa: compute.isa.name(),
+            peak_gflops: peak_gflops(compute.isa),
             evaluations,
             layers,
         };

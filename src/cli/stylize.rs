@@ -71,10 +71,10 @@ impl Options {
         let mut job = work.job(&weights);
         job.content = Some(work.open(&self.content)?);
         let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
-        self.balance.apply(&mut job);
         self.content_layers.apply(&mut job);
         self.style_options.apply(&mut job, styles);
         self.measure.apply(&mut job);
+        self.balance.apply(&mut job);
         job.init = match &self.init {
             Init::Content => stylize::Init::Content,
             Init::Noise => stylize::Init::Noise,

@@ -14,13 +14,13 @@ use crate::stylize::{LayerWeight, Stylize, defaults};
 #[command(next_help_heading = "Loss")]
 pub(super) struct MeasureOptions {
     /// How errors are measured. relative: every term over its target's energy, so that weights mean the same
-    /// at any size and with any network. gatys: as the paper, for which --style-weight is to be 1000 to 10000
+    /// at any size and with any network. gatys: as the paper
     #[arg(long = "loss", value_enum, value_name = "FORM", default_value_t = defaults::FORM)]
     form: Form,
 
-    /// Weight of total variation, the mean squared step between neighbours: smooths
-    #[arg(long, value_name = "W", default_value_t = defaults::TV_WEIGHT, allow_negative_numbers = true)]
-    tv_weight: f64,
+    /// Weight of total variation, the mean squared step between neighbours: smooths [default: 10; reconstruct: 0]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    tv_weight: Option<f64>,
 
     /// What the network's pools do
     #[arg(long, value_enum, value_name = "KIND", default_value_t = defaults::POOLING)]
@@ -29,7 +29,9 @@ pub(super) struct MeasureOptions {
 
 impl MeasureOptions {
     pub(super) fn apply(&self, job: &mut Stylize) {
-        (job.form, job.tv_weight, job.pooling) = (self.form, self.tv_weight, self.pooling);
+        (job.form, job.pooling) = (self.form, self.pooling);
+        job.tv_weight =
+            self.tv_weight.unwrap_or(if job.styles.is_empty() { 0.0 } else { defaults::TV_WEIGHT });
     }
 }
 
@@ -41,15 +43,19 @@ pub(super) struct BalanceOptions {
     #[arg(long, value_name = "W", default_value_t = defaults::CONTENT_WEIGHT, allow_negative_numbers = true)]
     content_weight: f64,
 
-    /// Weight of the style term. With --loss relative: 1 tints, 3 leaves the content crisp, 10 is strong, 100
-    /// leaves nothing but style
-    #[arg(long, value_name = "W", default_value_t = defaults::STYLE_WEIGHT, allow_negative_numbers = true)]
-    style_weight: f64,
+    /// Weight of the style term. With --loss relative 1 tints, 3 leaves the content crisp, 10 is strong, 100
+    /// leaves nothing but style [default: 5; with --loss gatys 1000]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    style_weight: Option<f64>,
 }
 
 impl BalanceOptions {
     pub(super) fn apply(&self, job: &mut Stylize) {
-        (job.content_weight, job.style_weight) = (self.content_weight, self.style_weight);
+        job.content_weight = self.content_weight;
+        job.style_weight = self.style_weight.unwrap_or(match job.form {
+            Form::Relative => defaults::STYLE_WEIGHT,
+            Form::Gatys => defaults::GATYS_STYLE_WEIGHT,
+        });
     }
 }
 
@@ -104,5 +110,29 @@ impl StyleOptions {
         let shares = self.blend.iter().copied().chain(std::iter::repeat(1.0));
         job.styles = styles.into_iter().zip(shares).collect();
         job.style_layers = self.style_layers.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// What the help texts say in words.
+    #[test]
+    fn defaults_are_as_the_help_says() {
+        assert_eq!(
+            (defaults::TV_WEIGHT, defaults::STYLE_WEIGHT, defaults::GATYS_STYLE_WEIGHT),
+            (10.0, 5.0, 1000.0)
+        );
+        let mut command = crate::cli::Cli::command();
+        let help =
+            command.find_subcommand_mut("stylize").map(|stylize| stylize.render_long_help().to_string());
+        assert!(
+            help.is_some_and(
+                |help| help.contains("5; with --loss gatys 1000") && help.contains("default: 10;")
+            )
+        );
     }
 }

@@ -7,6 +7,7 @@ use clap::builder::PossibleValue;
 
 use crate::layers::pool::Pooling;
 use crate::loss::Form;
+use crate::network::Convolution;
 use crate::pyramid::Scales;
 use crate::stylize::{LayerWeight, Optimizer, Size};
 use crate::vgg::Preprocessing;
@@ -36,6 +37,20 @@ impl ValueEnum for Pooling {
         Some(PossibleValue::new(match self {
             Self::Max => "max",
             Self::Average => "average",
+        }))
+    }
+}
+
+impl ValueEnum for Convolution {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Im2col, Self::Winograd]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Auto => "auto",
+            Self::Im2col => "im2col",
+            Self::Winograd => "winograd",
         }))
     }
 }

@@ -20,12 +20,10 @@ pub struct Cut {
 
 /// A task's own part of a map: a rectangle of positions in a range of channel blocks.
 pub struct Tile<'a> {
-    /// Its rows.
-    pub y: Range<usize>,
-    /// Its columns.
-    pub x: Range<usize>,
-    /// Its channel blocks.
-    pub blocks: Range<usize>,
+    // Private: the bounds that `row_mut` trusts.
+    y: Range<usize>,
+    x: Range<usize>,
+    blocks: Range<usize>,
     data: *mut f32,
     plane: usize,
     row: usize,
@@ -33,6 +31,21 @@ pub struct Tile<'a> {
 }
 
 impl Tile<'_> {
+    /// Its rows.
+    pub fn y(&self) -> Range<usize> {
+        self.y.clone()
+    }
+
+    /// Its columns.
+    pub fn x(&self) -> Range<usize> {
+        self.x.clone()
+    }
+
+    /// Its channel blocks.
+    pub fn blocks(&self) -> Range<usize> {
+        self.blocks.clone()
+    }
+
     /// The tile's part of row `y` of `block`: eight floats a column.
     pub fn row_mut(&mut self, block: usize, y: usize) -> &mut [f32] {
         assert!(self.blocks.contains(&block) && self.y.contains(&y), "row outside the tile");

@@ -111,14 +111,13 @@ impl Kernel for TransformKernels<'_> {
                     });
                     let columns: [[S::F32; SIDE]; 3] =
                         std::array::from_fn(|x| kernel_1d(simd, std::array::from_fn(|y| taps[y * 3 + x])));
-                    for y in 0..SIDE {
-                        let row = kernel_1d(simd, std::array::from_fn(|x| columns[x][y]));
-                        for (x, value) in row.into_iter().enumerate() {
-                            let at = ((y * SIDE + x) * channels + channel) * width + lane;
-                            let to = &mut to[at..at + S::LANES];
-                            // SAFETY: the slice has room for a vector.
-                            unsafe { simd.store(to.as_mut_ptr(), value) };
-                        }
+                    let rows = (0..SIDE)
+                        .flat_map(|y| kernel_1d(simd, std::array::from_fn(|x| columns[x][y])).into_iter());
+                    for (point, value) in rows.enumerate() {
+                        let at = (point * channels + channel) * width + lane;
+                        let to = &mut to[at..at + S::LANES];
+                        // SAFETY: the slice has room for a vector.
+                        unsafe { simd.store(to.as_mut_ptr(), value) };
                     }
                 }
             }
@@ -237,8 +236,8 @@ unsafe fn transform_tile<S: Simd>(
                 [0, 1, 2, 3, 4, 5].map(|i| simd.load_blocks(lo[i].add(j * BLOCK), hi[i].add(j * BLOCK)));
             *down = input_1d(simd, [d0, d1, d2, d3, d4, d5]);
         }
-        for i in 0..SIDE {
-            let row = [down[0][i], down[1][i], down[2][i], down[3][i], down[4][i], down[5][i]];
+        let rows: [[S::F32; SIDE]; SIDE] = std::array::from_fn(|i| down.map(|column| column[i]));
+        for (i, row) in rows.into_iter().enumerate() {
             let points = input_1d(simd, row);
             for (j, value) in points.into_iter().enumerate() {
                 let point = i * SIDE + j;
@@ -262,17 +261,25 @@ impl TransformOutput<'_> {
     /// The outputs of [`Simd::LANES`] channels, row by row of the tile.
     #[inline(always)]
     pub fn outputs<S: Simd>(&self, simd: S) -> [[S::F32; TILE]; TILE] {
-        let across: [[S::F32; TILE]; SIDE] = std::array::from_fn(|j| {
-            output_1d(
-                simd,
-                std::array::from_fn(|i| {
-                    let from = &self.products[(i * SIDE + j) * self.stride + self.at..][..S::LANES];
-                    // SAFETY: the slice holds a vector.
-                    unsafe { simd.load(from.as_ptr()) }
-                }),
-            )
-        });
-        std::array::from_fn(|i| output_1d(simd, std::array::from_fn(|j| across[j][i])))
+        let last = (POINTS - 1) * self.stride + self.at;
+        assert!(last + S::LANES <= self.products.len(), "products of fewer points");
+        // Loops, not `from_fn`: its closures are not always inlined, and then not compiled for `simd`'s set.
+        let mut across = [[simd.splat(0.0); TILE]; SIDE];
+        for (j, across) in across.iter_mut().enumerate() {
+            let mut column = [simd.splat(0.0); SIDE];
+            for (i, value) in column.iter_mut().enumerate() {
+                // SAFETY: no point begins behind the last, which ends inside the products.
+                *value =
+                    unsafe { simd.load(self.products.as_ptr().add((i * SIDE + j) * self.stride + self.at)) };
+            }
+            *across = output_1d(simd, column);
+        }
+        let mut outputs = [[simd.splat(0.0); TILE]; TILE];
+        for (i, outputs) in outputs.iter_mut().enumerate() {
+            let [m0, m1, m2, m3, m4, m5] = across;
+            *outputs = output_1d(simd, [m0[i], m1[i], m2[i], m3[i], m4[i], m5[i]]);
+        }
+        outputs
     }
 }
 

@@ -48,6 +48,10 @@ impl Conv {
         backward: bool,
     ) -> Self {
         assert!(kernel == 1 || kernel == 3, "a {kernel}×{kernel} kernel");
+        assert!(
+            in_channels > 0 && out_channels > 0,
+            "a convolution from {in_channels} to {out_channels} channels"
+        );
         let taps = kernel * kernel;
         assert_eq!(weight.len(), out_channels * in_channels * taps, "weights of another shape");
         assert_eq!(bias.len(), out_channels, "biases of another shape");
@@ -108,6 +112,7 @@ impl Conv {
     /// When the layer was made without its backward pass.
     pub fn backward(&self, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish, method: Method) {
         assert_eq!((dy.channels(), x.channels()), (self.out_channels, self.in_channels));
+        finish.check(x);
         let transposed = self.transposed.as_ref().expect("the layer was made without its backward pass");
         self.convolve(dy, transposed, x, method, &Backward { finish });
     }

@@ -80,7 +80,7 @@ pub fn backward(f: &FeatureMap, dg: ArrayView2<f32>, df: &mut FeatureMap) {
     df.for_each_tile(cut, |mut tile| {
         scratch::with([CHUNK * stride, CHUNK * stride], |features, products| {
             let count = tile.positions();
-            gather(f, 0, tile.y.clone(), tile.x.clone(), features);
+            gather(f, 0, tile.y(), tile.x(), features);
             let f =
                 Matrix { data: &features[..], rows: count, columns: n, row_stride: stride, column_stride: 1 };
             // The channels that pad the last block must come out as 0.
@@ -94,7 +94,7 @@ pub fn backward(f: &FeatureMap, dg: ArrayView2<f32>, df: &mut FeatureMap) {
             };
             sgemm(f, dg, 0.0, c);
             for (block, y) in tile.rows() {
-                let first = (y - tile.y.start) * tile.x.len();
+                let first = (y - tile.y().start) * tile.x().len();
                 let to = tile.row_mut(block, y).as_chunks_mut::<BLOCK>().0;
                 for (to, products) in to.iter_mut().zip(products[first * stride..].chunks(stride)) {
                     let products = &products[block * BLOCK..][..BLOCK];

@@ -22,7 +22,7 @@ pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
     for_each_position(y, |tile, row, column| {
         scratch::with([x.channels(), 0], |features, _| {
             gather(features, |block| &x.row(block, row)[column * BLOCK..]);
-            let at = (column - tile.x.start) * BLOCK;
+            let at = (column - tile.x().start) * BLOCK;
             for c in 0..features.len() {
                 let y = features[c] * power_minus_beta(scale(features, c));
                 tile.row_mut(c / BLOCK, row)[at + c % BLOCK] = y;
@@ -35,10 +35,11 @@ pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
 /// over X.
 pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
     assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
+    finish.check(x);
     let channels = x.channels();
     for_each_position(x, |tile, row, column| {
         scratch::with([2 * channels, channels], |scratch, gradients| {
-            let at = (column - tile.x.start) * BLOCK;
+            let at = (column - tile.x().start) * BLOCK;
             let (features, spread) = scratch.split_at_mut(channels);
             for (block, features) in features.chunks_mut(BLOCK).enumerate() {
                 features.copy_from_slice(&tile.row_mut(block, row)[at..at + features.len()]);
@@ -50,7 +51,7 @@ pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
                 *spread = direct * features[j] / scale;
                 gradients[j] = direct;
             }
-            for block in tile.blocks.clone() {
+            for block in tile.blocks() {
                 let mut dx = [0.0; BLOCK];
                 for (c, dx) in (block * BLOCK..channels).zip(&mut dx) {
                     let spread: f32 = spread[around(channels, c)].iter().sum();
@@ -93,8 +94,8 @@ fn gather<'a>(features: &mut [f32], block_of: impl Fn(usize) -> &'a [f32]) {
 fn for_each_position(map: &mut FeatureMap, work: impl Fn(&mut Tile, usize, usize) + Sync) {
     let cut = Cut { height: 1, width: map.width().max(1), blocks: map.blocks().max(1) };
     map.for_each_tile(cut, |mut tile| {
-        for row in tile.y.clone() {
-            for column in tile.x.clone() {
+        for row in tile.y() {
+            for column in tile.x() {
                 work(&mut tile, row, column);
             }
         }

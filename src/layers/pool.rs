@@ -38,12 +38,13 @@ pub fn forward(pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {
 /// to each; 0 in a row or column left out. Finished and written over X.
 pub fn backward(pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
     assert_eq!((dy.channels(), dy.height(), dy.width()), (x.channels(), x.height() / 2, x.width() / 2));
+    finish.check(x);
     let width = x.width().max(1);
     // An even number of rows, so that no window is shared by two tasks.
     let cut = Cut { height: 2 * (512 / width).max(1), width, blocks: 1 };
     x.for_each_tile(cut, |mut tile| {
-        let (block, columns) = (tile.blocks.start, tile.x.clone());
-        for y in tile.y.clone().step_by(2) {
+        let (block, columns) = (tile.blocks().start, tile.x());
+        for y in tile.y().step_by(2) {
             let mut taps = [y, y + 1].map(|y| Taps::of_row(finish, block, y, columns.clone()));
             let [top, bottom] = tile.row_pair_mut(block, y);
             let (top, bottom) = (top.as_chunks_mut().0, bottom.as_chunks_mut().0);

@@ -20,10 +20,12 @@ pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
 
 /// dX = dY where X > 0, else 0; finished and written over X.
 pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+    assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
+    finish.check(x);
     x.for_each_strip(|mut tile| {
         for (block, row) in tile.rows() {
             let dy = dy.row(block, row).as_chunks::<BLOCK>().0;
-            let mut taps = Taps::of_row(finish, block, row, tile.x.clone());
+            let mut taps = Taps::of_row(finish, block, row, tile.x());
             for (x, dy) in tile.row_mut(block, row).as_chunks_mut().0.iter_mut().zip(dy) {
                 let gradient = std::array::from_fn(|c| if x[c] > 0.0 { dy[c] } else { 0.0 });
                 finish.write(x, &gradient, taps.next());

@@ -29,7 +29,7 @@ pub fn convolve(
     let cut = super::cut(grid, output.blocks(), (MOST_POSITIONS, LEAST_POSITIONS), matrix);
     output.for_each_tile(cut, |mut tile| {
         let rows = tile.positions().next_multiple_of(matrix.tile_rows());
-        let left = tile.blocks.start * BLOCK;
+        let left = tile.blocks().start * BLOCK;
         let columns = left..(left + cut.blocks * BLOCK).min(matrix.columns());
         let width = columns.len();
         scratch::with([rows * GROUP_DEPTH, rows * width], |panel, sums| {
@@ -38,8 +38,8 @@ pub fn convolve(
                 isa.run(PackPatches {
                     map: input,
                     kernel,
-                    y: tile.y.clone(),
-                    x: tile.x.clone(),
+                    y: tile.y(),
+                    x: tile.x(),
                     blocks: index * step..((index + 1) * step).min(input.blocks()),
                     panel,
                 });
@@ -64,9 +64,9 @@ impl<T: Store> Kernel for StoreTile<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) {
         let Self { tile, sums, width, store } = self;
-        let (first, x) = (tile.blocks.start, tile.x.clone());
-        for block in tile.blocks.clone() {
-            for (row, y) in tile.y.clone().enumerate() {
+        let (first, x) = (tile.blocks().start, tile.x());
+        for block in tile.blocks() {
+            for (row, y) in tile.y().enumerate() {
                 let sums = &sums[row * x.len() * width..];
                 let sums = sums
                     .chunks_exact(width)

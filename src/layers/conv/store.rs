@@ -75,6 +75,6 @@ impl Store for Backward<'_> {
 /// The positions `x` of row `y` of `block` in the tile's map.
 #[inline(always)]
 fn positions<'t>(tile: &'t mut Tile, block: usize, y: usize, x: Range<usize>) -> &'t mut [[f32; BLOCK]] {
-    let first = tile.x.start;
+    let first = tile.x().start;
     &mut tile.row_mut(block, y).as_chunks_mut().0[x.start - first..x.end - first]
 }

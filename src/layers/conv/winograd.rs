@@ -26,14 +26,14 @@ pub fn convolve(
     let cut = Cut { height: cut.height * TILE, width: cut.width * TILE, ..cut };
     let panel = matrix.panel();
     output.for_each_tile(cut, |mut tile| {
-        let (rows, columns) = (tile.y.len().div_ceil(TILE), tile.x.len().div_ceil(TILE));
+        let (rows, columns) = (tile.y().len().div_ceil(TILE), tile.x().len().div_ceil(TILE));
         let room = (rows * columns).next_multiple_of(matrix.tile_rows());
         let (input_stride, input_len) = input_layout(room, input.channels());
         let (product_stride, product_len) = product_layout(room, panel);
         scratch::with([input_len, product_len], |inputs, products| {
-            let (y, x) = (tile.y.start, tile.x.start);
+            let (y, x) = (tile.y().start, tile.x().start);
             isa.run(TransformInput { map: input, y, x, rows, columns, room, to: inputs });
-            for column in (tile.blocks.start * BLOCK..tile.blocks.end * BLOCK).step_by(panel) {
+            for column in (tile.blocks().start * BLOCK..tile.blocks().end * BLOCK).step_by(panel) {
                 let width = panel.min(matrix.columns() - column);
                 for point in 0..POINTS {
                     let products = &mut products[point * product_stride..][..room * width];
@@ -81,11 +81,11 @@ impl<T: Store> Kernel for StorePanel<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { tile, first, products, stride, width, store } = self;
-        let (rows, columns) = (tile.y.clone().step_by(TILE), tile.x.clone().step_by(TILE));
+        let (rows, columns) = (tile.y().step_by(TILE), tile.x().step_by(TILE));
         let tiles = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
-        let last = tile.blocks.end;
+        let last = tile.blocks().end;
         for (index, (y, x)) in tiles.enumerate() {
-            let x = x..(x + TILE).min(tile.x.end);
+            let x = x..(x + TILE).min(tile.x().end);
             for lane in (0..width).step_by(S::LANES) {
                 let transform = TransformOutput { products, stride, at: index * width + lane };
                 let mut outputs = [[[0.0f32; 2 * BLOCK]; TILE]; TILE];
@@ -100,7 +100,7 @@ impl<T: Store> Kernel for StorePanel<'_, '_, T> {
                     if block >= last {
                         continue;
                     }
-                    for (y, outputs) in (y..tile.y.end).zip(&outputs) {
+                    for (y, outputs) in (y..tile.y().end).zip(&outputs) {
                         let sums =
                             outputs.iter().map_while(|channels| channels[half * BLOCK..].first_chunk());
                         store.write(tile, block, y, x.clone(), sums);
