@@ -90,6 +90,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each (%(default)s)")
     threads = len(os.sched_getaffinity(0))
     parser.add_argument("--threads", type=int, default=threads, metavar="N", help="of both (%(default)s)")
+    parser.add_argument(
+        "--convolution", default="auto", metavar="HOW", help="impasto's: auto, im2col or winograd (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
     return parser.parse_args()
 
@@ -117,8 +120,8 @@ class Runs:
                 + ["--gradient", pytorch_gradient, self.content, self.style, self.image]
             )
         )
-        profile = [self.arguments.impasto, "profile", "--size", str(self.size), "--json", *self.common]
-        self.impasto.append(answer(profile))
+        profile = [self.arguments.impasto, "profile", "--size", str(self.size), "--json"]
+        self.impasto.append(answer([*profile, *self.common, "--convolution", self.arguments.convolution]))
         if len(self.pytorch) == 1:
             self.compare_answers(pytorch_gradient)
 
@@ -128,7 +131,7 @@ class Runs:
         pictures = [self.image, "--content", self.content, "--style", self.style]
         loss = answer(
             [self.arguments.impasto, "loss", *pictures, *LOSS_OPTIONS, *self.common]
-            + ["--json", "--gradient", impasto_gradient]
+            + ["--json", "--gradient", impasto_gradient, "--convolution", self.arguments.convolution]
         )["loss"]
         expected = self.pytorch[0]["loss"]
         self.loss_difference = abs(loss - expected) / abs(expected)

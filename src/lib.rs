@@ -1,4 +1,8 @@
-//! Neural style transfer on the CPU.
+//! Neural style transfer on the CPU: Gatys, Ecker and Bethge (2015), from pictures to pictures.
+//!
+//! [`Stylize`] is the main job. Beneath it, each module uses only those before it: [`kernels`] (the numerical
+//! leaves), [`layers`], [`vgg`] (the networks as data), [`weights`], [`network`], [`loss`], [`objective`], [`optimize`],
+//! [`picture`], [`pyramid`], [`stylize`].
 #![warn(missing_docs)]
 
 pub mod classify;

@@ -103,7 +103,7 @@ fn pictures_too_small_or_too_large() {
     for (arguments, words) in [
         ("stylize 1x1.png style.png --size 0 -o out.png", &["1×1", "relu5_1", "16×16"][..]),
         ("stylize 3x5.png style.png --size 0 -o out.png", &["3×5", "relu5_1", "16×16"]),
-        ("stylize content.png thin.png -o out.png", &["×1 pixels", "relu5_1", "16×16"]),
+        ("stylize content.png thin.png -o out.png", &["the style", "relu5_1", "16×16"]),
         ("texture 3x5.png --size 9 -o out.png", &["5×9", "relu5_1"]),
         ("reconstruct 1x1.png --layer conv3_1 --size 0 -o out.png", &["1×1", "conv3_1", "4×4"]),
         ("features 3x5.png --layer pool2 -o out.png", &["3x5.png", "3×5", "pool2", "4×4"]),

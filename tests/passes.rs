@@ -1,0 +1,60 @@
+//! How often the network runs: once forward and once backward for each trial of the line search, never more.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use impasto::loss::StyleTarget;
+use impasto::network::Network;
+use impasto::objective::Objective;
+use impasto::optimize::{Evaluation, Settings, lbfgs};
+use impasto::{Isa, Picture, Stylize, Weights};
+use ndarray::{Array3, ArrayView3};
+
+#[test]
+fn one_forward_and_one_backward_pass_a_trial() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tiny_vgg19.safetensors");
+    let weights = Weights::open(path).unwrap();
+    let (height, width) = (37, 53);
+    let picture = |period: usize| {
+        Array3::from_shape_fn((3, height, width), |(c, y, x)| {
+            ((c * 5 + y * 3 + x) % period) as f32 / period as f32
+        })
+    };
+    let (content, style) = (picture(23), picture(17));
+    let mut job = Stylize::new(&weights);
+    job.content = Some(Picture::from_planes(content.clone()));
+    job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
+    let terms = job.terms().unwrap();
+    let network = Network::load(&weights, Isa::best(), *terms.taps().last().unwrap(), true).unwrap();
+    let target = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
+    let mut objective =
+        Objective::new(&network, terms, (height, width), Some(content.view()), Some(target)).unwrap();
+    objective.plan_mut().start_profile(&network);
+
+    let mut function = |pixels: &[f32]| {
+        let picture = ArrayView3::from_shape((3, height, width), pixels).unwrap();
+        let (losses, gradient) = objective.evaluate(picture);
+        Evaluation { loss: losses.total, gradient: gradient.into_raw_vec_and_offset().0 }
+    };
+    let settings = Settings { steps: 30, tolerance: 0.0, first_step: 0.02, history: 10 };
+    let found =
+        lbfgs(
+            &mut function,
+            content.iter().copied().collect(),
+            &settings,
+            &mut |_| ControlFlow::Continue(()),
+        );
+
+    // The start is evaluated once, and a step takes one trial as a rule.
+    assert!(
+        found.steps > 10 && found.evaluations <= found.steps + found.steps / 4 + 1,
+        "{}",
+        found.evaluations
+    );
+    let profile = objective.plan_mut().profile().unwrap();
+    assert!(!profile.layers.is_empty());
+    for layer in &profile.layers {
+        assert_eq!(layer.forward.len(), found.evaluations, "forward passes of {}", layer.name);
+        assert_eq!(layer.backward.len(), found.evaluations, "backward passes of {}", layer.name);
+    }
+}
