@@ -257,12 +257,15 @@ impl Network {
 
     /// Whether the convolution of this number is computed by Winograd's filtering, at this many positions.
     fn by_winograd(&self, number: usize, positions: usize) -> bool {
-        let conv = &self.convolutions[number];
+        /// From here on it is quicker. Its arithmetic is a quarter at any size and any width, but the kernels must be
+        /// transformed for each pass, which only many positions outweigh. Measured on VGG-19's layers at 64² to 512²
+        /// (Zen 5, AVX-512, two cores): at 256 positions im2col wins by 10 to 50 %, at 576 Winograd by 15 to 45 %.
+        const LEAST_POSITIONS: usize = 400;
         match self.convolution {
-            _ if conv.kernel() != 3 => false,
             Convolution::Im2col => false,
+            _ if self.convolutions[number].kernel() != 3 => false,
             Convolution::Winograd => true,
-            Convolution::Auto => conv.in_channels() >= 16 && positions >= 1024,
+            Convolution::Auto => positions >= LEAST_POSITIONS,
         }
     }
 
