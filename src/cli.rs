@@ -40,7 +40,7 @@ Example:
   impasto stylize portrait.jpg painting.jpg -o out.png
 
 Environment:
-  IMPASTO_WEIGHTS      the weights file, or the name of an installed network, to use by default
+  IMPASTO_WEIGHTS      the network to use by default: its file, or its name in `weights list`
   IMPASTO_WEIGHTS_DIR  a folder of networks, each as NAME.safetensors
 
 Exit code: 0 done; 1 failed, with one line on stderr; 2 bad usage; 130 after Ctrl-C, with the best picture \

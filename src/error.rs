@@ -96,6 +96,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// A network could not be fetched. What was installed before is still there.
+    #[error("cannot fetch {url}: {reason}")]
+    Fetch {
+        /// From where.
+        url: String,
+        /// What was expected and what was found, and what to do about it.
+        reason: String,
+    },
+
     /// No layer has this name in this network.
     #[error("no layer {name:?} in {network}; it has {known}")]
     UnknownLayer {

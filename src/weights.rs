@@ -7,10 +7,13 @@
 //! [`Naming`] says.
 
 mod bytes;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 mod header;
 mod locate;
 mod naming;
 mod network;
+mod source;
 mod tensor;
 
 use std::collections::BTreeMap;
@@ -24,8 +27,11 @@ use header::Header;
 use naming::WeightLayer;
 use network::{Extent, Network};
 
-pub use locate::{Installed, Places, data_folder};
+pub use locate::{Available, Places, data_folder};
 pub use naming::Naming;
+#[cfg(feature = "embedded")]
+pub use source::EMBEDDED;
+pub use source::Source;
 pub use tensor::{Dtype, Tensor};
 
 /// The weights of one VGG: which network it is, how its input is prepared, and its tensors.

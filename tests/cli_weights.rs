@@ -19,36 +19,71 @@ fn the_list_says_what_is_installed_and_where_it_looked() {
     assert!(list.contains(&format!("looked in: {}", reference_folder().display())), "{list}");
 }
 
+/// The command where a user has nothing in the environment and these networks installed.
+fn with_installed(folder: &Folder, networks: &[(&str, &str)], arguments: &str) -> Ran {
+    let installed = folder.path("installed");
+    fs::create_dir_all(&installed).unwrap();
+    for (from, to) in networks {
+        let from = reference_folder().join(format!("{from}.safetensors"));
+        fs::copy(from, installed.join(format!("{to}.safetensors"))).unwrap();
+    }
+    let mut command = folder.command(arguments);
+    command.env_remove("IMPASTO_WEIGHTS").env("IMPASTO_WEIGHTS_DIR", installed);
+    Ran::to_its_end(command)
+}
+
 #[test]
+#[cfg(feature = "embedded")]
+fn where_nothing_is_installed_the_embedded_network_is_the_default() {
+    let folder = Folder::with_pictures();
+    let bare = |arguments: &str| with_installed(&folder, &[], arguments);
+    let list = bare("weights list").answer();
+    assert!(list.lines().any(|line| line == "slim  embedded"), "{list}");
+    assert!(list.lines().any(|line| line == "default: slim (embedded)"), "{list}");
+    let info = bare("weights info slim").answer();
+    assert!(info.contains("slim (embedded), ") && info.contains("CC BY 4.0"), "{info}");
+
+    let verbose = |arguments: &str| bare(&format!("{arguments} -v")).stderr;
+    for arguments in
+        ["loss content.png --style style.png", "loss content.png --style style.png --weights slim"]
+    {
+        let notes = verbose(arguments);
+        assert!(notes.contains("weights: slim (embedded), vgg19 "), "{notes}");
+    }
+    bare("stylize content.png style.png --steps 2 --size 32 -o out.png").notes();
+    assert!(folder.path("out.png").exists());
+    let missing = bare("loss content.png --style style.png --weights vgg19");
+    missing.failed_with(&["--weights", "no vgg19.safetensors", "safetensors file"]);
+}
+
+#[test]
+#[cfg(not(feature = "embedded"))]
 fn where_nothing_is_installed_the_list_and_the_error_say_what_to_do() {
     let folder = Folder::with_pictures();
-    let bare = |arguments: &str| {
-        let mut command = folder.command(arguments);
-        command.env_remove("IMPASTO_WEIGHTS").env_remove("IMPASTO_WEIGHTS_DIR");
-        Ran::to_its_end(command)
-    };
+    let bare = |arguments: &str| with_installed(&folder, &[], arguments);
     let list = bare("weights list").answer();
     assert!(list.contains("no default") && list.contains("looked in: "), "{list}");
     bare("stylize content.png style.png").failed_with(&["--weights", "installed", "safetensors"]);
 }
 
 #[test]
-fn the_best_installed_network_is_the_default() {
-    let folder = Folder::with_pictures();
-    fs::create_dir(folder.path("installed")).unwrap();
-    for (from, to) in [("tiny_tv11", "vgg11"), ("tiny_vgg19", "vgg19"), ("tiny_c", "vgg16-c")] {
-        let from = reference_folder().join(format!("{from}.safetensors"));
-        fs::copy(from, folder.path("installed").join(format!("{to}.safetensors"))).unwrap();
-    }
-    let with_folder = |arguments: &str| {
-        let mut command = folder.command(arguments);
-        command.env_remove("IMPASTO_WEIGHTS").env("IMPASTO_WEIGHTS_DIR", folder.path("installed"));
-        Ran::to_its_end(command)
-    };
-    let list = with_folder("weights list").answer();
-    let names: Vec<_> = list.lines().take(3).map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(names, ["vgg19", "vgg16-c", "vgg11"]);
-    let network = |arguments: &str| with_folder(arguments).json()["network"].as_str().unwrap().to_owned();
+fn installed_networks_are_listed_the_deepest_first_and_found_by_name() {
+    let folder = Folder::new();
+    let networks = [("tiny_tv11", "vgg11"), ("tiny_vgg19", "vgg19"), ("tiny_c", "vgg16-c")];
+    let with_some = |arguments: &str| with_installed(&folder, &networks, arguments);
+    let list = with_some("weights list").answer();
+    let names: Vec<_> = list.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let embedded: &[&str] = if cfg!(feature = "embedded") { &["slim"] } else { &[] };
+    assert_eq!(names[..embedded.len() + 3], [embedded, &["vgg19", "vgg16-c", "vgg11"]].concat());
+    let vgg19 = folder.path("installed/vgg19.safetensors");
+    let line = format!("vgg19    installed  {}", vgg19.display());
+    assert!(list.lines().any(|found| found == line), "{list}");
+    // The default is the same for everybody unless they say otherwise.
+    let default =
+        if cfg!(feature = "embedded") { "slim (embedded)".to_owned() } else { vgg19.display().to_string() };
+    assert!(list.contains(&format!("default: {default}\n")), "{list}");
+
+    let network = |arguments: &str| with_some(arguments).json()["network"].as_str().unwrap().to_owned();
     assert_eq!(network("profile --size 32 --rounds 1 --json"), "vgg19");
     assert_eq!(network("profile --size 32 --rounds 1 --json --weights vgg16-c"), "vgg16-c");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use half::{bf16, f16};
 use impasto::Error;
 use impasto::vgg::{Architecture, Convolution, Preprocessing};
-use impasto::weights::{Dtype, Naming, Places, Weights};
+use impasto::weights::{Dtype, Naming, Places, Source, Weights};
 use safetensors::Dtype as Stored;
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
@@ -682,22 +682,25 @@ fn networks_are_found_by_name() {
     let folders = vec![first.path().to_owned(), second.path().to_owned(), first.path().join("missing")];
     let places = Places::new(folders.clone(), None);
 
-    assert_eq!(places.find("vgg16").unwrap(), vgg16);
-    assert_eq!(places.find("vgg19").unwrap(), vgg19);
-    assert_eq!(places.find(&slim).unwrap(), slim);
+    let file = |path: &PathBuf| Source::File(path.clone());
+    assert_eq!(places.find("vgg16").unwrap(), file(&vgg16));
+    assert_eq!(places.find("vgg19").unwrap(), file(&vgg19));
+    assert_eq!(places.find(&slim).unwrap(), file(&slim));
     // A path that leads nowhere is for `Weights::open` to complain about.
     for path in ["vgg16.safetensors", "./vgg16", "nowhere/vgg16", ".."] {
-        assert_eq!(places.find(path).unwrap(), PathBuf::from(path));
+        assert_eq!(places.find(path).unwrap(), Source::File(path.into()));
     }
 
-    let installed = places.installed();
-    let names: Vec<_> = installed.iter().map(|network| network.name.as_str()).collect();
-    assert_eq!(names, ["vgg19", "vgg16", "my-slim"]);
-    assert!(installed.iter().all(|network| places.find(&network.name).unwrap() == network.path));
+    let networks = places.networks();
+    let names: Vec<_> = networks.iter().map(|network| network.name.as_str()).collect();
+    let embedded: &[&str] = if cfg!(feature = "embedded") { &["slim"] } else { &[] };
+    assert_eq!(names, [embedded, &["vgg19", "vgg16", "my-slim"]].concat());
+    assert!(networks.iter().all(|network| places.find(&network.name).unwrap() == network.source));
 
-    assert_eq!(places.find_default().unwrap(), vgg19);
-    assert_eq!(Places::new(folders.clone(), Some("my-slim".into())).find_default().unwrap(), slim);
-    assert_eq!(Places::new(folders.clone(), Some(vgg16.clone())).find_default().unwrap(), vgg16);
+    assert_eq!(places.find_default().unwrap(), networks[0].source);
+    let preferring = |preferred: &str| Places::new(folders.clone(), Some(preferred.into()));
+    assert_eq!(preferring("my-slim").find_default().unwrap(), file(&slim));
+    assert_eq!(preferring(vgg16.to_str().unwrap()).find_default().unwrap(), file(&vgg16));
     let message = Places::new(folders, Some("mine".into())).find_default().unwrap_err().to_string();
     assert!(message.starts_with("IMPASTO_WEIGHTS: no file mine and no mine.safetensors in "), "{message}");
 }
@@ -714,18 +717,60 @@ fn what_is_not_installed_is_told_with_where_it_was_looked_for() {
         )),
         "{named}"
     );
-    let none = places.find_default().unwrap_err().to_string();
-    assert!(
-        none.starts_with(&format!(
-            "--weights: none given, and no network is installed in {shown} or elsewhere; "
-        )),
-        "{none}"
-    );
-    let nowhere = Places::new(Vec::new(), None).find_default().unwrap_err().to_string();
-    assert!(nowhere.contains("IMPASTO_WEIGHTS_DIR"), "{nowhere}");
-    for message in [named, none, nowhere] {
-        assert!(message.contains("scripts/convert_weights.py") && !message.contains('\n'), "{message}");
+    let nowhere = Places::new(Vec::new(), None);
+    let nowhere_named = nowhere.find("vgg11").unwrap_err().to_string();
+    assert!(nowhere_named.contains("IMPASTO_WEIGHTS_DIR"), "{nowhere_named}");
+    let mut messages = vec![named, nowhere_named];
+    if cfg!(not(feature = "embedded")) {
+        let none = places.find_default().unwrap_err().to_string();
+        assert!(
+            none.starts_with(&format!(
+                "--weights: none given, and no network is installed in {shown} or elsewhere; "
+            )),
+            "{none}"
+        );
+        messages.extend([none, nowhere.find_default().unwrap_err().to_string()]);
     }
+    for message in messages {
+        assert!(message.contains("scripts/convert_weights.py") && !message.contains('\n'), "{message}");
+        assert_eq!(message.contains("impasto weights fetch vgg19"), cfg!(feature = "fetch"), "{message}");
+    }
+}
+
+#[test]
+#[cfg(feature = "embedded")]
+fn the_embedded_network_is_a_slim_vgg19_down_to_conv5_1() {
+    let weights = Weights::embedded();
+    assert_eq!(weights.architecture(), Architecture::E);
+    assert_eq!(weights.preprocessing(), Preprocessing::Caffe);
+    assert_eq!(weights.layers().last().unwrap().to_string(), "relu5_1");
+    for conv in weights.convolutions() {
+        let tensors = weights.convolution(&conv).unwrap();
+        for tensor in [tensors.weight, tensors.bias] {
+            assert_eq!(tensor.dtype, Dtype::F16, "{tensor:?}");
+            let mut values = vec![0.0; tensor.len()];
+            tensor.widen_into(0..tensor.len(), &mut values);
+            assert!(values.iter().all(|value| value.is_finite()), "{tensor:?}");
+        }
+    }
+    assert!(weights.file_len() < 4_500_000, "{} bytes are too many for a crate", weights.file_len());
+    let source = &weights.metadata()["source"];
+    assert!(source.contains("Simonyan and Zisserman") && source.contains("CC BY 4.0"), "{source}");
+}
+
+/// A folder can't hide the network that the documentation means.
+#[test]
+#[cfg(feature = "embedded")]
+fn slim_names_the_embedded_network() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("slim.safetensors");
+    fs::write(&path, "").unwrap();
+    let places = Places::new(vec![folder.path().to_owned()], None);
+    assert_eq!(places.find("slim").unwrap(), Source::Embedded);
+    assert_eq!(places.networks().len(), 1);
+    assert_eq!(places.find(&path).unwrap(), Source::File(path));
+    assert_eq!(Source::Embedded.to_string(), "slim (embedded)");
+    assert_eq!(Source::Embedded.open().unwrap().path().to_str(), Some("slim"));
 }
 
 /// Opening the real VGG-19 reads its header, not its 80 MB.

@@ -13,7 +13,14 @@ use crate::weights::{Places, Weights};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkOptions {
-    /// Safetensors file of a VGG, or the name of an installed one [default: the best that is installed]
+    #[cfg_attr(
+        feature = "embedded",
+        doc = "Safetensors file of a VGG, or a name of `weights list` [default: slim]"
+    )]
+    #[cfg_attr(
+        not(feature = "embedded"),
+        doc = "Safetensors file of a VGG, or a name of `weights list` [default: the best there]"
+    )]
     #[arg(long, value_name = "FILE|NAME")]
     weights: Option<PathBuf>,
 
@@ -26,18 +33,17 @@ impl NetworkOptions {
     /// Opens the weights.
     pub(super) fn open(&self, detail: Detail) -> Result<Weights> {
         let places = Places::of_user();
-        let path = match &self.weights {
+        let source = match &self.weights {
             Some(spec) => places.find(spec)?,
             None => places.find_default()?,
         };
         let start = Instant::now();
-        let mut weights = Weights::open(path)?;
+        let mut weights = source.open()?;
         if let Some(preprocessing) = self.preprocessing {
             weights = weights.with_preprocessing(preprocessing);
         }
         detail.verbose(format_args!(
-            "weights: {}, {} with {} preprocessing, {}, opened in {:.1} ms",
-            weights.path().display(),
+            "weights: {source}, {} with {} preprocessing, {}, opened in {:.1} ms",
             weights.architecture(),
             weights.preprocessing(),
             terminal::bytes(weights.file_len() as u64),

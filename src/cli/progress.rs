@@ -24,16 +24,9 @@ struct ScaleStart {
 impl Bar {
     /// A bar that isn't seen before the first step; never where stderr is no terminal or `--quiet` was given.
     pub(super) fn new(detail: Detail) -> Self {
-        let target = match detail {
-            Detail::Quiet => ProgressDrawTarget::hidden(),
-            Detail::Normal | Detail::Verbose => ProgressDrawTarget::stderr(),
-        };
-        let style = ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3}% {msg}")
-            .expect("the template is well-formed");
-        Self {
-            bar: ProgressBar::with_draw_target(Some(LENGTH), target).with_style(style),
-            scale: ScaleStart::default(),
-        }
+        let bar = bar(detail);
+        bar.set_length(LENGTH);
+        Self { bar, scale: ScaleStart::default() }
     }
 
     /// Shows where the work is.
@@ -65,6 +58,17 @@ impl Bar {
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A bar on stderr, of a length to be told; never where that is no terminal or `--quiet` was given.
+pub(super) fn bar(detail: Detail) -> ProgressBar {
+    let target = match detail {
+        Detail::Quiet => ProgressDrawTarget::hidden(),
+        Detail::Normal | Detail::Verbose => ProgressDrawTarget::stderr(),
+    };
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3}% {msg}")
+        .expect("the template is well-formed");
+    ProgressBar::with_draw_target(None, target).with_style(style)
 }
 
 /// Seconds as hours, minutes and seconds: `1:02:03`, or `2:03`.

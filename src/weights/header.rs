@@ -98,27 +98,31 @@ impl Header {
 
 /// The header's JSON.
 fn json(file: &[u8]) -> Result<&[u8], String> {
-    if file.is_empty() {
+    let end = header_end(file, file.len() as u64)?;
+    Ok(&file[size_of::<u64>()..end])
+}
+
+/// Where the header of a file of `file_len` bytes ends that begins with these; 32 of them are enough to
+/// say what else it may be.
+pub(super) fn header_end(start: &[u8], file_len: u64) -> Result<usize, String> {
+    if file_len == 0 {
         return Err("expected safetensors, found an empty file".to_owned());
     }
-    let split = file.split_first_chunk().map(|(len, rest)| (u64::from_le_bytes(*len), rest));
-    let header = split.and_then(|(len, rest)| rest.get(..usize::try_from(len).ok()?));
-    if let Some(header) = header
-        && header.starts_with(b"{")
+    let split = start.split_first_chunk().map(|(len, rest)| (u64::from_le_bytes(*len), rest));
+    let data_len = file_len.saturating_sub(size_of::<u64>() as u64);
+    if let Some((len, rest)) = split
+        && (1..=data_len).contains(&len)
+        && rest.starts_with(b"{")
     {
-        if header.len() > LONGEST {
-            return Err(format!(
-                "expected a header of at most {LONGEST} bytes, found one of {}",
-                header.len()
-            ));
-        }
-        return Ok(header);
+        return match usize::try_from(len) {
+            Ok(len) if len <= LONGEST => Ok(size_of::<u64>() + len),
+            _ => Err(format!("expected a header of at most {LONGEST} bytes, found one of {len}")),
+        };
     }
-    Err(match (foreign(file), split) {
+    Err(match (foreign(start), split) {
         (Some(format), _) => format!("expected safetensors, found {format}"),
-        (None, Some((len, rest))) if len > rest.len() as u64 => format!(
-            "expected a header of {len} bytes, found a file of {}: it is truncated, or not safetensors",
-            file.len()
+        (None, Some((len, _))) if len > data_len => format!(
+            "expected a header of {len} bytes, found a file of {file_len}: it is truncated, or not safetensors"
         ),
         _ => "expected safetensors, found something else: the header does not begin with '{'".to_owned(),
     })

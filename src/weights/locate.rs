@@ -4,10 +4,12 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::source::Source;
 use crate::error::{Error, Result};
 use crate::vgg::Architecture;
 
-const EXTENSION: &str = "safetensors";
+/// Of the files in which networks are installed.
+pub(super) const EXTENSION: &str = "safetensors";
 
 /// The folders in which networks are installed, each as `NAME.safetensors`, and the one to use by
 /// default.
@@ -17,13 +19,14 @@ pub struct Places {
     preferred: Option<PathBuf>,
 }
 
-/// A network in one of the folders.
+/// A network that is there to be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Installed {
-    /// What [`Places::find`] finds it by: the file's name without `.safetensors`.
+pub struct Available {
+    /// What [`Places::find`] finds it by: `slim` for the embedded one, the file's name without
+    /// `.safetensors` for an installed one.
     pub name: String,
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub source: Source,
 }
 
 impl Places {
@@ -45,29 +48,28 @@ impl Places {
         &self.folders
     }
 
-    /// The weights file that `spec` means: the file with this path where there is one, or else the
-    /// installed network with this name. A path to nothing is given back as it is, for opening it
+    /// The network that `spec` means: the file with this path where there is one, or else the embedded
+    /// or the installed network with this name. A path to nothing is given back as it is, for opening it
     /// says what is wrong.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where `spec` is a name (it has no separator and no dot) and no folder has
-    /// that network.
-    pub fn find(&self, spec: impl AsRef<Path>) -> Result<PathBuf> {
+    /// [`Error::Invalid`] where `spec` is a name (it has no separator and no dot) and there is no
+    /// network with that name.
+    pub fn find(&self, spec: impl AsRef<Path>) -> Result<Source> {
         self.find_for("--weights", spec.as_ref())
     }
 
-    /// The weights file to use where none is named: the preferred one, or else the best of those
-    /// [installed](Self::installed).
+    /// The network to use where none is named: the preferred one, or else the embedded one, or else the
+    /// best of those installed.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where nothing is preferred or installed, or as [`find`](Self::find) for the
-    /// preferred one.
-    pub fn find_default(&self) -> Result<PathBuf> {
+    /// [`Error::Invalid`] where there is none, or as [`find`](Self::find) for the preferred one.
+    pub fn find_default(&self) -> Result<Source> {
         if let Some(preferred) = &self.preferred {
             return self.find_for("IMPASTO_WEIGHTS", preferred);
         }
-        match self.installed().into_iter().next() {
-            Some(best) => Ok(best.path),
+        match self.networks().into_iter().next() {
+            Some(best) => Ok(best.source),
             None => Err(Error::invalid(
                 "--weights",
                 format!("none given, and no network is installed in {}; {HOW_TO_GET}", self.searched()),
@@ -75,11 +77,12 @@ impl Places {
         }
     }
 
-    /// The networks in the folders, the best first: the table's from the deepest on, then others by
-    /// name. Of two with the same name only the one that [`find`](Self::find) gives is there.
-    /// Folders that can't be read have none.
-    pub fn installed(&self) -> Vec<Installed> {
-        let mut found: Vec<Installed> = Vec::new();
+    /// The networks that have a name: the embedded one, then those in the folders, the best first: the
+    /// table's from the deepest on, then others by name. Of two with the same name only the one that
+    /// [`find`](Self::find) gives is there. Folders that can't be read have none.
+    pub fn networks(&self) -> Vec<Available> {
+        let mut found = embedded();
+        let first_installed = found.len();
         for path in self
             .folders
             .iter()
@@ -93,22 +96,26 @@ impl Places {
                 && path.is_file()
                 && found.iter().all(|earlier| earlier.name != name)
             {
-                found.push(Installed { name: name.to_owned(), path });
+                found.push(Available { name: name.to_owned(), source: Source::File(path) });
             }
         }
-        found.sort_by_cached_key(|network| {
+        found[first_installed..].sort_by_cached_key(|network| {
             let place = Architecture::DEEPEST_FIRST.iter().position(|a| a.name() == network.name);
             (place.unwrap_or(usize::MAX), network.name.clone())
         });
         found
     }
 
-    fn find_for(&self, setting: &str, spec: &Path) -> Result<PathBuf> {
+    fn find_for(&self, setting: &str, spec: &Path) -> Result<Source> {
         if spec.is_file() || !is_name(spec) {
-            return Ok(spec.to_owned());
+            return Ok(Source::File(spec.to_owned()));
+        }
+        if let Some(embedded) = embedded().into_iter().find(|network| spec == Path::new(&network.name)) {
+            return Ok(embedded.source);
         }
         let file = spec.with_extension(EXTENSION);
-        self.folders.iter().map(|folder| folder.join(&file)).find(|path| path.is_file()).ok_or_else(|| {
+        let mut paths = self.folders.iter().map(|folder| folder.join(&file));
+        paths.find(|path| path.is_file()).map(Source::File).ok_or_else(|| {
             let (name, file) = (spec.display(), file.display());
             let searched = self.searched();
             Error::invalid(setting, format!("no file {name} and no {file} in {searched}; {HOW_TO_GET}"))
@@ -125,9 +132,21 @@ impl Places {
     }
 }
 
+#[cfg(feature = "fetch")]
+const HOW_TO_GET: &str = "`impasto weights fetch vgg19` gets VGG-19, or give a VGG's safetensors file \
+                          (scripts/convert_weights.py makes one of .pth, .h5 and .npz)";
+#[cfg(not(feature = "fetch"))]
 const HOW_TO_GET: &str = "give a VGG's safetensors file (timm's and torchvision's are read as they are, \
                           scripts/convert_weights.py makes one of .pth, .h5 and .npz) \
                           or put it there as NAME.safetensors";
+
+/// The network that is part of the program, where one is.
+fn embedded() -> Vec<Available> {
+    #[cfg(feature = "embedded")]
+    return vec![Available { name: super::EMBEDDED.to_owned(), source: Source::Embedded }];
+    #[cfg(not(feature = "embedded"))]
+    Vec::new()
+}
 
 /// Where this user's programs keep their data, in a folder of impasto's own: in `$XDG_DATA_HOME` or
 /// `~/.local/share`, on macOS in `~/Library/Application Support`, on Windows in `%LOCALAPPDATA%`.

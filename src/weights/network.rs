@@ -55,6 +55,13 @@ impl Network {
             .map_err(|(architecture, faults)| format!("{} ({architecture} by {source})", faults[0]))
     }
 
+    /// The network that somebody asked for, or its first fault.
+    #[cfg(feature = "fetch")]
+    pub(super) fn asked(header: &Header, naming: Naming, architecture: Architecture) -> Result<Self, String> {
+        Self::fit(header, naming, architecture)
+            .map_err(|faults| format!("{} ({architecture} was asked for)", faults[0]))
+    }
+
     /// Takes the tensors for those of one network. `Err` has every fault, in forward order.
     fn fit(header: &Header, naming: Naming, architecture: Architecture) -> Result<Self, Vec<String>> {
         let stems = naming.stems(architecture);

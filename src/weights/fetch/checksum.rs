@@ -1,0 +1,59 @@
+//! SHA-256.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+const LEN: usize = 32;
+
+/// A SHA-256; as text 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checksum([u8; LEN]);
+
+impl Checksum {
+    /// That of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || format!("expected {} hexadecimal digits", 2 * LEN);
+        let (pairs, rest) = text.as_bytes().as_chunks();
+        let mut bytes = [0; LEN];
+        if pairs.len() != LEN || !rest.is_empty() {
+            return Err(fault());
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or_else(fault);
+        for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = (digit(high)? << 4 | digit(low)?) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_text_leads_back() {
+        // FIPS 180-2, appendix B.1.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Checksum::of(b"abc").to_string(), abc);
+        assert_eq!(abc.to_uppercase().parse(), Ok(Checksum::of(b"abc")));
+        for bad in ["", "ba78", &abc[1..], &format!("{abc}00"), &abc.replace('b', "g")] {
+            assert!(bad.parse::<Checksum>().is_err(), "{bad}");
+        }
+    }
+}

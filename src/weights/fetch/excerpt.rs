@@ -1,0 +1,116 @@
+//! A smaller safetensors file out of a large one: its convolutions, as they are.
+
+use std::iter;
+use std::ops::Range;
+
+use serde_json::{Map, Value, json};
+
+use crate::vgg::Architecture;
+use crate::weights::header::Header;
+use crate::weights::naming::{Naming, WeightLayer};
+use crate::weights::network::{Extent, Network};
+
+/// The header is padded with spaces to a multiple of it, as the format's own writer does.
+const ALIGNMENT: usize = 8;
+
+/// Which parts of a file are the convolutions, and the header of a file that has these alone.
+pub(super) struct Excerpt {
+    header: Vec<u8>,
+    /// In the large file, in its order, without neighbours that touch.
+    ranges: Vec<Range<u64>>,
+}
+
+impl Excerpt {
+    /// That of a file of `file_len` bytes that begins with the `header`, or in one line why it is no
+    /// `architecture`. The new file names its tensors as the large one does, and says where it is from.
+    pub(super) fn of(
+        header: &[u8],
+        file_len: u64,
+        architecture: Architecture,
+        origin: &str,
+    ) -> Result<Self, String> {
+        let header = Header::parse(header)?;
+        let naming = Naming::of(&header)?;
+        if let Some(stated) = header.metadata.get("network")
+            && stated != architecture.name()
+        {
+            return Err(format!("expected {architecture}, found {stated} by its metadata"));
+        }
+        let network = Network::asked(&header, naming, architecture)?;
+        let file_len = usize::try_from(file_len).map_err(|_| "the file is too large".to_owned())?;
+        header.check_extents(file_len, |tensor| network.label(tensor))?;
+
+        let convolutions = network.layers.iter().filter(|found| matches!(found.layer, WeightLayer::Conv(_)));
+        let mut tensors: Vec<_> = convolutions.flat_map(|found| [&found.weight, &found.bias]).collect();
+        tensors.sort_by_key(|tensor| tensor.range.start);
+        Ok(Self {
+            header: new_header(&header, naming, architecture, origin, &tensors),
+            ranges: united(tensors.iter().map(|tensor| {
+                let start = (header.data_start + tensor.range.start) as u64;
+                start..start + tensor.range.len() as u64
+            })),
+        })
+    }
+
+    /// Bytes of the tensors.
+    pub(super) fn len(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// Where in the large file the tensors are but for the first `done` bytes of them.
+    pub(super) fn ranges_from(&self, done: u64) -> impl Iterator<Item = Range<u64>> {
+        let mut done = done;
+        self.ranges.iter().filter_map(move |range| {
+            let skipped = done.min(range.end - range.start);
+            done -= skipped;
+            (range.start + skipped < range.end).then_some(range.start + skipped..range.end)
+        })
+    }
+
+    /// What the new file begins with; the tensors follow in the order of the large one.
+    pub(super) fn into_header(self) -> Vec<u8> {
+        self.header
+    }
+}
+
+fn new_header(
+    header: &Header,
+    naming: Naming,
+    architecture: Architecture,
+    origin: &str,
+    tensors: &[&Extent],
+) -> Vec<u8> {
+    let mut metadata = header.metadata.clone();
+    let mut set = |key: &str, value: &str| metadata.insert(key.to_owned(), value.to_owned());
+    set("network", architecture.name());
+    if !header.metadata.contains_key("preprocessing") {
+        set("preprocessing", naming.preprocessing().name());
+    }
+    set("fetched_from", &format!("{origin} (convolutions only)"));
+
+    let mut end = 0;
+    let entries = tensors.iter().map(|tensor| {
+        let begin = end;
+        end += tensor.range.len();
+        let info = &header.tensors[&tensor.name];
+        let entry = json!({ "data_offsets": [begin, end], "dtype": info.dtype, "shape": info.shape });
+        (tensor.name.clone(), entry)
+    });
+    let entries: Map<String, Value> =
+        iter::once(("__metadata__".to_owned(), json!(metadata))).chain(entries).collect();
+    let mut json = Value::from(entries).to_string().into_bytes();
+    json.resize(json.len().next_multiple_of(ALIGNMENT), b' ');
+    [&(json.len() as u64).to_le_bytes()[..], &json].concat()
+}
+
+/// Ranges in ascending order, those that touch made one.
+fn united(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut united: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match united.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => united.push(range),
+        }
+    }
+    united
+}
