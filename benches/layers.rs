@@ -86,7 +86,9 @@ fn others(criterion: &mut Criterion) {
         let dg = Array2::from_elem((channels, channels), 0.01);
         let mut df = map(channels, side, side);
         group.throughput(Throughput::Elements(2 * flop as u64));
-        group.bench_function("backward", |bencher| bencher.iter(|| gram::backward(&f, dg.view(), &mut df)));
+        group.bench_function("backward", |bencher| {
+            bencher.iter(|| gram::backward(Isa::best(), &f, dg.view(), &mut df))
+        });
         group.finish();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -334,16 +334,19 @@ impl Network {
 
     /// The gradient by the picture from that by the network's input.
     fn preprocess_backward(&self, input: &FeatureMap) -> Array3<f32> {
-        let mut gradient = Array3::zeros((PICTURE_CHANNELS, input.height(), input.width()));
+        let (height, width) = (input.height(), input.width());
+        let mut gradient = Array3::zeros((PICTURE_CHANNELS, height, width));
+        let mut from_plane = [(0, 0.0); PICTURE_CHANNELS];
         for (c, channel) in self.preprocessing.channels().into_iter().enumerate() {
-            let mut plane = gradient.index_axis_mut(Axis(0), channel.plane);
-            for (y, mut row) in plane.outer_iter_mut().enumerate() {
-                let (from, _) = input.row(0, y).as_chunks::<BLOCK>();
-                for (to, from) in row.iter_mut().zip(from) {
-                    *to = channel.scale * from[c];
-                }
-            }
+            from_plane[channel.plane] = (c, channel.scale);
         }
+        let rows = gradient.as_slice_mut().expect("a new array is contiguous").par_chunks_mut(width.max(1));
+        rows.enumerate().for_each(|(row, to)| {
+            let (c, scale) = from_plane[row / height];
+            for (to, from) in to.iter_mut().zip(input.row(0, row % height).as_chunks::<BLOCK>().0) {
+                *to = scale * from[c];
+            }
+        });
         gradient
     }
 }

@@ -141,7 +141,7 @@ impl<'n> Objective<'n> {
         }
         let mut gradient = plan.backward(network, |layer, f, df| {
             match gram_gradients.get(&layer) {
-                Some(dg) => gram::backward(f, dg.view(), df),
+                Some(dg) => gram::backward(network.isa(), f, dg.view(), df),
                 None => df.fill_zero(),
             }
             if let Some(&(_, weight)) = terms.content_layers.iter().find(|(content, _)| *content == layer) {

@@ -1,8 +1,8 @@
 //! Convolution, 3×3 with zero padding of one or 1×1: by im2col and a cache-blocked product, or by Winograd's minimal
 //! filtering.
 
-mod im2col;
-mod store;
+pub(super) mod im2col;
+pub(super) mod store;
 mod winograd;
 
 use crate::kernels::feature_map::BLOCK;

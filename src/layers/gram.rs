@@ -9,16 +9,22 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use crate::kernels::feature_map::BLOCK;
+use crate::kernels::gemm::PackedMatrix;
+use crate::kernels::im2col::blocks_per_group;
 use crate::kernels::sgemm::{Matrix, sgemm};
-use crate::kernels::tiles::Cut;
-use crate::kernels::{FeatureMap, scratch};
+use crate::kernels::{FeatureMap, Isa, scratch};
+
+use super::conv::im2col;
+use super::conv::store::Forward;
 
 /// Rows of G that one task makes: the unit in which its symmetry saves work.
 const BAND: usize = 64;
 
-/// Positions that are brought side by side before they are multiplied: with 512 channels 256 KiB of
-/// second-level cache.
-const CHUNK: usize = 128;
+/// Positions that are brought side by side before they are multiplied: with 512 channels 256 KiB of second-level
+/// cache, with fewer channels more positions.
+fn chunk(channels: usize) -> usize {
+    (64 * 1024 / channels.max(1)).clamp(128, 1024)
+}
 
 /// G = F·Fᵀ of the features `f`, N×H×W: N×N, symmetric. Half of it is computed.
 pub fn forward(f: &FeatureMap) -> Array2<f32> {
@@ -52,8 +58,9 @@ fn band_of_slice(f: &FeatureMap, band: usize, y: Range<usize>) -> Array2<f32> {
     let mut sum = Array2::zeros((rows, columns));
     let first = band / BLOCK;
     let stride = (f.blocks() - first) * BLOCK;
-    scratch::with([CHUNK * stride, 0], |features, _| {
-        for (y, x) in chunks(y, f.width()) {
+    let most = chunk(f.channels());
+    scratch::with([most * stride, 0], |features, _| {
+        for (y, x) in chunks(y, f.width(), most) {
             let count = y.len() * x.len();
             gather(f, first, y, x, features);
             let f =
@@ -67,50 +74,20 @@ fn band_of_slice(f: &FeatureMap, band: usize, y: Range<usize>) -> Array2<f32> {
 }
 
 /// dF = 2·dG·F for a symmetric dG, N×N, written to `df`, N×H×W as the features `f` are: each entry of G has
-/// two factors in F.
-pub fn backward(f: &FeatureMap, dg: ArrayView2<f32>, df: &mut FeatureMap) {
+/// two factors in F. That is a 1×1 convolution of F with 2·dG.
+pub fn backward(isa: Isa, f: &FeatureMap, dg: ArrayView2<f32>, df: &mut FeatureMap) {
     let n = f.channels();
     assert_eq!((df.channels(), df.height(), df.width()), (n, f.height(), f.width()));
-    let dg = dg.as_standard_layout();
-    let dg = dg.as_slice().expect("the standard layout is contiguous");
-    let dg = Matrix { data: dg, rows: n, columns: n, row_stride: n, column_stride: 1 };
-    let stride = f.blocks() * BLOCK;
-    let width = f.width().clamp(1, CHUNK);
-    let cut = Cut { height: (CHUNK / width).max(1), width, blocks: f.blocks().max(1) };
-    df.for_each_tile(cut, |mut tile| {
-        scratch::with([CHUNK * stride, CHUNK * stride], |features, products| {
-            let count = tile.positions();
-            gather(f, 0, tile.y(), tile.x(), features);
-            let f =
-                Matrix { data: &features[..], rows: count, columns: n, row_stride: stride, column_stride: 1 };
-            // The channels that pad the last block must come out as 0.
-            products.fill(0.0);
-            let c = Matrix {
-                data: &mut products[..],
-                rows: count,
-                columns: n,
-                row_stride: stride,
-                column_stride: 1,
-            };
-            sgemm(f, dg, 0.0, c);
-            for (block, y) in tile.rows() {
-                let first = (y - tile.y().start) * tile.x().len();
-                let to = tile.row_mut(block, y).as_chunks_mut::<BLOCK>().0;
-                for (to, products) in to.iter_mut().zip(products[first * stride..].chunks(stride)) {
-                    let products = &products[block * BLOCK..][..BLOCK];
-                    for (to, product) in to.iter_mut().zip(products) {
-                        *to = 2.0 * product;
-                    }
-                }
-            }
-        });
-    });
+    let twice: Vec<f32> = dg.iter().map(|dg| 2.0 * dg).collect();
+    let weights = PackedMatrix::new(isa, (n, n), blocks_per_group(1) * BLOCK, &twice, |row| row * n, 1);
+    let bias = vec![[0.0; BLOCK]; f.blocks()];
+    im2col::convolve(isa, 1, f, &weights, df, &Forward { bias: &bias, relu: false });
 }
 
-/// Rectangles of at most [`CHUNK`] positions that make up the rows `y` of a map.
-fn chunks(y: Range<usize>, width: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    let columns = width.clamp(1, CHUNK);
-    let rows = CHUNK / columns;
+/// Rectangles of at most `most` positions that make up the rows `y` of a map.
+fn chunks(y: Range<usize>, width: usize, most: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let columns = width.clamp(1, most);
+    let rows = most / columns;
     y.clone().step_by(rows).flat_map(move |top| {
         let y = top..(top + rows).min(y.end);
         (0..width).step_by(columns).map(move |left| (y.clone(), left..(left + columns).min(width)))
