@@ -164,12 +164,17 @@ impl Network {
         Ok(features)
     }
 
-    /// Bytes of the maps that a [`Plan`] for these taps and this size keeps.
+    /// Bytes of the buffers that a [`Plan`] for these taps and this size keeps.
     pub fn plan_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
         let mut shape = (PICTURE_CHANNELS, height, width);
         let mut bytes = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
-        let mut largest_tap = 0;
+        let (mut largest_tap, mut transformed) = (0, 0);
         for step in self.steps(taps, pooling) {
+            if let Operation::Conv { number, .. } = step.operation
+                && self.by_winograd(number, shape.1 * shape.2)
+            {
+                transformed = self.convolutions[number].transformed_bytes().max(transformed);
+            }
             shape = self.output_shape(&step, shape);
             let map = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
             bytes += map;
@@ -177,7 +182,7 @@ impl Network {
                 largest_tap = map.max(largest_tap);
             }
         }
-        bytes + largest_tap
+        bytes + largest_tap + transformed
     }
 
     /// Bytes of the maps that [`Network::features`] has in memory at most.

@@ -68,16 +68,4 @@ impl Simd for Avx2 {
         // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
         unsafe { _mm256_storeu_ps(to, value) }
     }
-
-    #[inline(always)]
-    unsafe fn load_blocks(self, first: *const f32, _second: *const f32) -> Self::F32 {
-        // SAFETY: a vector is one block, for which the caller vouches.
-        unsafe { self.load(first) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_blocks(self, first: *mut f32, _second: *mut f32, value: Self::F32) {
-        // SAFETY: a vector is one block, for which the caller vouches.
-        unsafe { self.store(first, value) }
-    }
 }

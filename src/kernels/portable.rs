@@ -45,16 +45,4 @@ impl Simd for Portable {
         // SAFETY: the caller vouches for eight writable floats; an array of floats needs no more alignment.
         unsafe { to.cast::<[f32; 8]>().write(value) }
     }
-
-    #[inline(always)]
-    unsafe fn load_blocks(self, first: *const f32, _second: *const f32) -> Self::F32 {
-        // SAFETY: a vector is one block, for which the caller vouches.
-        unsafe { self.load(first) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_blocks(self, first: *mut f32, _second: *mut f32, value: Self::F32) {
-        // SAFETY: a vector is one block, for which the caller vouches.
-        unsafe { self.store(first, value) }
-    }
 }

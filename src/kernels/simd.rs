@@ -37,13 +37,21 @@ pub trait Simd: Copy + Send + Sync + 'static {
     ///
     /// # Safety
     /// Both must be valid for reading eight floats. They need not be aligned.
-    unsafe fn load_blocks(self, first: *const f32, second: *const f32) -> Self::F32;
+    #[inline(always)]
+    unsafe fn load_blocks(self, first: *const f32, _second: *const f32) -> Self::F32 {
+        // SAFETY: a vector of eight is one block, for which the caller vouches. Wider sets have a method of their own.
+        unsafe { self.load(first) }
+    }
 
     /// Writes what [`Simd::load_blocks`] reads.
     ///
     /// # Safety
     /// Both must be valid for writing eight floats. They need not be aligned.
-    unsafe fn store_blocks(self, first: *mut f32, second: *mut f32, value: Self::F32);
+    #[inline(always)]
+    unsafe fn store_blocks(self, first: *mut f32, _second: *mut f32, value: Self::F32) {
+        // SAFETY: as in `load_blocks`.
+        unsafe { self.store(first, value) }
+    }
 
     /// Reads `LANES` floats.
     ///

@@ -9,7 +9,7 @@ use crate::kernels::feature_map::BLOCK;
 use crate::kernels::gemm::PackedMatrix;
 use crate::kernels::im2col::{blocks_per_group, channel_and_tap};
 use crate::kernels::tiles::Cut;
-use crate::kernels::winograd::TransformedWeights;
+use crate::kernels::winograd::{POINTS, TransformedWeights};
 use crate::kernels::{FeatureMap, Isa};
 
 use super::Finish;
@@ -93,6 +93,11 @@ impl Conv {
     /// Bytes that the packed weights take.
     pub fn bytes(&self) -> usize {
         self.weights.bytes() + self.transposed.as_ref().map_or(0, PackedMatrix::bytes)
+    }
+
+    /// Bytes of the weights transformed for Winograd's filtering, in one direction.
+    pub fn transformed_bytes(&self) -> u64 {
+        (POINTS * self.in_channels * self.weights.columns() * size_of::<f32>()) as u64
     }
 
     /// Side of the kernels, k.
