@@ -106,6 +106,8 @@ impl Network {
                 Ok(Conv::new(isa, [out_channels, in_channels, kernel], &weight?, &bias?, backward))
             })
             .collect::<Result<Vec<_>>>()?;
+        // All that is needed of them is packed.
+        weights.release();
         Ok(Self {
             architecture: weights.architecture(),
             preprocessing: weights.preprocessing(),
@@ -168,12 +170,12 @@ impl Network {
     pub fn plan_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
         let mut shape = (PICTURE_CHANNELS, height, width);
         let mut bytes = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
-        let (mut largest_tap, mut transformed) = (0, 0);
+        let (mut largest_tap, mut winograd) = (0, 0);
         for step in self.steps(taps, pooling) {
             if let Operation::Conv { number, .. } = step.operation
                 && self.by_winograd(number, shape.1 * shape.2)
             {
-                transformed = self.convolutions[number].transformed_bytes().max(transformed);
+                winograd = self.convolutions[number].winograd_bytes().max(winograd);
             }
             shape = self.output_shape(&step, shape);
             let map = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
@@ -182,7 +184,7 @@ impl Network {
                 largest_tap = map.max(largest_tap);
             }
         }
-        bytes + largest_tap + transformed
+        bytes + largest_tap + winograd
     }
 
     /// Bytes of the maps that [`Network::features`] has in memory at most.

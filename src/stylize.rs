@@ -19,6 +19,9 @@ use crate::weights::Weights;
 /// Pairs of steps and gradient changes that L-BFGS keeps.
 const HISTORY: usize = 10;
 
+/// Bytes that the program takes before any picture: its code, its threads.
+const PROGRAM: u64 = 16_000_000;
+
 /// The settings that [`Stylize::new`] starts from.
 pub mod defaults {
     use super::{Form, Optimizer, Pooling};
@@ -377,8 +380,7 @@ impl<'w> Stylize<'w> {
         // The pictures given, and what they are without alpha.
         let pictures = self.content.iter().chain(self.styles.iter().map(|(style, _)| style));
         let given: u64 = pictures.map(|p| (2 * 3 * p.width() * p.height() * size_of::<f32>()) as u64).sum();
-        // Mapped weights count as memory in use once they are packed.
-        network.bytes() + self.weights.file_len() as u64 + maps + vectors * image + given
+        PROGRAM + network.bytes() + maps + vectors * image + given
     }
 
     /// What the first scale starts from. Noise is of the first scale's size, so that it is as coarse as that.

@@ -95,9 +95,12 @@ impl Conv {
         self.weights.bytes() + self.transposed.as_ref().map_or(0, PackedMatrix::bytes)
     }
 
-    /// Bytes of the weights transformed for Winograd's filtering, in one direction.
-    pub fn transformed_bytes(&self) -> u64 {
-        (POINTS * self.in_channels * self.weights.columns() * size_of::<f32>()) as u64
+    /// Bytes that Winograd's filtering takes beside the maps: the weights transformed in one direction, and each
+    /// thread's transformed inputs.
+    pub fn winograd_bytes(&self) -> u64 {
+        let weights = POINTS * self.in_channels * self.weights.columns();
+        let inputs = winograd::most_inputs(self.in_channels.max(self.out_channels));
+        ((weights + rayon::current_num_threads() * inputs) * size_of::<f32>()) as u64
     }
 
     /// Side of the kernels, k.

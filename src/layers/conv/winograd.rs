@@ -64,6 +64,11 @@ fn tiles_of_a_task(channels: usize) -> (usize, usize) {
     ((channels / 4).clamp(48, 120), 12)
 }
 
+/// Floats that the transformed inputs of a task take at most.
+pub fn most_inputs(channels: usize) -> usize {
+    input_layout(tiles_of_a_task(channels).0, channels).1
+}
+
 /// Transforms a panel's products back and stores them.
 struct StorePanel<'a, 't, T> {
     tile: &'a mut Tile<'t>,
