@@ -37,15 +37,6 @@ pub enum Error {
         reason: String,
     },
 
-    /// A picture could not be encoded in the format its name asks for.
-    #[error("cannot encode {}: {reason}", path.display())]
-    Encode {
-        /// The file.
-        path: PathBuf,
-        /// What the encoder said.
-        reason: String,
-    },
-
     /// The extension of an output file is not that of a format that can be written.
     #[error("cannot tell the format of {}: end its name in .png, .jpg, .webp or .tiff", path.display())]
     UnknownFormat {

@@ -41,11 +41,6 @@ impl ContentTarget {
         Self { features, energy: if energy > 0.0 { energy } else { 1.0 } }
     }
 
-    /// Bytes that it takes.
-    pub fn bytes(&self) -> usize {
-        self.features.bytes()
-    }
-
     /// `weight` times the content term of the features `f`, unweighted; its gradient, weighted, is added to
     /// `df`, by F (equation 2 without its case F < 0, which is the ReLU's own derivative and applied with it).
     ///

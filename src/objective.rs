@@ -115,11 +115,6 @@ impl<'n> Objective<'n> {
         Ok(Self { network, plan, terms, content: targets, style })
     }
 
-    /// What the loss is made of.
-    pub fn terms(&self) -> &Terms {
-        &self.terms
-    }
-
     /// The buffers, for their profile.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan

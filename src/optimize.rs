@@ -20,6 +20,17 @@ pub struct Evaluation {
     pub gradient: Vec<f32>,
 }
 
+impl Evaluation {
+    /// Nothing where all is finite; else the value, or NaN where only the gradient is not.
+    fn not_finite(&self) -> Option<f64> {
+        match self.gradient.iter().all(|g| g.is_finite()) {
+            true if self.loss.is_finite() => None,
+            true => Some(self.loss),
+            false => Some(f64::NAN),
+        }
+    }
+}
+
 /// The function to minimise.
 pub type Function<'f> = dyn FnMut(&[f32]) -> Evaluation + 'f;
 

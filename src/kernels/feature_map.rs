@@ -133,11 +133,6 @@ impl FeatureMap {
         &mut self.data
     }
 
-    /// Bytes allocated for the map.
-    pub fn bytes(&self) -> usize {
-        self.data.capacity_bytes()
-    }
-
     /// Bytes that a map of this shape takes.
     pub fn bytes_of(channels: usize, height: usize, width: usize) -> u64 {
         (channels.div_ceil(BLOCK) * BLOCK * size_of::<f32>()) as u64

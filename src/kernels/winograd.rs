@@ -55,11 +55,6 @@ impl TransformedWeights {
         let start = (column * POINTS + point * width) * self.depth + depth.start * width;
         &self.data[start..start + depth.len() * width]
     }
-
-    /// Bytes allocated.
-    pub fn bytes(&self) -> usize {
-        self.data.capacity_bytes()
-    }
 }
 
 /// Groups of input channels that one product sums over.
@@ -202,12 +197,7 @@ fn copy_inside(
     for (i, to) in to.iter_mut().enumerate() {
         for (j, to) in to.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
             if top + i < map.height() + 2 && left + j < map.width() + 2 {
-                *to = *map
-                    .bordered_run::<1>(block, top + i, left + j)
-                    .as_chunks()
-                    .0
-                    .first()
-                    .unwrap_or(&[0.0; BLOCK]);
+                to.copy_from_slice(map.bordered_run::<1>(block, top + i, left + j));
             }
         }
     }

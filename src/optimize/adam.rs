@@ -1,6 +1,6 @@
 //! Adam (Kingma and Ba 2015, algorithm 1): steadier than L-BFGS on rough losses, slower on smooth ones.
 
-use super::{Evaluation, Function, Minimum, OnStep, Progress, Settings, Step, Stop};
+use super::{Function, Minimum, OnStep, Progress, Settings, Step, Stop};
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
@@ -13,31 +13,26 @@ const PATIENCE: usize = 50;
 pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_step: &mut OnStep) -> Minimum {
     let mut x = start;
     let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
-    let Evaluation { mut loss, mut gradient } = function(&x);
-    let mut best = Minimum { point: x.clone(), loss, steps: 0, evaluations: 1, stop: Stop::Steps };
-    let mut progress = Progress::new(settings.tolerance, PATIENCE, loss);
-    let finite = |loss: f64, gradient: &[f32]| match gradient.iter().all(|g| g.is_finite()) {
-        true if loss.is_finite() => None,
-        true => Some(loss),
-        false => Some(f64::NAN),
-    };
+    let mut here = function(&x);
+    let mut best = Minimum { point: x.clone(), loss: here.loss, steps: 0, evaluations: 1, stop: Stop::Steps };
+    let mut progress = Progress::new(settings.tolerance, PATIENCE, here.loss);
     for step in 1..=settings.steps {
-        if let Some(loss) = finite(loss, &gradient) {
+        if let Some(loss) = here.not_finite() {
             return Minimum { stop: Stop::NotFinite { loss }, ..best };
         }
         let (unbias_1, unbias_2) = (1.0 - BETA_1.powi(step as i32), 1.0 - BETA_2.powi(step as i32));
         let rate = settings.first_step as f32 * unbias_2.sqrt() / unbias_1;
-        for (((x, g), mean), square) in x.iter_mut().zip(&gradient).zip(&mut mean).zip(&mut square) {
+        for (((x, g), mean), square) in x.iter_mut().zip(&here.gradient).zip(&mut mean).zip(&mut square) {
             *mean += (1.0 - BETA_1) * (g - *mean);
             *square += (1.0 - BETA_2) * (g * g - *square);
             *x -= rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt());
         }
-        Evaluation { loss, gradient } = function(&x);
+        here = function(&x);
         (best.steps, best.evaluations) = (step, step + 1);
-        if loss < best.loss && finite(loss, &gradient).is_none() {
-            (best.point, best.loss) = (x.clone(), loss);
+        if here.loss < best.loss && here.not_finite().is_none() {
+            (best.point, best.loss) = (x.clone(), here.loss);
         }
-        let state = Step { step, evaluations: step + 1, loss, point: &x };
+        let state = Step { step, evaluations: step + 1, loss: here.loss, point: &x };
         if on_step(&state).is_break() {
             return Minimum { stop: Stop::Cancelled, ..best };
         }
@@ -53,6 +48,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
+    use crate::optimize::Evaluation;
 
     #[test]
     fn finds_the_bottom_of_a_bowl_and_keeps_the_best() {

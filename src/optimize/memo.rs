@@ -48,16 +48,13 @@ impl<'f> Memo<'f> {
         if let Some(last) = self.last.as_ref().filter(|last| last.point.id() == point.id()) {
             return Ok(last.clone());
         }
-        let Evaluation { loss, gradient } = (self.function)(point.values());
+        let evaluation = (self.function)(point.values());
         self.evaluations += 1;
-        self.not_finite = match gradient.iter().all(|g| g.is_finite()) {
-            true if loss.is_finite() => None,
-            true => Some(loss),
-            false => Some(f64::NAN),
-        };
+        self.not_finite = evaluation.not_finite();
         if let Some(loss) = self.not_finite {
             return Err(Error::msg(format!("the function is {loss}")));
         }
+        let Evaluation { loss, gradient } = evaluation;
         let evaluated = Evaluated { point: point.clone(), loss, gradient: Point::new(gradient) };
         if self.best.as_ref().is_none_or(|best| loss < best.loss) {
             self.best = Some(evaluated.clone());
