@@ -26,17 +26,18 @@ fn evaluation(criterion: &mut Criterion) {
         job.styles = vec![(Picture::from_planes(picture.clone()), 1.0)];
         let terms = job.terms().expect("the default terms");
         let deepest = *terms.taps().last().expect("taps");
-        let network = Network::load(&weights, Isa::best(), deepest, true).expect("finite weights");
+        let network = Network::load(&weights, Isa::best(), deepest).expect("finite weights");
         let flipped = picture.permuted_axes([0, 2, 1]);
         let style = StyleTarget::of_picture(&network, flipped.view(), &terms.style_taps(), terms.pooling)
             .expect("targets");
         let mut objective = Objective::new(&network, terms, (side, side), Some(flipped.view()), Some(style))
             .expect("an objective");
         let start = flipped.mapv(|value| 1.0 - value);
+        let mut gradient = Array3::zeros(start.dim());
         let mut group = criterion.benchmark_group("evaluation");
         group.sample_size(10);
         group.bench_function(format!("{side}²"), |bencher| {
-            bencher.iter(|| objective.evaluate(start.view()));
+            bencher.iter(|| objective.evaluate(start.view(), gradient.view_mut()).total);
         });
         group.finish();
     }

@@ -29,7 +29,8 @@ fn gemm(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements((2 * rows * depth * columns) as u64));
         let b = vec![0.5f32; depth * columns];
         for isa in Isa::available() {
-            let packed = PackedMatrix::new(isa, (depth, columns), GROUP_DEPTH, &b, |row| row * columns, 1);
+            let mut packed = PackedMatrix::new(isa);
+            packed.pack((depth, columns), GROUP_DEPTH, |_| |_| 0.5);
             let a = vec![0.5f32; rows.next_multiple_of(packed.tile_rows()) * GROUP_DEPTH];
             let mut c = vec![0.0f32; a.len() / GROUP_DEPTH * packed.columns()];
             group.bench_function(isa.name(), |bencher| {

@@ -1,11 +1,10 @@
 //! Every kind of layer, forward and backward, at VGG-19's shapes for a 512×512 picture, on all cores.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use impasto::kernels::winograd::TransformedWeights;
 use impasto::kernels::{FeatureMap, Isa, peak::peak_gflops};
-use impasto::layers::conv::{Conv, Method};
+use impasto::layers::conv::{Conv, Method, Workspace};
 use impasto::layers::pool::Pooling;
-use impasto::layers::{Finish, gram, lrn, pool, relu};
+use impasto::layers::{Finish, Tap, gram, lrn, pool, relu};
 use ndarray::{Array2, Array3};
 
 /// A map of values of both signs.
@@ -31,24 +30,20 @@ fn convolutions(criterion: &mut Criterion) {
         ("conv5_1 at 128 px", 512, 512, 8),
     ] {
         let weight: Vec<f32> = (0..to * from * 9).map(|i| (i % 17) as f32 / 17.0 - 0.5).collect();
-        let conv = Conv::new(isa, [to, from, 3], &weight, &vec![0.1; to], true);
+        let conv = Conv::new([to, from, 3], &weight[..], &vec![0.1; to]);
         let mut group = criterion.benchmark_group(format!("layers/{name} {from}→{to}, {side}²"));
         group.sample_size(10).throughput(Throughput::Elements(conv.flop(side * side) as u64));
         let (mut x, mut y) = (map(from, side, side), map(to, side, side));
-        let finish = Finish { tap: None, relu: true };
-        group.bench_function("im2col forward", |bencher| {
-            bencher.iter(|| conv.forward(&x, &mut y, true, Method::Im2col));
-        });
-        group.bench_function("im2col backward", |bencher| {
-            bencher.iter(|| conv.backward(&y, &mut x, finish, Method::Im2col));
-        });
-        let mut transformed = TransformedWeights::default();
-        group.bench_function("winograd forward", |bencher| {
-            bencher.iter(|| conv.forward(&x, &mut y, true, Method::Winograd(&mut transformed)));
-        });
-        group.bench_function("winograd backward", |bencher| {
-            bencher.iter(|| conv.backward(&y, &mut x, finish, Method::Winograd(&mut transformed)));
-        });
+        let finish = Finish { relu: true, ..Finish::default() };
+        let mut workspace = Workspace::new(isa);
+        for (name, method) in [("im2col", Method::Im2col), ("winograd", Method::Winograd)] {
+            group.bench_function(format!("{name} forward"), |bencher| {
+                bencher.iter(|| conv.forward(&x, &mut y, true, method, &mut workspace));
+            });
+            group.bench_function(format!("{name} backward"), |bencher| {
+                bencher.iter(|| conv.backward(&y, &mut x, finish, method, &mut workspace));
+            });
+        }
         group.finish();
     }
 }
@@ -67,7 +62,9 @@ fn others(criterion: &mut Criterion) {
             bencher.iter(|| pool::forward(pooling, &x, &mut pooled));
         });
         group.bench_function(format!("{pooling:?} pool backward"), |bencher| {
-            bencher.iter(|| pool::backward(pooling, &pooled, &mut x, Finish { tap: None, relu: true }));
+            bencher.iter(|| {
+                pool::backward(pooling, &pooled, &mut x, Finish { relu: true, ..Finish::default() })
+            });
         });
     }
     group.bench_function("lrn forward", |bencher| bencher.iter(|| lrn::forward(&x, &mut y)));
@@ -81,14 +78,17 @@ fn others(criterion: &mut Criterion) {
         // Half of the matrix forward; all of it backward.
         let flop = channels * channels * side * side;
         group.sample_size(10).throughput(Throughput::Elements(flop as u64));
-        let f = map(channels, side, side);
-        group.bench_function("forward", |bencher| bencher.iter(|| gram::forward(&f)));
-        let dg = Array2::from_elem((channels, channels), 0.01);
-        let mut df = map(channels, side, side);
-        group.throughput(Throughput::Elements(2 * flop as u64));
-        group.bench_function("backward", |bencher| {
-            bencher.iter(|| gram::backward(Isa::best(), &f, dg.view(), &mut df))
+        let mut f = map(channels, side, side);
+        let mut g = Array2::zeros((channels, channels));
+        group.bench_function("forward", |bencher| {
+            bencher.iter(|| gram::forward(Isa::best(), &f, 1.0, &mut g));
         });
+        let mut gradient = gram::Gradient::new(Isa::best());
+        gradient.set(Array2::from_elem((channels, channels), 0.01).view());
+        let tap = Tap { gram: Some(&gradient), content: None };
+        group.throughput(Throughput::Elements(2 * flop as u64));
+        group
+            .bench_function("backward", |bencher| bencher.iter(|| Finish { tap, relu: false }.alone(&mut f)));
         group.finish();
     }
 }

@@ -404,8 +404,9 @@ class Training:
         }
         self.widths = arguments.widths
         self.student = Student(self.widths, teacher, self.pooling).to(self.device)
-        if arguments.resume:
-            state = torch.load(self.state_path, map_location="cpu", weights_only=True)
+        if arguments.resume or arguments.start:
+            path = self.state_path if arguments.resume else arguments.start
+            state = torch.load(path, map_location="cpu", weights_only=True)
             self.student.load_state_dict(state["student"])
         else:
             calibration = [preprocess(self.pictures.batch(8, 128), self.device) for _ in range(32)]
@@ -476,6 +477,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=8e-3, help="peak learning rate, relative to a parameter's size")
     parser.add_argument("--alignment", type=float, default=1.0, help="weight of the inner products (%(default)s)")
     parser.add_argument("--pooling", choices=["average", "max"], default="average")
+    parser.add_argument("--start", type=Path, metavar="STATE", help="begin with this state's student, on a new schedule")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, help="CPU threads (PyTorch's choice)")
     parser.add_argument("--save-every", type=int, default=250, help="steps between saves (%(default)s)")

@@ -34,7 +34,7 @@ pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Resul
         });
     };
     let last = Layer::Pool { group: GROUPS };
-    let network = Network::load(weights, compute, last, false)?;
+    let network = Network::load(weights, compute, last)?;
     let crop = centre_crop(picture);
     let features = network.features(crop.planes(), &[last], Pooling::Max)?;
     let pooled = features[0].1.to_planes();

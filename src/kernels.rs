@@ -4,12 +4,13 @@
 //! [`simd`] holds the vector trait that a kernel is written over once; `portable`, `avx2` and `avx512`
 //! implement it, and [`simd::Isa`] is the proof that the CPU has what an implementation needs.
 
-mod aligned;
+pub mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod feature_map;
+pub mod filters;
 pub mod gemm;
 pub mod im2col;
 pub mod peak;
@@ -18,6 +19,7 @@ pub mod reduce;
 pub mod scratch;
 pub mod sgemm;
 pub mod simd;
+pub mod syrk;
 pub mod tiles;
 pub mod winograd;
 

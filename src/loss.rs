@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, Array3, ArrayView3, Zip};
+use ndarray::{Array2, ArrayView3, ArrayViewMut3, Zip};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::kernels::FeatureMap;
-use crate::kernels::reduce;
+use crate::kernels::{FeatureMap, Isa, reduce};
 use crate::layers::gram;
 use crate::layers::pool::Pooling;
 use crate::network::Network;
@@ -41,29 +40,30 @@ impl ContentTarget {
         Self { features, energy: if energy > 0.0 { energy } else { 1.0 } }
     }
 
-    /// `weight` times the content term of the features `f`, unweighted; its gradient, weighted, is added to
-    /// `df`, by F (equation 2 without its case F < 0, which is the ReLU's own derivative and applied with it).
+    /// The content term of the features `f`, unweighted.
     ///
     /// # Panics
     /// When the shapes differ.
-    pub fn content(&self, form: Form, weight: f64, f: &FeatureMap, df: &mut FeatureMap) -> f64 {
+    pub fn value(&self, form: Form, f: &FeatureMap) -> f64 {
         let p = &self.features;
         assert_eq!((f.channels(), f.height(), f.width()), (p.channels(), p.height(), p.width()));
-        let factor = match form {
+        let error =
+            sum_rows(f, |block, y| reduce::sum2(f.row(block, y), p.row(block, y), |f, p| (f - p) * (f - p)));
+        self.factor(form) * error
+    }
+
+    /// `weight` times the content term's gradient by the features F: slope · (F − P), the slope beside P (equation 2
+    /// without its case F < 0, which is the ReLU's own derivative and applied with it).
+    pub fn gradient(&self, form: Form, weight: f64) -> (&FeatureMap, f32) {
+        (&self.features, (2.0 * self.factor(form) * weight) as f32)
+    }
+
+    /// What the sum of the squared errors is multiplied by.
+    fn factor(&self, form: Form) -> f64 {
+        match form {
             Form::Relative => 1.0 / self.energy,
             Form::Gatys => 0.5,
-        };
-        let slope = (2.0 * factor * weight) as f32;
-        df.for_each_strip(|mut tile| {
-            for (block, y) in tile.rows() {
-                let (f, p) = (f.row(block, y), p.row(block, y));
-                for ((df, f), p) in tile.row_mut(block, y).iter_mut().zip(f).zip(p) {
-                    *df += slope * (f - p);
-                }
-            }
-        });
-        factor
-            * sum_rows(f, |block, y| reduce::sum2(f.row(block, y), p.row(block, y), |f, p| (f - p) * (f - p)))
+        }
     }
 }
 
@@ -85,7 +85,12 @@ impl StyleTarget {
         pooling: Pooling,
     ) -> Result<Self> {
         let features = network.features(picture, layers, pooling)?;
-        Ok(Self { grams: features.iter().map(|(layer, map)| (*layer, normalized_gram(map))).collect() })
+        let gram = |map: &FeatureMap| {
+            let mut gram = Array2::zeros((map.channels(), map.channels()));
+            normalized_gram(network.isa(), map, &mut gram);
+            gram
+        };
+        Ok(Self { grams: features.iter().map(|(layer, map)| (*layer, gram(map))).collect() })
     }
 
     /// The weighted mean of several styles' Gram matrices.
@@ -109,41 +114,69 @@ impl StyleTarget {
         Ok(Self { grams })
     }
 
-    /// The Gram matrix at a layer over its number of positions, N×N.
-    pub fn gram(&self, layer: Layer) -> Option<&Array2<f32>> {
-        self.grams.get(&layer)
+    /// By layer, the Gram matrix over its number of positions, N×N.
+    pub fn into_grams(self) -> BTreeMap<Layer, Array2<f32>> {
+        self.grams
     }
 }
 
-/// G/M of the features `f`.
-fn normalized_gram(f: &FeatureMap) -> Array2<f32> {
-    gram::forward(f) / f.positions() as f32
+/// G/M of the features `f`, written to `gram`.
+fn normalized_gram(isa: Isa, f: &FeatureMap, gram: &mut Array2<f32>) {
+    gram::forward(isa, f, 1.0 / f.positions() as f32, gram);
 }
 
-/// The style term of the features `f` against `target`, A/M_a, unweighted, and its gradient by G times `weight`.
-/// Equation 4; with [`gram::backward`] equation 6, without its case F < 0 as above.
-pub fn style(form: Form, weight: f64, f: &FeatureMap, target: &Array2<f32>) -> (f64, Array2<f32>) {
-    let mut difference = normalized_gram(f);
-    let (mut error, mut energy) = (0.0, 0.0);
-    Zip::from(&mut difference).and(target).for_each(|g, a| {
-        energy += *a as f64 * *a as f64;
-        *g -= a;
-        error += *g as f64 * *g as f64;
-    });
-    let channels = f.channels() as f64;
-    let factor = match form {
-        Form::Relative => 1.0 / if energy > 0.0 { energy } else { 1.0 },
-        Form::Gatys => 0.25 / (channels * channels),
-    };
-    let slope = 2.0 * factor * weight / f.positions() as f64;
-    difference *= slope as f32;
-    (factor * error, difference)
+/// The style term of one layer: what it needs from one evaluation to the next.
+pub struct StyleTerm {
+    /// G/M − A/M_a, and then its multiple that is the gradient by G.
+    difference: Array2<f32>,
+    gradient: gram::Gradient,
+}
+
+impl StyleTerm {
+    /// For a layer of so many channels.
+    pub fn new(isa: Isa, channels: usize) -> Self {
+        Self { difference: Array2::zeros((channels, channels)), gradient: gram::Gradient::new(isa) }
+    }
+
+    /// The term of the features `f` against `target`, A/M_a, unweighted; equation 4. Its gradient by G, times `weight`,
+    /// is kept.
+    pub fn evaluate(
+        &mut self,
+        isa: Isa,
+        form: Form,
+        weight: f64,
+        f: &FeatureMap,
+        target: &Array2<f32>,
+    ) -> f64 {
+        let Self { difference, gradient } = self;
+        normalized_gram(isa, f, difference);
+        let (mut error, mut energy) = (0.0, 0.0);
+        Zip::from(&mut *difference).and(target).for_each(|g, a| {
+            energy += *a as f64 * *a as f64;
+            *g -= a;
+            error += *g as f64 * *g as f64;
+        });
+        let channels = f.channels() as f64;
+        let factor = match form {
+            Form::Relative => 1.0 / if energy > 0.0 { energy } else { 1.0 },
+            Form::Gatys => 0.25 / (channels * channels),
+        };
+        let slope = 2.0 * factor * weight / f.positions() as f64;
+        *difference *= slope as f32;
+        gradient.set(difference.view());
+        factor * error
+    }
+
+    /// The gradient that the last evaluation left.
+    pub fn gradient(&self) -> &gram::Gradient {
+        &self.gradient
+    }
 }
 
 /// Total variation: the sum of the squared differences of horizontal and vertical neighbours, over all values of
 /// the picture (3×H×W, RGB in 0–1); a mean squared step, so the same weight means the same at any size. Its
-/// gradient times `weight` is added to `gradient`.
-pub fn total_variation(picture: ArrayView3<f32>, weight: f64, gradient: &mut Array3<f32>) -> f64 {
+/// gradient times `weight` is added to `gradient`, of the same shape.
+pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: ArrayViewMut3<f32>) -> f64 {
     let (_, height, width) = picture.dim();
     let values = picture.len().max(1) as f64;
     let slope = (2.0 * weight / values) as f32;
@@ -151,33 +184,34 @@ pub fn total_variation(picture: ArrayView3<f32>, weight: f64, gradient: &mut Arr
     let x = picture.as_slice().expect("the standard layout is contiguous");
     let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
     let width = width.max(1);
-    let sums: Vec<f64> = dx
-        .par_chunks_mut(width)
-        .enumerate()
-        .map(|(row, dx)| {
-            let row_at = |row: usize| &x[row * width..(row + 1) * width];
-            let (here, y) = (row_at(row), row % height);
-            let mut sum = 0.0;
-            let mut neighbours = |dx: &mut [f32], here: &[f32], there: &[f32], counted: bool| {
-                for ((dx, here), there) in dx.iter_mut().zip(here).zip(there) {
-                    *dx += slope * (here - there);
-                    let difference = (here - there) as f64;
-                    sum += if counted { difference * difference } else { 0.0 };
-                }
-            };
-            // Each pair is counted once, from its left or upper end, and pulls on both.
-            neighbours(dx, here, &here[1..], true);
-            neighbours(&mut dx[1..], &here[1..], here, false);
-            if y + 1 < height {
-                neighbours(dx, here, row_at(row + 1), true);
-            }
-            if y > 0 {
-                neighbours(dx, here, row_at(row - 1), false);
-            }
-            sum
-        })
-        .collect();
-    sums.iter().sum::<f64>() / values
+    let row_at = |row: usize| &x[row * width..(row + 1) * width];
+    dx.par_chunks_mut(width).enumerate().for_each(|(row, dx)| {
+        let (here, y) = (row_at(row), row % height);
+        pull(dx, here, &here[1..], slope);
+        pull(&mut dx[1..], &here[1..], here, slope);
+        if y + 1 < height {
+            pull(dx, here, row_at(row + 1), slope);
+        }
+        if y > 0 {
+            pull(dx, here, row_at(row - 1), slope);
+        }
+    });
+    // Each pair is counted once, from its left or upper end.
+    let squares = reduce::sum_of(0..x.len() / width, |row| {
+        let squared = |a: f64, b: f64| (a - b) * (a - b);
+        let (here, left) = (row_at(row), width - 1);
+        let across = reduce::sum2(&here[..left], &here[1..], squared);
+        let down = if row % height + 1 < height { reduce::sum2(here, row_at(row + 1), squared) } else { 0.0 };
+        across + down
+    });
+    squares / values
+}
+
+/// Adds to the gradient what `there` pulls `here` with, as far as both go.
+fn pull(dx: &mut [f32], here: &[f32], there: &[f32], slope: f32) {
+    for ((dx, here), there) in dx.iter_mut().zip(here).zip(there) {
+        *dx += slope * (here - there);
+    }
 }
 
 /// ΣF².
@@ -187,7 +221,5 @@ fn sum_squares(f: &FeatureMap) -> f64 {
 
 /// The sum of a value over the rows of all blocks, in an order of its own.
 fn sum_rows(f: &FeatureMap, value: impl Fn(usize, usize) -> f64 + Sync) -> f64 {
-    let rows = 0..f.blocks() * f.height();
-    let sums: Vec<f64> = rows.into_par_iter().map(|row| value(row / f.height(), row % f.height())).collect();
-    sums.iter().sum()
+    reduce::sum_of(0..f.blocks() * f.height(), |row| value(row / f.height(), row % f.height()))
 }

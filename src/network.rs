@@ -2,27 +2,27 @@
 
 use std::borrow::Cow;
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{ArrayView3, ArrayViewMut3};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::winograd::TransformedWeights;
+use crate::kernels::tiles::Cut;
 use crate::kernels::{FeatureMap, Isa};
-use crate::layers::conv::{Conv, Method};
+use crate::layers::conv::{Conv, Method, Workspace};
 use crate::layers::pool::Pooling;
-use crate::layers::{Finish, lrn, pool, relu};
+use crate::layers::{Finish, Tap, lrn, pool, relu};
 use crate::profile::{LayerTimes, Pass, Profile};
 use crate::vgg::{Architecture, Layer, PICTURE_CHANNELS, Preprocessing};
 use crate::weights::{Tensor, Weights};
 
-/// A network's convolutions, ready to run: packed for an instruction set.
-pub struct Network {
+/// A network's convolutions, ready to run, with their weights where they lie: mapped from the file where they are F32.
+pub struct Network<'w> {
     architecture: Architecture,
     preprocessing: Preprocessing,
     isa: Isa,
     layers: Vec<Layer>,
-    convolutions: Vec<Conv>,
+    convolutions: Vec<Conv<'w>>,
     convolution: Convolution,
 }
 
@@ -78,18 +78,12 @@ enum Operation {
     Pool(Pooling),
 }
 
-impl Network {
-    /// Packs the convolutions that are needed to reach the layer `deepest`. Without `backward` the network has
-    /// no backward pass, and half the size.
+impl<'w> Network<'w> {
+    /// Takes the convolutions that are needed to reach the layer `deepest`, and checks that their weights are finite.
     ///
     /// # Errors
     /// [`Error::Weights`] where a weight is not finite, or the file stops before `deepest`.
-    pub fn load(
-        weights: &Weights,
-        compute: impl Into<Compute>,
-        deepest: Layer,
-        backward: bool,
-    ) -> Result<Self> {
+    pub fn load(weights: &'w Weights, compute: impl Into<Compute>, deepest: Layer) -> Result<Self> {
         let Compute { isa, convolution } = compute.into();
         weights.layer(&deepest.to_string())?;
         let layers: Vec<_> = weights.layers().into_iter().take_while(|layer| *layer <= deepest).collect();
@@ -103,11 +97,9 @@ impl Network {
                 let &[out_channels, in_channels, kernel, _] = tensors.weight.shape else {
                     unreachable!("opening checks that kernels have four sides")
                 };
-                Ok(Conv::new(isa, [out_channels, in_channels, kernel], &weight?, &bias?, backward))
+                Ok(Conv::new([out_channels, in_channels, kernel], weight?, &bias?))
             })
             .collect::<Result<Vec<_>>>()?;
-        // All that is needed of them is packed.
-        weights.release();
         Ok(Self {
             architecture: weights.architecture(),
             preprocessing: weights.preprocessing(),
@@ -123,7 +115,7 @@ impl Network {
         self.architecture
     }
 
-    /// The instruction set that it is packed for.
+    /// The instruction set that it runs on.
     pub fn isa(&self) -> Isa {
         self.isa
     }
@@ -133,9 +125,9 @@ impl Network {
         &self.layers
     }
 
-    /// Bytes that the packed weights take.
+    /// Bytes that the weights take.
     pub fn bytes(&self) -> u64 {
-        self.convolutions.iter().map(|conv| conv.bytes() as u64).sum()
+        self.convolutions.iter().map(Conv::bytes).sum()
     }
 
     /// The features of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order. Only the maps asked
@@ -154,11 +146,11 @@ impl Network {
         let mut input = FeatureMap::zeros(PICTURE_CHANNELS, height, width);
         self.preprocess(picture, &mut input);
         let mut features = Vec::new();
-        let mut transformed = TransformedWeights::default();
+        let mut workspace = Workspace::new(self.isa);
         let mut current = (None, input);
         for step in self.steps(taps, pooling) {
             let mut next = self.map_for(&step, &current.1);
-            self.forward_step(&step, &current.1, &mut next, &mut transformed);
+            self.forward_step(&step, &current.1, &mut next, &mut workspace);
             let (layer, map) = std::mem::replace(&mut current, (Some(step.layer), next));
             features.extend(layer.filter(|layer| taps.contains(layer)).map(|layer| (layer, map)));
         }
@@ -170,21 +162,17 @@ impl Network {
     pub fn plan_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
         let mut shape = (PICTURE_CHANNELS, height, width);
         let mut bytes = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
-        let (mut largest_tap, mut winograd) = (0, 0);
+        let mut pass = 0;
         for step in self.steps(taps, pooling) {
-            if let Operation::Conv { number, .. } = step.operation
-                && self.by_winograd(number, shape.1 * shape.2)
-            {
-                winograd = self.convolutions[number].winograd_bytes().max(winograd);
+            let (_, height, width) = shape;
+            if let Operation::Conv { number, .. } = step.operation {
+                let method = self.method(number);
+                pass = self.convolutions[number].pass_bytes(self.isa, method, height, width).max(pass);
             }
             shape = self.output_shape(&step, shape);
-            let map = FeatureMap::bytes_of(shape.0, shape.1, shape.2);
-            bytes += map;
-            if taps.contains(&step.layer) {
-                largest_tap = map.max(largest_tap);
-            }
+            bytes += FeatureMap::bytes_of(shape.0, shape.1, shape.2);
         }
-        bytes + largest_tap + winograd
+        bytes + pass
     }
 
     /// Bytes of the maps that [`Network::features`] has in memory at most.
@@ -262,43 +250,23 @@ impl Network {
         FeatureMap::zeros(channels, height, width)
     }
 
-    /// Whether the convolution of this number is computed by Winograd's filtering, at this many positions.
-    fn by_winograd(&self, number: usize, positions: usize) -> bool {
-        /// From here on it is quicker. Its arithmetic is a quarter at any size and any width, but the kernels must be
-        /// transformed for each pass, which only many positions outweigh. Measured on VGG-19's layers at 64² to 512²
-        /// (Zen 5, AVX-512, two cores): at 256 positions im2col wins by 10 to 50 %, at 576 Winograd by 15 to 45 %.
-        const LEAST_POSITIONS: usize = 400;
+    /// How the convolution of this number is computed. Winograd's filtering has been the quicker at all of VGG-19's
+    /// shapes, from 64² to 2048² pixels (Zen 5, two cores, AVX-512 and AVX2): its arithmetic is a quarter, and what the
+    /// filters' transform takes is less than im2col's packing of them for any but the smallest maps.
+    fn method(&self, number: usize) -> Method {
         match self.convolution {
-            Convolution::Im2col => false,
-            _ if self.convolutions[number].kernel() != 3 => false,
-            Convolution::Winograd => true,
-            Convolution::Auto => positions >= LEAST_POSITIONS,
+            Convolution::Auto | Convolution::Winograd if self.convolutions[number].kernel() == 3 => {
+                Method::Winograd
+            }
+            _ => Method::Im2col,
         }
     }
 
-    fn method<'t>(
-        &self,
-        number: usize,
-        positions: usize,
-        transformed: &'t mut TransformedWeights,
-    ) -> Method<'t> {
-        match self.by_winograd(number, positions) {
-            true => Method::Winograd(transformed),
-            false => Method::Im2col,
-        }
-    }
-
-    fn forward_step(
-        &self,
-        step: &Step,
-        x: &FeatureMap,
-        y: &mut FeatureMap,
-        transformed: &mut TransformedWeights,
-    ) {
+    fn forward_step(&self, step: &Step, x: &FeatureMap, y: &mut FeatureMap, workspace: &mut Workspace) {
         match step.operation {
             Operation::Conv { number, relu } => {
-                let method = self.method(number, x.positions(), transformed);
-                self.convolutions[number].forward(x, y, relu, method);
+                let method = self.method(number);
+                self.convolutions[number].forward(x, y, relu, method, workspace);
             }
             Operation::Relu => relu::forward(x, y),
             Operation::Norm => lrn::forward(x, y),
@@ -312,12 +280,12 @@ impl Network {
         dy: &FeatureMap,
         x: &mut FeatureMap,
         finish: Finish,
-        transformed: &mut TransformedWeights,
+        workspace: &mut Workspace,
     ) {
         match step.operation {
             Operation::Conv { number, .. } => {
-                let method = self.method(number, dy.positions(), transformed);
-                self.convolutions[number].backward(dy, x, finish, method);
+                let method = self.method(number);
+                self.convolutions[number].backward(dy, x, finish, method, workspace);
             }
             Operation::Relu => relu::backward(dy, x, finish),
             Operation::Norm => lrn::backward(dy, x, finish),
@@ -328,7 +296,7 @@ impl Network {
     /// The network's input from a picture, as the weights' convention says.
     fn preprocess(&self, picture: ArrayView3<f32>, input: &mut FeatureMap) {
         let channels = self.preprocessing.channels();
-        input.for_each_strip(|mut tile| {
+        input.for_each_tile(Cut::strips(input), |mut tile| {
             for (block, y) in tile.rows() {
                 for (x, to) in tile.row_mut(block, y).as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
                     for (to, channel) in to.iter_mut().zip(channels) {
@@ -340,21 +308,19 @@ impl Network {
     }
 
     /// The gradient by the picture from that by the network's input.
-    fn preprocess_backward(&self, input: &FeatureMap) -> Array3<f32> {
+    fn preprocess_backward(&self, input: &FeatureMap, mut gradient: ArrayViewMut3<f32>) {
         let (height, width) = (input.height(), input.width());
-        let mut gradient = Array3::zeros((PICTURE_CHANNELS, height, width));
         let mut from_plane = [(0, 0.0); PICTURE_CHANNELS];
         for (c, channel) in self.preprocessing.channels().into_iter().enumerate() {
             from_plane[channel.plane] = (c, channel.scale);
         }
-        let rows = gradient.as_slice_mut().expect("a new array is contiguous").par_chunks_mut(width.max(1));
-        rows.enumerate().for_each(|(row, to)| {
+        let gradient = gradient.as_slice_mut().expect("gradients are made contiguous");
+        gradient.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, to)| {
             let (c, scale) = from_plane[row / height];
             for (to, from) in to.iter_mut().zip(input.row(0, row % height).as_chunks::<BLOCK>().0) {
                 *to = scale * from[c];
             }
         });
-        gradient
     }
 }
 
@@ -382,8 +348,7 @@ pub struct Plan {
     steps: Vec<Step>,
     input: FeatureMap,
     maps: Vec<FeatureMap>,
-    tap_gradient: FeatureMap,
-    transformed: TransformedWeights,
+    workspace: Workspace,
     profile: Option<Profile>,
 }
 
@@ -406,8 +371,8 @@ impl Plan {
         for step in &steps {
             maps.push(network.map_for(step, maps.last().unwrap_or(&input)));
         }
-        let (tap_gradient, transformed) = Default::default();
-        Ok(Self { taps: taps.to_vec(), steps, input, maps, tap_gradient, transformed, profile: None })
+        let workspace = Workspace::new(network.isa);
+        Ok(Self { taps: taps.to_vec(), steps, input, maps, workspace, profile: None })
     }
 
     /// From now on, measures each layer's passes.
@@ -415,8 +380,10 @@ impl Plan {
         let layers = self.steps.iter().zip(&self.maps).map(|(step, map)| {
             let (algorithm, flop) = match step.operation {
                 Operation::Conv { number, .. } => {
-                    let winograd = network.by_winograd(number, map.positions());
-                    let algorithm = if winograd { "winograd" } else { "im2col" };
+                    let algorithm = match network.method(number) {
+                        Method::Im2col => "im2col",
+                        Method::Winograd => "winograd",
+                    };
                     (algorithm, network.convolutions[number].flop(map.positions()))
                 }
                 Operation::Pool(Pooling::Max) => ("max", 0.0),
@@ -441,7 +408,7 @@ impl Plan {
             let (before, from) = self.maps.split_at_mut(at);
             let x = before.last().unwrap_or(&self.input);
             Profile::time(&mut self.profile, at, Pass::Forward, || {
-                network.forward_step(step, x, &mut from[0], &mut self.transformed);
+                network.forward_step(step, x, &mut from[0], &mut self.workspace);
             });
         }
     }
@@ -457,12 +424,13 @@ impl Plan {
     }
 
     /// The gradient by the picture, 3×H×W by RGB in 0–1, of a loss whose gradient by the features at a tap is
-    /// what `tap_gradient(layer, features, gradient)` writes into `gradient`.
-    pub fn backward(
+    /// `tap(layer)`; written to `gradient`.
+    pub fn backward<'t>(
         &mut self,
         network: &Network,
-        mut tap_gradient: impl FnMut(Layer, &FeatureMap, &mut FeatureMap),
-    ) -> Array3<f32> {
+        tap: impl Fn(Layer) -> Tap<'t>,
+        gradient: ArrayViewMut3<f32>,
+    ) {
         // Step `at` has its output in map `at`; its gradient, made by the step after it, takes the map's place.
         for at in (0..=self.steps.len()).rev() {
             let (through, after) = self.maps.split_at_mut(at);
@@ -473,20 +441,16 @@ impl Plan {
                 }
                 None => (&mut self.input, None, false),
             };
-            let tap = layer.filter(|layer| self.taps.contains(layer)).map(|layer| {
-                self.tap_gradient.reshape(x.channels(), x.height(), x.width());
-                tap_gradient(layer, x, &mut self.tap_gradient);
-                &self.tap_gradient
-            });
-            let finish = Finish { tap, relu };
+            let tapped = layer.filter(|layer| self.taps.contains(layer));
+            let finish = Finish { tap: tapped.map_or_else(Tap::default, &tap), relu };
             match (self.steps.get(at), after.first()) {
                 (Some(step), Some(dy)) => Profile::time(&mut self.profile, at, Pass::Backward, || {
-                    network.backward_step(step, dy, x, finish, &mut self.transformed);
+                    network.backward_step(step, dy, x, finish, &mut self.workspace);
                 }),
                 // Nothing is behind the deepest tap.
                 _ => finish.alone(x),
             }
         }
-        network.preprocess_backward(&self.input)
+        network.preprocess_backward(&self.input, gradient);
     }
 }

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, ArrayView3, ArrayViewMut3};
 
 use crate::error::Result;
-use crate::layers::gram;
+use crate::layers::Tap;
 use crate::layers::pool::Pooling;
-use crate::loss::{self, ContentTarget, Form, StyleTarget};
+use crate::loss::{self, ContentTarget, Form, StyleTarget, StyleTerm};
 use crate::network::{Network, Plan};
 use crate::vgg::Layer;
 
@@ -85,11 +85,12 @@ fn weighted(layers: &[(Layer, f64)], values: &BTreeMap<Layer, f64>) -> f64 {
 
 /// The loss as a function of a picture of one size.
 pub struct Objective<'n> {
-    network: &'n Network,
+    network: &'n Network<'n>,
     plan: Plan,
     terms: Terms,
     content: BTreeMap<Layer, ContentTarget>,
-    style: Option<StyleTarget>,
+    style: BTreeMap<Layer, (Array2<f32>, StyleTerm)>,
+    losses: Losses,
 }
 
 impl<'n> Objective<'n> {
@@ -99,7 +100,7 @@ impl<'n> Objective<'n> {
     /// # Errors
     /// [`Error::TooSmall`](crate::Error::TooSmall) where a layer would have no position.
     pub fn new(
-        network: &'n Network,
+        network: &'n Network<'n>,
         terms: Terms,
         (height, width): (usize, usize),
         content: Option<ArrayView3<f32>>,
@@ -111,8 +112,14 @@ impl<'n> Objective<'n> {
                 targets.insert(layer, ContentTarget::new(map));
             }
         }
+        let grams = style.map_or_else(BTreeMap::new, StyleTarget::into_grams).into_iter();
+        let style = grams.map(|(layer, gram)| {
+            let term = StyleTerm::new(network.isa(), gram.nrows());
+            (layer, (gram, term))
+        });
         let plan = Plan::new(network, &terms.taps(), terms.pooling, height, width)?;
-        Ok(Self { network, plan, terms, content: targets, style })
+        let losses = Losses::default();
+        Ok(Self { network, plan, terms, content: targets, style: style.collect(), losses })
     }
 
     /// The buffers, for their profile.
@@ -120,34 +127,32 @@ impl<'n> Objective<'n> {
         &mut self.plan
     }
 
-    /// The losses of `picture`, 3×H×W, RGB in 0–1, and the total's gradient by it.
-    pub fn evaluate(&mut self, picture: ArrayView3<f32>) -> (Losses, Array3<f32>) {
-        let Self { network, plan, terms, content, style } = self;
-        let mut losses = Losses::default();
+    /// The losses of `picture`, 3×H×W, RGB in 0–1; and the total's gradient by it, written to `gradient`, which is of
+    /// the same shape and contiguous. Allocates nothing after the first time.
+    pub fn evaluate(&mut self, picture: ArrayView3<f32>, mut gradient: ArrayViewMut3<f32>) -> &Losses {
+        let Self { network, plan, terms, content, style, losses } = self;
+        let isa = network.isa();
         plan.forward(network, picture);
-        let mut gram_gradients: BTreeMap<Layer, Array2<f32>> = BTreeMap::new();
         for &(layer, weight) in &terms.style_layers {
-            let target =
-                style.as_ref().and_then(|style| style.gram(layer)).expect("style layers have targets");
-            let (value, dg) =
-                loss::style(terms.form, terms.style_weight * weight, plan.features(layer), target);
+            let (target, term) = style.get_mut(&layer).expect("style layers have targets");
+            let weight = terms.style_weight * weight;
+            let value = term.evaluate(isa, terms.form, weight, plan.features(layer), target);
             losses.style.insert(layer, value);
-            gram_gradients.insert(layer, dg);
         }
-        let mut gradient = plan.backward(network, |layer, f, df| {
-            match gram_gradients.get(&layer) {
-                Some(dg) => gram::backward(network.isa(), f, dg.view(), df),
-                None => df.fill_zero(),
-            }
-            if let Some(&(_, weight)) = terms.content_layers.iter().find(|(content, _)| *content == layer) {
-                let value = content[&layer].content(terms.form, terms.content_weight * weight, f, df);
-                losses.content.insert(layer, value);
-            }
-        });
-        losses.tv = loss::total_variation(picture, terms.tv_weight, &mut gradient);
+        for &(layer, _) in &terms.content_layers {
+            losses.content.insert(layer, content[&layer].value(terms.form, plan.features(layer)));
+        }
+        let weight_of = |layer| terms.content_layers.iter().find(|(content, _)| *content == layer);
+        let tap = |layer| Tap {
+            gram: style.get(&layer).map(|(_, term)| term.gradient()),
+            content: weight_of(layer)
+                .map(|(_, weight)| content[&layer].gradient(terms.form, terms.content_weight * weight)),
+        };
+        plan.backward(network, tap, gradient.view_mut());
+        losses.tv = loss::total_variation(picture, terms.tv_weight, gradient);
         losses.total = terms.content_weight * losses.content(terms)
             + terms.style_weight * losses.style(terms)
             + terms.tv_weight * losses.tv;
-        (losses, gradient)
+        losses
     }
 }

@@ -12,27 +12,17 @@ use std::ops::ControlFlow;
 pub use adam::adam;
 pub use lbfgs::lbfgs;
 
-/// A function's value and gradient at one point.
-pub struct Evaluation {
-    /// The value.
-    pub loss: f64,
-    /// The gradient, as long as the point.
-    pub gradient: Vec<f32>,
-}
+/// The function to minimise: gives its value at a point, and writes its gradient, as long as the point.
+pub type Function<'f> = dyn FnMut(&[f32], &mut [f32]) -> f64 + 'f;
 
-impl Evaluation {
-    /// Nothing where all is finite; else the value, or NaN where only the gradient is not.
-    fn not_finite(&self) -> Option<f64> {
-        match self.gradient.iter().all(|g| g.is_finite()) {
-            true if self.loss.is_finite() => None,
-            true => Some(self.loss),
-            false => Some(f64::NAN),
-        }
+/// Nothing where all is finite; else the value, or NaN where only the gradient is not.
+fn not_finite(loss: f64, gradient: &[f32]) -> Option<f64> {
+    match gradient.iter().all(|g| g.is_finite()) {
+        true if loss.is_finite() => None,
+        true => Some(loss),
+        false => Some(f64::NAN),
     }
 }
-
-/// The function to minimise.
-pub type Function<'f> = dyn FnMut(&[f32]) -> Evaluation + 'f;
 
 /// Called after every step; breaking stops the optimiser.
 pub type OnStep<'s> = dyn FnMut(&Step) -> ControlFlow<()> + 's;

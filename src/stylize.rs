@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 use crate::layers::pool::Pooling;
@@ -11,7 +11,7 @@ use crate::loss::{Form, StyleTarget};
 use crate::memory;
 use crate::network::{Compute, Network};
 use crate::objective::{Losses, Objective, Terms};
-use crate::optimize::{self, Evaluation, Minimum, Step, Stop, adam, lbfgs};
+use crate::optimize::{self, Minimum, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
 use crate::pyramid::{Scale, Scales, schedule};
 use crate::weights::Weights;
@@ -300,7 +300,7 @@ impl<'w> Stylize<'w> {
         let (width, height) = self.result_size()?;
         let taps = terms.taps();
         let deepest = *taps.last().expect("terms have at least one layer");
-        let network = Network::load(self.weights, self.compute, deepest, true)?;
+        let network = Network::load(self.weights, self.compute, deepest)?;
         network.check_size("the result", &taps, height, width)?;
         let needed = self.memory(&network, &terms, width, height);
         memory::require(needed, width, height)?;
@@ -410,12 +410,13 @@ impl<'w> Stylize<'w> {
     ) -> Minimum {
         let (_, height, width) = start.dim();
         let losses = std::cell::RefCell::new(Losses::default());
-        let mut function = |pixels: &[f32]| {
-            let picture = ArrayView3::from_shape((3, height, width), pixels).expect("as many pixels");
-            let (found, gradient) = objective.evaluate(picture);
-            let loss = found.total;
-            losses.replace(found);
-            Evaluation { loss, gradient: gradient.into_raw_vec_and_offset().0 }
+        let mut function = |pixels: &[f32], gradient: &mut [f32]| {
+            let shape = (3, height, width);
+            let picture = ArrayView3::from_shape(shape, pixels).expect("as many pixels");
+            let gradient = ArrayViewMut3::from_shape(shape, gradient).expect("as many pixels");
+            let found = objective.evaluate(picture, gradient);
+            losses.borrow_mut().clone_from(found);
+            found.total
         };
         let mut on_step = |step: &Step| report(step, &losses.borrow());
         let start = start.iter().copied().collect();

@@ -3,15 +3,15 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use common::*;
-use impasto::kernels::winograd::TransformedWeights;
 use impasto::kernels::{FeatureMap, Isa};
-use impasto::layers::conv::{Conv, Method};
+use impasto::layers::conv::{Conv, Method, Workspace};
 use impasto::layers::pool::Pooling::{self, Average, Max};
-use impasto::layers::{Finish, dense, gram, lrn, pool, relu};
+use impasto::layers::{Finish, Tap, dense, gram, lrn, pool, relu};
 use ndarray::{Array, Array1, Array2, Array3, Array4, Axis, Dimension, Ix0, Ix3, arr0};
 
 type Shape = (usize, usize, usize);
@@ -49,25 +49,83 @@ fn check_backward(
     expected: &Expected<Ix3>,
     backward: impl Fn(&FeatureMap, &mut FeatureMap, Finish) + Sync,
 ) {
-    let tap = Random(7).array(x.dim());
-    let (tap_map, tap, x64) = (map_in_used_memory(&tap), f64s(&tap), f64s(x));
+    let taps = Taps::random(x.dim());
+    let x64 = f64s(x);
     let [x, dy] = [x, dy].map(|planes| FeatureMap::from_planes(planes.view()));
-    for (tapped, relu) in [(false, false), (true, false), (false, true), (true, true)] {
-        let what = format!("{what}, backward, tap {tapped}, relu {relu}");
-        let dx = on_any_threads(&what, || {
-            let mut dx = x.clone();
-            backward(&dy, &mut dx, Finish { tap: tapped.then_some(&tap_map), relu });
-            dx
-        });
-        let sum = naive::finish(&expected.values, &x64, tapped.then_some(&tap), false);
-        // To add the tap is one more rounding. What the ReLU holds back is exactly 0.
-        let rounding = sum.mapv(f64::abs) * if tapped { EPSILON } else { 0.0 };
+    for (gram, content, relu) in [
+        (false, false, false),
+        (false, false, true),
+        (true, false, false),
+        (false, true, true),
+        (true, true, false),
+        (true, true, true),
+    ] {
+        let added = taps.expected(gram, content, &x64);
+        let sum = naive::finish(&expected.values, &x64, Some(&added.values), false);
+        // To add the taps is two more roundings. What the ReLU holds back is exactly 0.
+        let rounding = if gram || content { 2.0 * EPSILON } else { 0.0 };
+        let bounds = &expected.bounds + &added.bounds + sum.mapv(f64::abs) * rounding;
         let expected = Expected {
             values: naive::finish(&sum, &x64, None, relu),
-            bounds: naive::finish(&(&expected.bounds + &rounding), &x64, None, relu),
+            bounds: naive::finish(&bounds, &x64, None, relu),
         };
-        assert_close(&what, &dx.to_planes(), &expected);
-        assert_padding_is_zero(&what, &dx);
+        for isa in if gram { Isa::available() } else { vec![Isa::best()] } {
+            let what = format!("{what}, backward, gram {gram} on {isa:?}, content {content}, relu {relu}");
+            let gradient = taps.gradient(isa);
+            let dx = on_any_threads(&what, || {
+                let mut dx = x.clone();
+                let gram = gram.then_some(&gradient);
+                let content = content.then_some((&taps.content_map, taps.slope));
+                backward(&dy, &mut dx, Finish { tap: Tap { gram, content }, relu });
+                dx
+            });
+            assert_close(&what, &dx.to_planes(), &expected);
+            assert_padding_is_zero(&what, &dx);
+        }
+    }
+}
+
+/// Both kinds of taps for features of one shape.
+struct Taps {
+    /// Symmetric.
+    dg: Array2<f32>,
+    content: Array3<f32>,
+    content_map: FeatureMap,
+    slope: f32,
+}
+
+impl Taps {
+    fn random(shape: Shape) -> Self {
+        let mut random = Random(7);
+        let dg: Array2<f32> = random.array((shape.0, shape.0));
+        let content = random.array(shape);
+        let content_map = map_in_used_memory(&content);
+        Self { dg: &dg + &dg.t(), content, content_map, slope: -0.75 }
+    }
+
+    fn gradient(&self, isa: Isa) -> gram::Gradient {
+        let mut gradient = gram::Gradient::new(isa);
+        // What a wider matrix left must not show.
+        gradient.set(Array2::from_elem((self.dg.nrows() + 20, self.dg.nrows() + 20), f32::NAN).view());
+        gradient.set(self.dg.view());
+        gradient
+    }
+
+    /// The gradients by the features `x` that the taps add.
+    fn expected(&self, gram: bool, content: bool, x: &Array3<f64>) -> Expected<Ix3> {
+        let mut sum = Expected::exactly(Array3::zeros(x.dim()));
+        if gram {
+            let dg = f64s(&self.dg);
+            let magnitudes = naive::gram_backward(&x.mapv(f64::abs), &dg.mapv(f64::abs));
+            sum.values += &naive::gram_backward(x, &dg);
+            sum.bounds += &(magnitudes * (EPSILON * (x.dim().0 as f64).sqrt()));
+        }
+        if content {
+            let difference = (x - &f64s(&self.content)) * f64::from(self.slope);
+            sum.bounds += &(difference.mapv(f64::abs) * 2.0 * EPSILON);
+            sum.values += &difference;
+        }
+        sum
     }
 }
 
@@ -89,35 +147,17 @@ fn assert_adjoint<D: Dimension, E: Dimension>(
 
 // Convolution.
 
-/// The ways to compute a convolution.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum By {
-    Im2col,
-    Winograd,
+/// How exact a way to compute a convolution is.
+trait Exactness {
+    /// How many times the definition's rounding there may be.
+    fn growth(self) -> f64;
+
+    /// What is expected of it where `expected` is of the definition.
+    fn expected(self, expected: &Expected<Ix3>) -> Expected<Ix3>;
 }
 
-impl By {
-    /// Those for a k×k kernel.
-    fn all(k: usize) -> &'static [Self] {
-        if k == 3 { &[Self::Im2col, Self::Winograd] } else { &[Self::Im2col] }
-    }
-
-    /// Calls `work` with the method. What a thread transforms one layer's weights into serves for the next, as
-    /// in a network.
-    fn with<R>(self, work: impl FnOnce(Method) -> R) -> R {
-        thread_local!(static TRANSFORMED: Cell<TransformedWeights> = Cell::default());
-        match self {
-            Self::Im2col => work(Method::Im2col),
-            Self::Winograd => {
-                let mut transformed = TRANSFORMED.take();
-                let result = work(Method::Winograd(&mut transformed));
-                TRANSFORMED.set(transformed);
-                result
-            }
-        }
-    }
-
-    /// How many times the definition's rounding there may be: the largest factor of Winograd's transforms.
+impl Exactness for Method {
+    // The largest factor of Winograd's transforms.
     fn growth(self) -> f64 {
         match self {
             Self::Im2col => 1.0,
@@ -125,8 +165,7 @@ impl By {
         }
     }
 
-    /// What is expected of the method where `expected` is of the definition. Winograd's tiles share their
-    /// rounding, so it is by the map's largest.
+    // Winograd's tiles share their rounding, so it is by the map's largest.
     fn expected(self, expected: &Expected<Ix3>) -> Expected<Ix3> {
         let Expected { values, bounds } = expected;
         let largest = bounds.iter().copied().fold(0.0, f64::max);
@@ -145,8 +184,19 @@ struct Kernels {
 }
 
 /// Every way to compute a k×k convolution here.
-fn ways(k: usize) -> impl Iterator<Item = (Isa, By)> {
-    Isa::available().into_iter().flat_map(move |isa| By::all(k).iter().map(move |by| (isa, *by)))
+fn ways(k: usize) -> impl Iterator<Item = (Isa, Method)> {
+    let methods: &[_] = if k == 3 { &[Method::Im2col, Method::Winograd] } else { &[Method::Im2col] };
+    Isa::available().into_iter().flat_map(move |isa| methods.iter().map(move |method| (isa, *method)))
+}
+
+/// Calls `work` with a workspace. What a thread leaves in it serves for the next layer, as in a network.
+fn with_workspace<R>(isa: Isa, work: impl FnOnce(&mut Workspace) -> R) -> R {
+    thread_local!(static WORKSPACES: RefCell<HashMap<&'static str, Workspace>> = RefCell::default());
+    let kept = WORKSPACES.with_borrow_mut(|kept| kept.remove(isa.name()));
+    let mut workspace = kept.unwrap_or_else(|| Workspace::new(isa));
+    let result = work(&mut workspace);
+    WORKSPACES.with_borrow_mut(|kept| kept.insert(isa.name(), workspace));
+    result
 }
 
 impl Kernels {
@@ -154,10 +204,10 @@ impl Kernels {
         Self { weight: random.array((out, channels, k, k)), bias: random.array(out) }
     }
 
-    fn layer(&self, isa: Isa) -> Conv {
+    fn layer(&self) -> Conv<'_> {
         let (out, channels, k, _) = self.weight.dim();
         let weight = self.weight.as_slice().expect("a new array");
-        Conv::new(isa, [out, channels, k], weight, self.bias.as_slice().expect("a new array"), true)
+        Conv::new([out, channels, k], weight, self.bias.as_slice().expect("a new array"))
     }
 
     /// Y and dX. The roundings of a sum of `depth` products partly cancel: their number counts by its root.
@@ -206,6 +256,11 @@ fn convolution_is_the_sum_by_its_definition() {
         // more channel blocks than a task takes;
         ([136, 9, 3], (2, 3)),
         ([9, 136, 3], (2, 3)),
+        // so many that a panel's filters are transformed by its task, in one batch of tiles and in several;
+        ([130, 136, 3], (13, 11)),
+        ([129, 128, 3], (2, 3)),
+        ([130, 127, 3], (2, 540)),
+        ([127, 130, 3], (540, 2)),
         // rows longer than a tile, and no rows;
         ([9, 7, 3], (3, 150)),
         ([7, 9, 3], (150, 3)),
@@ -232,16 +287,16 @@ fn convolution_is_the_sum_by_its_definition() {
         let [y, dx] = kernels.expected(&x, &dy);
         let rectified = Expected { values: naive::relu(&y.values), bounds: y.bounds.clone() };
         for (isa, by) in ways(shape[2]) {
-            let conv = kernels.layer(isa);
+            let conv = kernels.layer();
             let [y, rectified, dx] = [&y, &rectified, &dx].map(|expected| by.expected(expected));
             let what = format!("{shape:?} on {height}×{width}, {isa:?}, {by:?}");
             for (relu, y) in [(false, &y), (true, &rectified)] {
                 check_forward(&format!("{what}, relu {relu}"), &x, y, |x, y| {
-                    by.with(|method| conv.forward(x, y, relu, method));
+                    with_workspace(isa, |workspace| conv.forward(x, y, relu, by, workspace));
                 });
             }
             check_backward(&what, (&x, &dy), &dx, |dy, dx, finish| {
-                by.with(|method| conv.backward(dy, dx, finish, method));
+                with_workspace(isa, |workspace| conv.backward(dy, dx, finish, by, workspace));
             });
         }
     }
@@ -260,12 +315,14 @@ fn convolution_backward_is_the_adjoint_at_sizes_of_vgg() {
         let kernels = Kernels { bias: Array1::zeros(out), ..Kernels::random(&mut random, shape) };
         let (x, dy) = (random.array((channels, height, width)), random.array((out, height, width)));
         for (isa, by) in ways(k) {
-            let conv = kernels.layer(isa);
+            let conv = kernels.layer();
             let mut y = FeatureMap::zeros(out, height, width);
-            by.with(|method| conv.forward(&FeatureMap::from_planes(x.view()), &mut y, false, method));
+            let x_map = FeatureMap::from_planes(x.view());
+            with_workspace(isa, |workspace| conv.forward(&x_map, &mut y, false, by, workspace));
             let mut dx = FeatureMap::zeros(channels, height, width);
             let dy_map = FeatureMap::from_planes(dy.view());
-            by.with(|method| conv.backward(&dy_map, &mut dx, Finish::default(), method));
+            let finish = Finish::default();
+            with_workspace(isa, |workspace| conv.backward(&dy_map, &mut dx, finish, by, workspace));
             let what = format!("{shape:?}, {isa:?}, {by:?}");
             let terms = [channels, out].map(|channels| (channels * k * k) as f64 * by.growth().powi(2));
             assert_adjoint(what, terms, (&x, &y.to_planes()), (&dy, &dx.to_planes()));
@@ -278,26 +335,19 @@ fn convolution_shows_nan_through_its_relu() {
     let here = [3, 2, 4];
     for (k, (isa, by)) in [1, 3].into_iter().flat_map(|k| ways(k).map(move |way| (k, way))) {
         let mut random = Random(1);
-        let conv = Kernels::random(&mut random, [8, 5, k]).layer(isa);
+        let kernels = Kernels::random(&mut random, [8, 5, k]);
         let mut x = random.array((5, 6, 7));
         x[here] = f32::NAN;
         let mut y = FeatureMap::zeros(8, 6, 7);
-        by.with(|method| conv.forward(&FeatureMap::from_planes(x.view()), &mut y, true, method));
+        let x = FeatureMap::from_planes(x.view());
+        with_workspace(isa, |workspace| kernels.layer().forward(&x, &mut y, true, by, workspace));
         for ((n, row, column), y) in y.to_planes().indexed_iter() {
             let near = row.abs_diff(here[1]) <= k / 2 && column.abs_diff(here[2]) <= k / 2;
             // A tile of Winograd's shows it everywhere.
-            let shown = if by == By::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
+            let shown = if by == Method::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
             assert!(shown, "{k}×{k}, {isa:?}, {by:?}: {y} at {:?}", (n, row, column));
         }
     }
-}
-
-#[test]
-#[should_panic(expected = "without its backward pass")]
-fn convolution_made_for_forward_only_has_no_backward() {
-    let conv = Conv::new(Isa::best(), [1, 1, 1], &[1.0], &[0.0], false);
-    let (dy, mut x) = (FeatureMap::zeros(1, 1, 1), FeatureMap::zeros(1, 1, 1));
-    conv.backward(&dy, &mut x, Finish::default(), Method::Im2col);
 }
 
 // The layers without weights.
@@ -427,45 +477,24 @@ fn gram_is_every_pair_of_channels_summed_over_the_positions() {
     for shape @ (channels, height, width) in cases {
         let mut random = Random(channels as u64);
         let f: Array3<f32> = random.array(shape);
-        let dg: Array2<f32> = random.array((channels, channels));
-        let dg = &dg + &dg.t();
-        let (f64, dg64) = (f64s(&f), f64s(&dg));
-        for (sign, f, f64) in [("any", &f, &f64), ("positive", &f.mapv(f32::abs), &f64.mapv(f64::abs))] {
-            let what = format!("{sign} {shape:?}");
-            let map = map_in_used_memory(f);
-            let found = on_any_threads(&what, || gram::forward(&map));
+        for (sign, f) in [("any", &f), ("positive", &f.mapv(f32::abs))] {
+            let (map, f) = (map_in_used_memory(f), f64s(f));
             // Summed in f32 over a slice, which has fewer than 5000 positions here.
             let depth = (height * width).min(5000) as f64;
-            let bounds = naive::gram(&f64.mapv(f64::abs)) * EPSILON * depth.sqrt();
-            assert_close(&what, &found, &Expected { values: naive::gram(f64), bounds });
-            assert!(found == found.t(), "{what}: not symmetric");
-
-            let bounds = naive::gram_backward(&f64.mapv(f64::abs), &dg64.mapv(f64::abs))
-                * (EPSILON * (channels as f64).sqrt());
-            let expected = Expected { values: naive::gram_backward(f64, &dg64), bounds };
+            let bounds = naive::gram(&f.mapv(f64::abs)) * (0.5 * EPSILON * depth.sqrt());
+            let expected = Expected { values: naive::gram(&f) * 0.5, bounds };
             for isa in Isa::available() {
-                let what = format!("{what}, backward, {isa:?}");
-                let df = on_any_threads(&what, || {
-                    let mut df = used_map(shape);
-                    gram::backward(isa, &map, dg.view(), &mut df);
-                    inside_only(&df)
+                let what = format!("{sign} {shape:?}, {isa:?}");
+                let found = on_any_threads(&what, || {
+                    let mut g = Array2::from_elem((channels, channels), f32::NAN);
+                    gram::forward(isa, &map, 0.5, &mut g);
+                    g
                 });
-                assert_close(&what, &df.to_planes(), &expected);
-                assert_padding_is_zero(&what, &df);
+                assert_close(&what, &found, &expected);
+                assert!(found == found.t(), "{what}: not symmetric");
             }
         }
     }
-}
-
-/// The map with a border of zeros in place of what its memory held before.
-fn inside_only(map: &FeatureMap) -> FeatureMap {
-    let mut inside = FeatureMap::zeros(map.channels(), map.height(), map.width());
-    for block in 0..map.blocks() {
-        for y in 0..map.height() {
-            inside.row_mut(block, y).copy_from_slice(map.row(block, y));
-        }
-    }
-    inside
 }
 
 // Fully connected layers.

@@ -6,9 +6,9 @@ use std::path::Path;
 use impasto::loss::StyleTarget;
 use impasto::network::Network;
 use impasto::objective::Objective;
-use impasto::optimize::{Evaluation, Settings, lbfgs};
+use impasto::optimize::{Settings, lbfgs};
 use impasto::{Isa, Picture, Stylize, Weights};
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
 #[test]
 fn one_forward_and_one_backward_pass_a_trial() {
@@ -25,16 +25,16 @@ fn one_forward_and_one_backward_pass_a_trial() {
     job.content = Some(Picture::from_planes(content.clone()));
     job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
     let terms = job.terms().unwrap();
-    let network = Network::load(&weights, Isa::best(), *terms.taps().last().unwrap(), true).unwrap();
+    let network = Network::load(&weights, Isa::best(), *terms.taps().last().unwrap()).unwrap();
     let target = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
     let mut objective =
         Objective::new(&network, terms, (height, width), Some(content.view()), Some(target)).unwrap();
     objective.plan_mut().start_profile(&network);
 
-    let mut function = |pixels: &[f32]| {
+    let mut function = |pixels: &[f32], gradient: &mut [f32]| {
         let picture = ArrayView3::from_shape((3, height, width), pixels).unwrap();
-        let (losses, gradient) = objective.evaluate(picture);
-        Evaluation { loss: losses.total, gradient: gradient.into_raw_vec_and_offset().0 }
+        let gradient = ArrayViewMut3::from_shape((3, height, width), gradient).unwrap();
+        objective.evaluate(picture, gradient).total
     };
     let settings = Settings { steps: 30, tolerance: 0.0, first_step: 0.02, history: 10 };
     let found =

@@ -68,7 +68,7 @@ impl Options {
 
         let (width, height) = picture_file::size_of(&picture, self.size);
         let deepest = *taps.last().expect("clap requires a layer");
-        let network = Network::load(&weights, compute, deepest, false)?;
+        let network = Network::load(&weights, compute, deepest)?;
         network.check_size(&self.image.display().to_string(), &taps, height, width)?;
         let maps = network.features_bytes(&taps, self.pooling, height, width);
         memory::require(network.bytes() + weights.file_len() as u64 + 2 * maps, width, height)?;

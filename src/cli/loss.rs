@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use ndarray::Array3;
 use serde_json::{Map, Value, json};
 
 use super::compute::ComputeOptions;
@@ -104,15 +105,12 @@ impl Options {
         let terms = job.terms()?;
         self.check_sizes(&image, job.content.as_ref())?;
 
-        let network =
-            Network::load(&weights, compute, *terms.taps().last().expect("terms have a layer"), true)?;
-        let (losses, gradient) = {
-            let mut objective = self.objective(&network, &terms, &image, &job)?;
-            let start = Instant::now();
-            let evaluated = objective.evaluate(image.planes());
-            detail.verbose(format_args!("one evaluation: {:.3} s", start.elapsed().as_secs_f64()));
-            evaluated
-        };
+        let network = Network::load(&weights, compute, *terms.taps().last().expect("terms have a layer"))?;
+        let mut objective = self.objective(&network, &terms, &image, &job)?;
+        let mut gradient = Array3::zeros(image.planes().dim());
+        let start = Instant::now();
+        let losses = objective.evaluate(image.planes(), gradient.view_mut());
+        detail.verbose(format_args!("one evaluation: {:.3} s", start.elapsed().as_secs_f64()));
         if !losses.total.is_finite() {
             return Err(Error::NotFinite { loss: losses.total, evaluations: 1 });
         }
@@ -120,8 +118,8 @@ impl Options {
             file.write(vec![("gradient".to_owned(), gradient)], &BTreeMap::new())?;
         }
         match self.json {
-            true => terminal::print(json(&losses)),
-            false => terminal::print(table(&losses, &terms).trim_end()),
+            true => terminal::print(json(losses)),
+            false => terminal::print(table(losses, &terms).trim_end()),
         }
     }
 
@@ -153,7 +151,7 @@ impl Options {
     /// The loss as a function, where the memory suffices.
     fn objective<'n>(
         &self,
-        network: &'n Network,
+        network: &'n Network<'n>,
         terms: &Terms,
         image: &Picture,
         job: &Stylize,
@@ -162,7 +160,7 @@ impl Options {
         network.check_size(&self.image.display().to_string(), &terms.taps(), height, width)?;
         let image_bytes = (3 * size_of::<f32>() * width * height) as u64;
         let plan = network.plan_bytes(&terms.taps(), terms.pooling, height, width);
-        let weights = network.bytes() + job.weights.file_len() as u64;
+        let weights = network.bytes();
         memory::require(weights + plan + 2 * image_bytes, width, height)?;
 
         let taps = terms.style_taps();

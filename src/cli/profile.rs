@@ -73,23 +73,24 @@ impl Options {
         job.styles = vec![(noise(1, 0), 1.0)];
         let terms = job.terms()?;
         let taps = terms.taps();
-        let network = Network::load(&weights, compute, *taps.last().expect("terms have a layer"), true)?;
+        let network = Network::load(&weights, compute, *taps.last().expect("terms have a layer"))?;
         network.check_size("the picture", &taps, side, side)?;
         let pictures = (4 * PICTURE_CHANNELS * size_of::<f32>() * side * side) as u64;
         let plan = network.plan_bytes(&taps, terms.pooling, side, side);
-        memory::require(network.bytes() + weights.file_len() as u64 + plan + pictures, side, side)?;
+        memory::require(network.bytes() + plan + pictures, side, side)?;
 
         let [image, content, style] = [1, 2, 3].map(|seed| noise(side, seed));
         let target = StyleTarget::of_picture(&network, style.planes(), &terms.style_taps(), terms.pooling)?;
         let mut objective =
             Objective::new(&network, terms, (side, side), Some(content.planes()), Some(target))?;
+        let mut gradient = Array3::zeros(image.planes().dim());
         // The first evaluation finds cold caches and untouched memory.
-        objective.evaluate(image.planes());
+        objective.evaluate(image.planes(), gradient.view_mut());
         objective.plan_mut().start_profile(&network);
         let mut evaluations = Vec::with_capacity(self.rounds.into());
         for _ in 0..self.rounds {
             let start = Instant::now();
-            objective.evaluate(image.planes());
+            objective.evaluate(image.planes(), gradient.view_mut());
             evaluations.push(start.elapsed().as_secs_f64());
         }
         let layers = objective.plan_mut().profile().map_or_else(Vec::new, |profile| profile.layers.clone());

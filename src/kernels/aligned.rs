@@ -2,10 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// One cache line of floats.
+/// Floats in a cache line.
+pub const LINE: usize = 16;
+
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([f32; LINE]);
 
 /// A growable, zero-initialised buffer of floats, aligned to 64 bytes.
 #[derive(Clone, Default)]
@@ -17,12 +19,12 @@ pub struct AlignedVec {
 impl AlignedVec {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line::zeroed(); len.div_ceil(16)], len }
+        Self { lines: vec![Line::zeroed(); len.div_ceil(LINE)], len }
     }
 
     /// Makes the length `len`. What is kept has unspecified values; only growth allocates.
     pub fn set_len(&mut self, len: usize) {
-        let lines = len.div_ceil(16);
+        let lines = len.div_ceil(LINE);
         if lines > self.lines.len() {
             self.lines.resize(lines, Line::zeroed());
         }

@@ -58,6 +58,36 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [__m256; 8] {
+        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (row, floats) in rows.iter_mut().enumerate() {
+                *floats = self.load(from.add(row * stride));
+            }
+            // Pairs of floats of two rows, then of four, then of eight.
+            let mut pairs = rows;
+            for i in [0, 2, 4, 6] {
+                pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            let mut fours = pairs;
+            for i in [0, 4] {
+                fours[i] = _mm256_shuffle_ps::<0x44>(pairs[i], pairs[i + 2]);
+                fours[i + 1] = _mm256_shuffle_ps::<0xee>(pairs[i], pairs[i + 2]);
+                fours[i + 2] = _mm256_shuffle_ps::<0x44>(pairs[i + 1], pairs[i + 3]);
+                fours[i + 3] = _mm256_shuffle_ps::<0xee>(pairs[i + 1], pairs[i + 3]);
+            }
+            let mut columns = fours;
+            for i in 0..4 {
+                columns[i] = _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]);
+                columns[i + 4] = _mm256_permute2f128_ps::<0x31>(fours[i], fours[i + 4]);
+            }
+            columns
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {
         // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
         unsafe { _mm256_loadu_ps(from) }

@@ -58,6 +58,40 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [__m512; 8] {
+        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
+        unsafe {
+            // Rows 0–7 in the lower halves, 8–15 in the upper: AVX2's transposition, twice at once.
+            let mut rows = [_mm512_setzero_ps(); 8];
+            for (row, floats) in rows.iter_mut().enumerate() {
+                *floats = self.load_blocks(from.add(row * stride), from.add((row + 8) * stride));
+            }
+            // Pairs of floats of two rows, then of four, then of eight.
+            let mut pairs = rows;
+            for i in [0, 2, 4, 6] {
+                pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            let mut fours = pairs;
+            for i in [0, 4] {
+                fours[i] = _mm512_shuffle_ps::<0x44>(pairs[i], pairs[i + 2]);
+                fours[i + 1] = _mm512_shuffle_ps::<0xee>(pairs[i], pairs[i + 2]);
+                fours[i + 2] = _mm512_shuffle_ps::<0x44>(pairs[i + 1], pairs[i + 3]);
+                fours[i + 3] = _mm512_shuffle_ps::<0xee>(pairs[i + 1], pairs[i + 3]);
+            }
+            let lower = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+            let upper = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+            let mut columns = fours;
+            for i in 0..4 {
+                let [a, b] = [fours[i], fours[i + 4]].map(|four| _mm512_castps_pd(four));
+                columns[i] = _mm512_castpd_ps(_mm512_permutex2var_pd(a, lower, b));
+                columns[i + 4] = _mm512_castpd_ps(_mm512_permutex2var_pd(a, upper, b));
+            }
+            columns
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {
         // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
         unsafe { _mm512_loadu_ps(from) }

@@ -39,34 +39,39 @@ pub struct PackedMatrix {
 }
 
 impl PackedMatrix {
-    /// Packs a `depth`×`columns` matrix, in groups of `group` rows. Its element (row, column) is
-    /// `source[row_start(row) + column · column_stride]`.
-    pub fn new(
-        isa: Isa,
+    /// A 0×0 matrix.
+    pub fn new(isa: Isa) -> Self {
+        Self { isa, depth: 0, columns: 0, group: GROUP_DEPTH, data: AlignedVec::default() }
+    }
+
+    /// Packs a `depth`×`columns` matrix in place of what there was, in groups of `group` rows. Its element (row,
+    /// column) is `elements(row)(column)`. Allocates only to grow.
+    pub fn pack<Row: Fn(usize) -> f32>(
+        &mut self,
         (depth, columns): (usize, usize),
         group: usize,
-        source: &[f32],
-        row_start: impl Fn(usize) -> usize + Sync,
-        column_stride: usize,
-    ) -> Self {
+        elements: impl Fn(usize) -> Row + Sync,
+    ) {
         assert!((1..=GROUP_DEPTH).contains(&group), "a group of {group} rows");
-        let Geometry { lanes, panel, .. } = isa.run(GeometryOf);
+        let Geometry { lanes, panel, .. } = geometry(self.isa);
         let padded = columns.next_multiple_of(lanes);
-        let mut data = AlignedVec::zeros(depth * padded);
-        data.par_chunks_mut((group * padded).max(1)).enumerate().for_each(|(index, packed)| {
+        (self.depth, self.columns, self.group) = (depth, padded, group);
+        self.data.set_len(depth * padded);
+        self.data.par_chunks_mut((group * padded).max(1)).enumerate().for_each(|(index, packed)| {
             let rows = index * group..(index * group + group).min(depth);
             for left in (0..padded).step_by(panel) {
                 let width = panel.min(padded - left);
                 let packed = &mut packed[left * rows.len()..][..rows.len() * width];
                 for (packed, row) in packed.chunks_exact_mut(width).zip(rows.clone()) {
-                    let start = row_start(row);
-                    for (to, column) in packed.iter_mut().zip(left..columns) {
-                        *to = source[start + column * column_stride];
+                    let element = elements(row);
+                    let (inside, outside) = packed.split_at_mut(width.min(columns - left));
+                    for (to, column) in inside.iter_mut().zip(left..) {
+                        *to = element(column);
                     }
+                    outside.fill(0.0);
                 }
             }
         });
-        Self { isa, depth, columns: padded, group, data }
     }
 
     /// The groups that the depth is cut into.
@@ -80,19 +85,9 @@ impl PackedMatrix {
         self.columns
     }
 
-    /// NR: a range of columns to multiply by begins at a multiple of it.
-    pub fn panel(&self) -> usize {
-        self.isa.run(GeometryOf).panel
-    }
-
     /// MR: the left-hand side has its rows padded to a multiple of it.
     pub fn tile_rows(&self) -> usize {
-        self.isa.run(GeometryOf).tile_rows
-    }
-
-    /// Bytes allocated.
-    pub fn bytes(&self) -> usize {
-        self.data.capacity_bytes()
+        geometry(self.isa).tile_rows
     }
 
     /// The packed `columns` of a group's `rows`: whole panels.
@@ -115,10 +110,19 @@ impl PackedMatrix {
 }
 
 /// What the layout of the operands takes from the instruction set.
-struct Geometry {
-    lanes: usize,
-    panel: usize,
-    tile_rows: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Floats in a vector. The right-hand side's columns are padded to a multiple of it.
+    pub lanes: usize,
+    /// NR: columns of a panel of the right-hand side.
+    pub panel: usize,
+    /// MR: rows that the left-hand side is padded to a multiple of.
+    pub tile_rows: usize,
+}
+
+/// The layout's measures on an instruction set.
+pub fn geometry(isa: Isa) -> Geometry {
+    isa.run(GeometryOf)
 }
 
 struct GeometryOf;
@@ -249,7 +253,11 @@ mod tests {
         let value = |i: usize| ((i as u64 + 1).wrapping_mul(seed | 1) % 2003) as f32 / 1001.0 - 1.0;
         let a: Vec<f32> = (0..rows * depth).map(value).collect();
         let b: Vec<f32> = (0..depth * columns).map(|i| value(i + 7)).collect();
-        let packed = PackedMatrix::new(isa, (depth, columns), group, &b, |k| k * columns, 1);
+        let mut packed = PackedMatrix::new(isa);
+        // Twice: what a larger matrix left must not show.
+        packed.pack((depth + 1, columns + 9), group, |_| |_| f32::NAN);
+        let b_at = &b;
+        packed.pack((depth, columns), group, |k| move |column| b_at[k * columns + column]);
         let padded_rows = rows.next_multiple_of(packed.tile_rows());
         let width = packed.columns();
         let mut c = vec![f32::NAN; padded_rows * width];
@@ -276,8 +284,7 @@ mod tests {
     #[test]
     fn sizes_at_and_around_the_block_edges() {
         for isa in Isa::available() {
-            let empty = PackedMatrix::new(isa, (1, 1), 1, &[0.0], |_| 0, 1);
-            let (mr, nr) = (empty.tile_rows(), empty.panel());
+            let Geometry { panel: nr, tile_rows: mr, .. } = geometry(isa);
             for rows in [0, 1, mr - 1, mr, mr + 1, 3 * mr] {
                 for columns in [0, 1, 3, nr / 2, nr - 1, nr, nr + 1, 2 * nr + nr / 2] {
                     for depth in [0, 1, 2, 27, 287, 288, 289, 600] {

@@ -35,6 +35,19 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [[f32; 8]; 8] {
+        let mut columns = [[0.0; 8]; 8];
+        for row in 0..8 {
+            // SAFETY: the caller vouches for eight readable floats at each place.
+            let floats = unsafe { self.load(from.add(row * stride)) };
+            for (column, value) in columns.iter_mut().zip(floats) {
+                column[row] = value;
+            }
+        }
+        columns
+    }
+
+    #[inline(always)]
     unsafe fn load(self, from: *const f32) -> [f32; 8] {
         // SAFETY: the caller vouches for eight readable floats; an array of floats needs no more alignment.
         unsafe { from.cast::<[f32; 8]>().read() }

@@ -1,9 +1,24 @@
 //! Sums over long vectors, in f64, in an order that depends on nothing but the length.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
 /// Elements that one task sums: 256 KiB of floats.
 const CHUNK: usize = 1 << 16;
+
+/// Σ value(i), half and half down to runs of 16, in parallel. The same bits whatever the number of threads.
+pub fn sum_of(range: Range<usize>, value: impl Fn(usize) -> f64 + Sync) -> f64 {
+    halves(range, &value)
+}
+
+fn halves(range: Range<usize>, value: &(impl Fn(usize) -> f64 + Sync)) -> f64 {
+    if range.len() <= 16 {
+        return range.map(value).sum();
+    }
+    let middle = range.start + range.len() / 2;
+    let (first, second) =
+        rayon::join(|| halves(range.start..middle, value), || halves(middle..range.end, value));
+    first + second
+}
 
 /// Σ f(aᵢ, bᵢ), accumulated in f64. The same bits whatever the number of threads.
 ///
@@ -26,11 +41,10 @@ pub fn sum2(a: &[f32], b: &[f32], f: impl Fn(f64, f64) -> f64 + Sync) -> f64 {
         }
         lanes.iter().sum::<f64>() + left
     };
-    if a.len() <= CHUNK {
-        return partial((a, b));
-    }
-    let partials: Vec<f64> = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).map(partial).collect();
-    partials.iter().sum()
+    sum_of(0..a.len().div_ceil(CHUNK), |chunk| {
+        let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(a.len());
+        partial((&a[range.clone()], &b[range]))
+    })
 }
 
 /// Σ aᵢ·bᵢ.

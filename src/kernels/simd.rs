@@ -53,6 +53,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
         unsafe { self.store(first, value) }
     }
 
+    /// Reads eight floats at each of `LANES` places `stride` apart: the i-th vector has the i-th float of each.
+    ///
+    /// # Safety
+    /// Every place must be valid for reading eight floats. They need not be aligned.
+    unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [Self::F32; 8];
+
     /// Reads `LANES` floats.
     ///
     /// # Safety

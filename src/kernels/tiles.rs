@@ -18,6 +18,15 @@ pub struct Cut {
     pub blocks: usize,
 }
 
+impl Cut {
+    /// Runs of whole rows of single channel blocks: the cut for work that goes element by element.
+    pub fn strips(map: &FeatureMap) -> Self {
+        // About 32 KiB a task: enough to outweigh handing it out, and inside a first-level cache.
+        let width = map.width().max(1);
+        Self { height: (1024 / width).max(1), width, blocks: 1 }
+    }
+}
+
 /// A task's own part of a map: a rectangle of positions in a range of channel blocks.
 pub struct Tile<'a> {
     // Private: the bounds that `row_mut` trusts.
@@ -47,13 +56,25 @@ impl Tile<'_> {
     }
 
     /// The tile's part of row `y` of `block`: eight floats a column.
+    pub fn row(&self, block: usize, y: usize) -> &[f32] {
+        let start = self.start(block, y);
+        // SAFETY: as in `row_mut`, but that the tile is borrowed for reading only.
+        unsafe { std::slice::from_raw_parts(self.data.add(start), self.x.len() * BLOCK) }
+    }
+
+    /// The tile's part of row `y` of `block`: eight floats a column.
     pub fn row_mut(&mut self, block: usize, y: usize) -> &mut [f32] {
-        assert!(self.blocks.contains(&block) && self.y.contains(&y), "row outside the tile");
-        let start = block * self.plane + (y + 1) * self.row + (self.x.start + 1) * BLOCK;
+        let start = self.start(block, y);
         // SAFETY: block, y and x lie inside the map (the tile was cut from it), so the run is inside its memory.
         // The tile is borrowed mutably, and no other tile has these positions of this block (`for_each_tile`
         // cuts a grid), so nothing else reads or writes the run while the slice lives.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), self.x.len() * BLOCK) }
+    }
+
+    /// Where the tile's part of row `y` of `block` begins in the map, in floats.
+    fn start(&self, block: usize, y: usize) -> usize {
+        assert!(self.blocks.contains(&block) && self.y.contains(&y), "row outside the tile");
+        block * self.plane + (y + 1) * self.row + (self.x.start + 1) * BLOCK
     }
 
     /// The tile's parts of rows `y` and `y + 1` of `block`; the second is empty where the tile ends before it.
@@ -90,31 +111,38 @@ unsafe impl Sync for Shared {}
 impl FeatureMap {
     /// Cuts the map into a grid of tiles and runs `task` on each, in parallel.
     pub fn for_each_tile(&mut self, cut: Cut, task: impl Fn(Tile) + Sync) {
-        let (height, width, blocks) = (self.height(), self.width(), self.blocks());
-        let (rows, columns) = (height.div_ceil(cut.height), width.div_ceil(cut.width));
-        let (row, plane) = (self.row_stride(), (height + 2) * self.row_stride());
+        self.for_each_tile_of(0..self.height(), 0..self.width(), cut, task);
+    }
+
+    /// [`FeatureMap::for_each_tile`] of the positions `y` × `x`.
+    pub fn for_each_tile_of(
+        &mut self,
+        y: Range<usize>,
+        x: Range<usize>,
+        cut: Cut,
+        task: impl Fn(Tile) + Sync,
+    ) {
+        assert!(y.end <= self.height() && x.end <= self.width(), "positions outside the map");
+        let blocks = self.blocks();
+        let (rows, columns) = (y.len().div_ceil(cut.height), x.len().div_ceil(cut.width));
+        let (row, plane) = (self.row_stride(), (self.height() + 2) * self.row_stride());
         let shared = Shared(self.data_mut().as_mut_ptr());
-        let range = |index: usize, step: usize, end: usize| index * step..((index + 1) * step).min(end);
+        let range = |index: usize, step: usize, within: &Range<usize>| {
+            let start = within.start + index * step;
+            start..(start + step).min(within.end)
+        };
         (0..rows * columns * blocks.div_ceil(cut.blocks)).into_par_iter().for_each(|index| {
             let Shared(data) = { shared };
             task(Tile {
-                y: range(index / columns % rows, cut.height, height),
-                x: range(index % columns, cut.width, width),
-                blocks: range(index / columns / rows, cut.blocks, blocks),
+                y: range(index / columns % rows, cut.height, &y),
+                x: range(index % columns, cut.width, &x),
+                blocks: range(index / columns / rows, cut.blocks, &(0..blocks)),
                 data,
                 plane,
                 row,
                 map: PhantomData,
             })
         });
-    }
-
-    /// Runs `task` on runs of whole rows of single channel blocks, in parallel: the cut for work that goes
-    /// element by element.
-    pub fn for_each_strip(&mut self, task: impl Fn(Tile) + Sync) {
-        // About 32 KiB a task: enough to outweigh handing it out, and inside a first-level cache.
-        let height = (1024 / self.width().max(1)).max(1);
-        self.for_each_tile(Cut { height, width: self.width().max(1), blocks: 1 }, task);
     }
 }
 
@@ -141,6 +169,20 @@ mod tests {
                 assert!(map.to_planes().iter().all(|v| *v == 1.0));
                 assert!(map.data_mut().iter().sum::<f32>() as usize == c.div_ceil(8) * 8 * h * w);
             }
+        }
+    }
+
+    #[test]
+    fn tiles_of_a_region_cover_it_and_nothing_else() {
+        let mut map = FeatureMap::zeros(17, 7, 9);
+        map.for_each_tile_of(2..5, 1..8, Cut { height: 2, width: 3, blocks: 2 }, |mut tile| {
+            for (block, y) in tile.rows() {
+                tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
+                assert!(tile.row(block, y).iter().all(|v| *v == 1.0));
+            }
+        });
+        for ((_, y, x), value) in map.to_planes().indexed_iter() {
+            assert_eq!(*value, ((2..5).contains(&y) && (1..8).contains(&x)) as u8 as f32);
         }
     }
 

@@ -10,12 +10,12 @@
 //! matrices, tiles × channels by channels × channels, which the packed product of [`gemm`](super::gemm) computes. All
 //! three transforms work on vectors of channels, which the channel-blocked map holds side by side.
 
-use super::aligned::AlignedVec;
+use std::ops::Range;
+
 use super::feature_map::{BLOCK, FeatureMap};
-use super::gemm::{GROUP_DEPTH, PackedMatrix};
-use super::im2col::blocks_per_group;
-use super::simd::{Isa, Kernel, Simd};
-use rayon::prelude::*;
+use super::filters::Filters;
+use super::gemm::GROUP_DEPTH;
+use super::simd::{Kernel, Simd};
 
 /// Outputs along a side of a tile.
 pub const TILE: usize = 4;
@@ -28,34 +28,6 @@ pub const POINTS: usize = SIDE * SIDE;
 
 /// Floats between points that would else lie a multiple of a page apart and fall into the same cache set.
 const SKEW: usize = 16;
-
-/// A convolution's kernels, transformed: for each panel of NR output channels, each point and each group of at most
-/// [`GROUP_DEPTH`] input channels, a packed group of a matrix of input by output channels.
-#[derive(Default)]
-pub struct TransformedWeights {
-    depth: usize,
-    data: AlignedVec,
-}
-
-impl TransformedWeights {
-    /// Transforms the kernels of a 3×3 convolution of `channels` input channels, packed for im2col. Allocates only to
-    /// grow.
-    pub fn transform(&mut self, isa: Isa, channels: usize, kernels: &PackedMatrix) {
-        self.depth = channels;
-        let (columns, panel) = (kernels.columns(), kernels.panel());
-        self.data.set_len(POINTS * channels * columns);
-        self.data.par_chunks_mut(POINTS * channels * panel).enumerate().for_each(|(index, to)| {
-            let columns = index * panel..((index + 1) * panel).min(columns);
-            isa.run(TransformKernels { channels, kernels, columns, to });
-        });
-    }
-
-    /// The group `depth` of the `width` output channels from `column` on, at a point.
-    pub fn panel(&self, point: usize, depth: std::ops::Range<usize>, column: usize, width: usize) -> &[f32] {
-        let start = (column * POINTS + point * width) * self.depth + depth.start * width;
-        &self.data[start..start + depth.len() * width]
-    }
-}
 
 /// Groups of input channels that one product sums over.
 pub fn groups(channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
@@ -74,45 +46,52 @@ pub fn product_layout(tiles: usize, width: usize) -> (usize, usize) {
     (stride, POINTS * stride)
 }
 
-/// One panel of [`TransformedWeights`].
-struct TransformKernels<'a> {
-    channels: usize,
-    kernels: &'a PackedMatrix,
-    columns: std::ops::Range<usize>,
-    to: &'a mut [f32],
+/// Floats from one point to the next of the transformed filters of a panel, and all in all.
+pub fn filters_layout(channels: usize, width: usize) -> (usize, usize) {
+    let stride = channels * width + SKEW;
+    (stride, POINTS * stride)
 }
 
-impl Kernel for TransformKernels<'_> {
+/// Transforms the filters of a panel: at each point there is a matrix of input channels by the panel's columns.
+pub struct TransformFilters<'a> {
+    /// The filters, 3×3.
+    pub filters: Filters<'a>,
+    /// The panel's output channels, a whole number of vectors. Those that there are not are zero.
+    pub columns: Range<usize>,
+    /// Where the points go: laid out by [`filters_layout`].
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for TransformFilters<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { channels, kernels, columns, to } = self;
-        let width = columns.len();
-        assert!(to.len() >= POINTS * channels * width && width.is_multiple_of(S::LANES));
-        for (group, rows) in kernels.groups().enumerate() {
-            let first = group * blocks_per_group(3) * BLOCK;
-            let packed = kernels.panels(rows.clone(), columns.clone());
-            for channel in first..first + rows.len() / 9 {
-                // im2col's order: channel block, tap, channel in the block.
-                let block = channel / BLOCK * BLOCK;
-                let used = BLOCK.min(channels - block);
-                let row = |tap: usize| (block - first) * 9 + tap * used + channel - block;
-                for lane in (0..width).step_by(S::LANES) {
-                    let taps: [S::F32; 9] = std::array::from_fn(|tap| {
-                        let from = &packed[row(tap) * width + lane..][..S::LANES];
-                        // SAFETY: the slice holds a vector.
-                        unsafe { simd.load(from.as_ptr()) }
-                    });
-                    let columns: [[S::F32; SIDE]; 3] =
-                        std::array::from_fn(|x| kernel_1d(simd, std::array::from_fn(|y| taps[y * 3 + x])));
-                    let rows = (0..SIDE)
-                        .flat_map(|y| kernel_1d(simd, std::array::from_fn(|x| columns[x][y])).into_iter());
-                    for (point, value) in rows.enumerate() {
-                        let at = (point * channels + channel) * width + lane;
-                        let to = &mut to[at..at + S::LANES];
-                        // SAFETY: the slice has room for a vector.
-                        unsafe { simd.store(to.as_mut_ptr(), value) };
+        let Self { filters, columns, to } = self;
+        let (channels, width) = (filters.depth(), columns.len());
+        let (stride, len) = filters_layout(channels, width);
+        assert!(to.len() >= len && width.is_multiple_of(S::LANES));
+        for block in (0..channels).step_by(BLOCK) {
+            let used = BLOCK.min(channels - block);
+            for left in (0..width).step_by(S::LANES) {
+                let taps = filters.block_3x3(simd, block, columns.start + left);
+                for (channel, taps) in (block..block + used).zip(&taps) {
+                    let mut vectors = [simd.splat(0.0); 9];
+                    for (vector, tap) in vectors.iter_mut().zip(taps) {
+                        // SAFETY: `tap` holds the widest vector.
+                        *vector = unsafe { simd.load(tap.as_ptr()) };
+                    }
+                    let mut down = [[simd.splat(0.0); SIDE]; 3];
+                    for (x, down) in down.iter_mut().enumerate() {
+                        *down = kernel_1d(simd, [vectors[x], vectors[3 + x], vectors[6 + x]]);
+                    }
+                    for y in 0..SIDE {
+                        let points = kernel_1d(simd, [down[0][y], down[1][y], down[2][y]]);
+                        for (x, value) in points.into_iter().enumerate() {
+                            let at = (y * SIDE + x) * stride + channel * width + left;
+                            // SAFETY: the last point's last channel ends inside `to`, by the assert above.
+                            unsafe { simd.store(to.as_mut_ptr().add(at), value) };
+                        }
                     }
                 }
             }
@@ -120,20 +99,20 @@ impl Kernel for TransformKernels<'_> {
     }
 }
 
-/// Transforms the inputs under `rows` × `columns` tiles whose first output is at (`y`, `x`). At each point, a group of
-/// channels after another, there is a row a tile, [`GROUP_DEPTH`] floats apart, as [`multiply`](super::gemm::multiply)
-/// takes them.
+/// Transforms the inputs under some of the tiles of a region of the output, counted row by row. At each point, a
+/// group of channels after another, there is a row a tile, [`GROUP_DEPTH`] floats apart, as
+/// [`multiply`](super::gemm::multiply) takes them.
 pub struct TransformInput<'a> {
     /// The convolution's input.
     pub map: &'a FeatureMap,
-    /// Row of the first output.
+    /// Row of the region's first output.
     pub y: usize,
-    /// Column of the first output.
+    /// Column of the region's first output.
     pub x: usize,
-    /// Tiles in a column.
-    pub rows: usize,
-    /// Tiles in a row.
+    /// Tiles in a row of the region.
     pub columns: usize,
+    /// Which tiles.
+    pub tiles: Range<usize>,
     /// Rows that each point has room for, at least one a tile.
     pub room: usize,
     /// Where the points go: laid out by [`input_layout`] of `room`.
@@ -145,20 +124,24 @@ impl Kernel for TransformInput<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { map, y, x, rows, columns, room, to } = self;
+        let Self { map, y, x, columns, tiles, room, to } = self;
         let (stride, len) = input_layout(room, map.channels());
-        assert!(to.len() >= len && rows * columns <= room);
+        assert!(to.len() >= len && tiles.len() <= room);
         // A vector of more than a block takes two at once. Where there is no second, it reads the first twice and
         // writes it to a place of no use.
         let step = S::LANES / BLOCK;
         let mut spare = [0.0f32; BLOCK];
-        for tile_row in 0..rows {
-            let top = y + tile_row * TILE;
+        let mut next = tiles.start;
+        while next < tiles.end {
+            // The tiles of one row.
+            let run = next..tiles.end.min((next / columns + 1) * columns);
+            let top = y + next / columns * TILE;
+            next = run.end;
             for block in (0..map.blocks()).step_by(step) {
                 let second = (block + 1).min(map.blocks() - 1);
                 let channel = block * BLOCK;
-                for tile_column in 0..columns {
-                    let left = x + tile_column * TILE;
+                for tile in run.clone() {
+                    let left = x + tile % columns * TILE;
                     let mut edge = [[[0.0; SIDE * BLOCK]; SIDE]; 2];
                     let [lo, hi] = if top + SIDE <= map.height() + 2 && left + SIDE <= map.width() + 2 {
                         [block, second].map(|block| {
@@ -170,14 +153,14 @@ impl Kernel for TransformInput<'_> {
                         }
                         edge.each_ref().map(|edge| edge.each_ref().map(|row| row.as_ptr()))
                     };
-                    let tile = tile_row * columns + tile_column;
-                    let at = (channel / GROUP_DEPTH * room + tile) * GROUP_DEPTH + channel % GROUP_DEPTH;
+                    let row = tile - tiles.start;
+                    let at = (channel / GROUP_DEPTH * room + row) * GROUP_DEPTH + channel % GROUP_DEPTH;
                     let lo_to = to[at..].as_mut_ptr();
                     let hi_to =
                         if second > block { to[at + BLOCK..].as_mut_ptr() } else { spare.as_mut_ptr() };
                     let hi_stride = if second > block { stride } else { 0 };
                     // SAFETY: each pointer is to a row of `SIDE` blocks. The tile's row in the last point ends inside
-                    // `to`, which is as long as `input_layout` says: `tile` < `room`, and a block lies inside its
+                    // `to`, which is as long as `input_layout` says: `row` < `room`, and a block lies inside its
                     // group's row; `spare` is a block, written in place of all points.
                     unsafe { transform_tile(simd, lo, hi, lo_to, stride, hi_to, hi_stride) };
                 }

@@ -9,101 +9,126 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::gemm::PackedMatrix;
-use crate::kernels::im2col::blocks_per_group;
-use crate::kernels::sgemm::{Matrix, sgemm};
-use crate::kernels::{FeatureMap, Isa, scratch};
+use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
+use crate::kernels::{FeatureMap, Isa, scratch, syrk};
 
-use super::conv::im2col;
-use super::conv::store::Forward;
+/// Channel blocks whose rows of G one task makes: the unit in which its symmetry saves work.
+const BAND: usize = 8;
 
-/// Rows of G that one task makes: the unit in which its symmetry saves work.
-const BAND: usize = 64;
-
-/// Positions that are brought side by side before they are multiplied: with 512 channels 256 KiB of second-level
-/// cache, with fewer channels more positions.
-fn chunk(channels: usize) -> usize {
-    (64 * 1024 / channels.max(1)).clamp(128, 1024)
-}
-
-/// G = F·Fᵀ of the features `f`, N×H×W: N×N, symmetric. Half of it is computed.
-pub fn forward(f: &FeatureMap) -> Array2<f32> {
+/// G = F·Fᵀ of the features `f`, N×H×W, times `scale`, written to `g`: N×N, symmetric. Half of it is computed.
+pub fn forward(isa: Isa, f: &FeatureMap, scale: f32, g: &mut Array2<f32>) {
     let n = f.channels();
+    assert_eq!(g.dim(), (n, n), "a Gram matrix of {n} channels");
     // Positions are cut into slices, each summed on its own and then all in order, so that the sum is the same
     // whatever the number of threads, and short enough for f32.
     let slices = (f.positions() / 2048).clamp(1, 64);
     let rows = f.height().div_ceil(slices).max(1);
-    let tasks: Vec<(usize, usize)> = (0..n)
-        .step_by(BAND)
-        .flat_map(|band| (0..f.height()).step_by(rows).map(move |top| (band, top)))
-        .collect();
-    let partials: Vec<Array2<f32>> = tasks
-        .par_iter()
-        .map(|&(band, top)| band_of_slice(f, band, top..(top + rows).min(f.height())))
-        .collect();
-    let mut sums = Array2::<f64>::zeros((n, n));
-    for (&(band, _), partial) in tasks.iter().zip(&partials) {
-        for ((i, j), &value) in partial.indexed_iter() {
-            sums[[band + i, band + j]] += value as f64;
-        }
-    }
-    // Above the diagonal and on it the sums are whole; below it they are only inside the bands.
-    Array2::from_shape_fn((n, n), |(i, j)| sums[[i.min(j), i.max(j)]] as f32)
+    let slices = f.height().div_ceil(rows);
+    let stride = syrk::row_stride(isa, f);
+    let band = BAND * BLOCK * stride;
+    scratch::with([f.blocks().div_ceil(BAND) * slices * band], |[partials]| {
+        partials.par_chunks_mut(band).enumerate().for_each(|(task, partial)| {
+            let (first, top) = (task / slices * BAND, task % slices * rows);
+            partial.fill(0.0);
+            let blocks = first..(first + BAND).min(f.blocks());
+            syrk::update(isa, f, blocks, top..(top + rows).min(f.height()), partial);
+        });
+        // A band has what is on the diagonal and above it.
+        let sum = |i: usize, j: usize| {
+            let of_band = &partials[i / (BAND * BLOCK) * slices * band..];
+            let at = i % (BAND * BLOCK) * stride + j;
+            (0..slices).map(|slice| of_band[slice * band + at] as f64).sum::<f64>()
+        };
+        let g = g.as_slice_mut().expect("Gram matrices are made contiguous");
+        g.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
+            for (j, g) in row.iter_mut().enumerate() {
+                *g = sum(i.min(j), i.max(j)) as f32 * scale;
+            }
+        });
+    });
 }
 
-/// The rows `band..band + BAND` of F·Fᵀ from the diagonal block on, over the map's rows `y`.
-fn band_of_slice(f: &FeatureMap, band: usize, y: Range<usize>) -> Array2<f32> {
-    let rows = BAND.min(f.channels() - band);
-    let columns = f.channels() - band;
-    let mut sum = Array2::zeros((rows, columns));
-    let first = band / BLOCK;
-    let stride = (f.blocks() - first) * BLOCK;
-    let most = chunk(f.channels());
-    scratch::with([most * stride, 0], |features, _| {
-        for (y, x) in chunks(y, f.width(), most) {
-            let count = y.len() * x.len();
-            gather(f, first, y, x, features);
-            let f =
-                Matrix { data: &features[..], rows: count, columns, row_stride: stride, column_stride: 1 };
-            let transposed = Matrix { rows, columns: count, row_stride: 1, column_stride: stride, ..f };
-            let data = sum.as_slice_mut().expect("a new array is contiguous");
-            sgemm(transposed, f, 1.0, Matrix { data, rows, columns, row_stride: columns, column_stride: 1 });
+/// A loss's gradient by a Gram matrix, dG, as the features' own gradient needs it.
+pub struct Gradient {
+    channels: usize,
+    /// 2·dG.
+    twice: PackedMatrix,
+}
+
+impl Gradient {
+    /// Of no channel.
+    pub fn new(isa: Isa) -> Self {
+        Self { channels: 0, twice: PackedMatrix::new(isa) }
+    }
+
+    /// Takes the symmetric `dg`, N×N, in place of what there was. Allocates only to grow.
+    pub fn set(&mut self, dg: ArrayView2<f32>) {
+        self.channels = dg.nrows();
+        let group = GROUP_DEPTH / BLOCK * BLOCK;
+        self.twice.pack(dg.dim(), group, |row| move |column| 2.0 * dg[[row, column]]);
+    }
+
+    /// Channels, N.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Floats from one position's gradient to the next's.
+    pub(super) fn stride(&self) -> usize {
+        self.twice.columns()
+    }
+}
+
+/// Positions multiplied in one go: with the sums of 512 channels 450 KiB of second-level cache.
+const POSITIONS: usize = 144;
+
+/// dF = 2·dG·F: each entry of G has two factors in F. For the rows `y` of `width` positions of which `row(block, y)` has
+/// the features F; written to `df`, the channels of a position after another. With the gradient of the style loss
+/// it is equation 6, without its case F < 0, which is the ReLU's own derivative and applied with it.
+pub(super) fn backward<'f>(
+    dg: &Gradient,
+    row: impl Fn(usize, usize) -> &'f [f32],
+    y: Range<usize>,
+    width: usize,
+    df: &mut [f32],
+) {
+    let matrix = &dg.twice;
+    let (positions, stride) = (y.len() * width, matrix.columns());
+    scratch::with([POSITIONS * GROUP_DEPTH, POSITIONS * stride], |[features, sums]| {
+        for first in (0..positions).step_by(POSITIONS) {
+            let chunk = first..(first + POSITIONS).min(positions);
+            let rows = chunk.len().next_multiple_of(matrix.tile_rows());
+            for (index, group) in matrix.groups().enumerate() {
+                gather(&row, y.start, width, chunk.clone(), group.clone(), features);
+                let sums = &mut sums[..rows * stride];
+                matrix.multiply(&features[..rows * GROUP_DEPTH], group, 0..stride, sums, index > 0);
+            }
+            df[chunk.start * stride..chunk.end * stride].copy_from_slice(&sums[..chunk.len() * stride]);
         }
     });
-    sum
 }
 
-/// dF = 2·dG·F for a symmetric dG, N×N, written to `df`, N×H×W as the features `f` are: each entry of G has
-/// two factors in F. That is a 1×1 convolution of F with 2·dG.
-pub fn backward(isa: Isa, f: &FeatureMap, dg: ArrayView2<f32>, df: &mut FeatureMap) {
-    let n = f.channels();
-    assert_eq!((df.channels(), df.height(), df.width()), (n, f.height(), f.width()));
-    let twice: Vec<f32> = dg.iter().map(|dg| 2.0 * dg).collect();
-    let weights = PackedMatrix::new(isa, (n, n), blocks_per_group(1) * BLOCK, &twice, |row| row * n, 1);
-    let bias = vec![[0.0; BLOCK]; f.blocks()];
-    im2col::convolve(isa, 1, f, &weights, df, &Forward { bias: &bias, relu: false });
-}
-
-/// Rectangles of at most `most` positions that make up the rows `y` of a map.
-fn chunks(y: Range<usize>, width: usize, most: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    let columns = width.clamp(1, most);
-    let rows = most / columns;
-    y.clone().step_by(rows).flat_map(move |top| {
-        let y = top..(top + rows).min(y.end);
-        (0..width).step_by(columns).map(move |left| (y.clone(), left..(left + columns).min(width)))
-    })
-}
-
-/// The features of the positions `y` × `x` side by side: a row a position, of the channels from block `first` on.
-fn gather(f: &FeatureMap, first: usize, y: Range<usize>, x: Range<usize>, to: &mut [f32]) {
-    let stride = (f.blocks() - first) * BLOCK;
-    for block in first..f.blocks() {
-        for (row, y) in y.clone().enumerate() {
-            let from = &f.row(block, y).as_chunks::<BLOCK>().0[x.clone()];
-            let to = to[row * x.len() * stride..].chunks_mut(stride);
-            for (to, from) in to.zip(from) {
-                to[(block - first) * BLOCK..][..BLOCK].copy_from_slice(from);
+/// The features of a `chunk` of positions, counted from row `top` on: a row a position, of a `group` of channels.
+fn gather<'f>(
+    row: impl Fn(usize, usize) -> &'f [f32],
+    top: usize,
+    width: usize,
+    chunk: Range<usize>,
+    group: Range<usize>,
+    to: &mut [f32],
+) {
+    for block in group.start / BLOCK..group.end.div_ceil(BLOCK) {
+        let mut position = chunk.start;
+        while position < chunk.end {
+            // What the chunk has of one row.
+            let run = position..chunk.end.min((position / width + 1) * width);
+            let from = &row(block, top + position / width).as_chunks::<BLOCK>().0[position % width..];
+            let to = to[(position - chunk.start) * GROUP_DEPTH + block * BLOCK - group.start..]
+                .chunks_mut(GROUP_DEPTH);
+            for (to, from) in to.zip(from).take(run.len()) {
+                to[..BLOCK].copy_from_slice(from);
             }
+            position = run.end;
         }
     }
 }

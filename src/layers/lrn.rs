@@ -19,15 +19,17 @@ const REACH: usize = 2;
 /// Y from X, both C×H×W.
 pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
     assert_eq!((x.channels(), x.height(), x.width()), (y.channels(), y.height(), y.width()));
-    for_each_position(y, |tile, row, column| {
-        scratch::with([x.channels(), 0], |features, _| {
-            gather(features, |block| &x.row(block, row)[column * BLOCK..]);
-            let at = (column - tile.x().start) * BLOCK;
-            for c in 0..features.len() {
-                let y = features[c] * power_minus_beta(scale(features, c));
-                tile.row_mut(c / BLOCK, row)[at + c % BLOCK] = y;
-            }
-        });
+    y.for_each_tile(rows(y), |mut tile| {
+        for (row, column) in positions(&tile) {
+            scratch::with([x.channels()], |[features]| {
+                gather(features, |block| &x.row(block, row)[column * BLOCK..]);
+                let at = (column - tile.x().start) * BLOCK;
+                for c in 0..features.len() {
+                    let y = features[c] * power_minus_beta(scale(features, c));
+                    tile.row_mut(c / BLOCK, row)[at + c % BLOCK] = y;
+                }
+            });
+        }
     });
 }
 
@@ -35,34 +37,32 @@ pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
 /// over X.
 pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
     assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
-    finish.check(x);
     let channels = x.channels();
-    for_each_position(x, |tile, row, column| {
-        scratch::with([2 * channels, channels], |scratch, gradients| {
-            let at = (column - tile.x().start) * BLOCK;
-            let (features, spread) = scratch.split_at_mut(channels);
-            for (block, features) in features.chunks_mut(BLOCK).enumerate() {
-                features.copy_from_slice(&tile.row_mut(block, row)[at..at + features.len()]);
-            }
-            gather(gradients, |block| &dy.row(block, row)[column * BLOCK..]);
-            for (j, spread) in spread.iter_mut().enumerate() {
-                let scale = scale(features, j);
-                let direct = gradients[j] * power_minus_beta(scale);
-                *spread = direct * features[j] / scale;
-                gradients[j] = direct;
-            }
-            for block in tile.blocks() {
-                let mut dx = [0.0; BLOCK];
-                for (c, dx) in (block * BLOCK..channels).zip(&mut dx) {
-                    let spread: f32 = spread[around(channels, c)].iter().sum();
-                    *dx = gradients[c] - 2.0 * ALPHA * BETA * features[c] * spread;
+    finish.for_each_tile(x, rows(x), |tile, prepared| {
+        for (row, column) in positions(tile) {
+            scratch::with([channels; 3], |[features, spread, gradients]| {
+                let at = (column - tile.x().start) * BLOCK;
+                gather(features, |block| &tile.row(block, row)[at..]);
+                gather(gradients, |block| &dy.row(block, row)[column * BLOCK..]);
+                for (j, spread) in spread.iter_mut().enumerate() {
+                    let scale = scale(features, j);
+                    let direct = gradients[j] * power_minus_beta(scale);
+                    *spread = direct * features[j] / scale;
+                    gradients[j] = direct;
                 }
-                let tap = finish.tap.and_then(|tap| tap.row(block, row)[column * BLOCK..].first_chunk());
-                if let Some(x) = tile.row_mut(block, row)[at..].first_chunk_mut() {
-                    finish.write(x, &dx, tap);
+                for block in tile.blocks() {
+                    let mut dx = [0.0; BLOCK];
+                    for (c, dx) in (block * BLOCK..channels).zip(&mut dx) {
+                        let spread: f32 = spread[around(channels, c)].iter().sum();
+                        *dx = gradients[c] - 2.0 * ALPHA * BETA * features[c] * spread;
+                    }
+                    let mut along = finish.along(prepared, tile, block, row, column..column + 1);
+                    if let Some(x) = tile.row_mut(block, row)[at..].first_chunk_mut() {
+                        along.write(x, &dx);
+                    }
                 }
-            }
-        });
+            });
+        }
     });
 }
 
@@ -90,14 +90,13 @@ fn gather<'a>(features: &mut [f32], block_of: impl Fn(usize) -> &'a [f32]) {
     }
 }
 
-/// Calls `work` with a tile of all channels, the row and the column, for every position.
-fn for_each_position(map: &mut FeatureMap, work: impl Fn(&mut Tile, usize, usize) + Sync) {
-    let cut = Cut { height: 1, width: map.width().max(1), blocks: map.blocks().max(1) };
-    map.for_each_tile(cut, |mut tile| {
-        for row in tile.y() {
-            for column in tile.x() {
-                work(&mut tile, row, column);
-            }
-        }
-    });
+/// The cut into rows of all channels.
+fn rows(map: &FeatureMap) -> Cut {
+    Cut { height: 1, width: map.width().max(1), blocks: map.blocks().max(1) }
+}
+
+/// Every (row, column) of a tile.
+fn positions(tile: &Tile) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let columns = tile.x();
+    tile.y().flat_map(move |row| columns.clone().map(move |column| (row, column)))
 }

@@ -4,7 +4,7 @@ use crate::kernels::FeatureMap;
 use crate::kernels::feature_map::BLOCK;
 use crate::kernels::tiles::Cut;
 
-use super::{Finish, Taps};
+use super::Finish;
 
 /// What a pool makes of its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ type Features = [f32; BLOCK];
 /// Y from the windows of X. X is C×H×W, Y is C×⌊H/2⌋×⌊W/2⌋.
 pub fn forward(pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {
     assert_eq!((y.channels(), y.height(), y.width()), (x.channels(), x.height() / 2, x.width() / 2));
-    y.for_each_strip(|mut tile| {
+    y.for_each_tile(Cut::strips(y), |mut tile| {
         for (block, row) in tile.rows() {
             let windows = windows(x.row(block, 2 * row)).zip(windows(x.row(block, 2 * row + 1)));
             for (y, ([a, b], [c, d])) in tile.row_mut(block, row).as_chunks_mut().0.iter_mut().zip(windows) {
@@ -38,14 +38,14 @@ pub fn forward(pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {
 /// to each; 0 in a row or column left out. Finished and written over X.
 pub fn backward(pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
     assert_eq!((dy.channels(), dy.height(), dy.width()), (x.channels(), x.height() / 2, x.width() / 2));
-    finish.check(x);
     let width = x.width().max(1);
     // An even number of rows, so that no window is shared by two tasks.
     let cut = Cut { height: 2 * (512 / width).max(1), width, blocks: 1 };
-    x.for_each_tile(cut, |mut tile| {
-        let (block, columns) = (tile.blocks().start, tile.x());
-        for y in tile.y().step_by(2) {
-            let mut taps = [y, y + 1].map(|y| Taps::of_row(finish, block, y, columns.clone()));
+    finish.for_each_tile(x, cut, |tile, prepared| {
+        let windows = tile.rows().filter(|(_, y)| y.is_multiple_of(2));
+        for (block, y) in windows {
+            let rows = [y, (y + 1).min(tile.y().end - 1)];
+            let mut along = rows.map(|y| finish.along(prepared, tile, block, y, tile.x()));
             let [top, bottom] = tile.row_pair_mut(block, y);
             let (top, bottom) = (top.as_chunks_mut().0, bottom.as_chunks_mut().0);
             let whole = if bottom.is_empty() { 0 } else { dy.width() };
@@ -59,15 +59,15 @@ pub fn backward(pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, finish: F
                     Pooling::Average => [dy.map(|dy| 0.25 * dy); 4],
                 };
                 for (x, dx) in [(a, da), (b, db)] {
-                    finish.write(x, &dx, taps[0].next());
+                    along[0].write(x, &dx);
                 }
                 for (x, dx) in [(c, dc), (d, dd)] {
-                    finish.write(x, &dx, taps[1].next());
+                    along[1].write(x, &dx);
                 }
             }
-            for (row, taps) in [top_rest, bottom_rest].into_iter().zip(&mut taps) {
+            for (row, along) in [top_rest, bottom_rest].into_iter().zip(&mut along) {
                 for x in row {
-                    finish.write(x, &[0.0; BLOCK], taps.next());
+                    along.write(x, &[0.0; BLOCK]);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Adam (Kingma and Ba 2015, algorithm 1): steadier than L-BFGS on rough losses, slower on smooth ones.
 
-use super::{Function, Minimum, OnStep, Progress, Settings, Step, Stop};
+use super::{Function, Minimum, OnStep, Progress, Settings, Step, Stop, not_finite};
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
@@ -13,27 +13,28 @@ const PATIENCE: usize = 50;
 pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_step: &mut OnStep) -> Minimum {
     let mut x = start;
     let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
-    let mut here = function(&x);
-    let mut best = Minimum { point: x.clone(), loss: here.loss, steps: 0, evaluations: 1, stop: Stop::Steps };
-    let mut progress = Progress::new(settings.tolerance, PATIENCE, here.loss);
+    let mut gradient = vec![0.0f32; x.len()];
+    let mut loss = function(&x, &mut gradient);
+    let mut best = Minimum { point: x.clone(), loss, steps: 0, evaluations: 1, stop: Stop::Steps };
+    let mut progress = Progress::new(settings.tolerance, PATIENCE, loss);
     for step in 1..=settings.steps {
-        if let Some(loss) = here.not_finite() {
+        if let Some(loss) = not_finite(loss, &gradient) {
             return Minimum { stop: Stop::NotFinite { loss }, ..best };
         }
         let (unbias_1, unbias_2) = (1.0 - BETA_1.powi(step as i32), 1.0 - BETA_2.powi(step as i32));
         let rate = settings.first_step as f32 * unbias_2.sqrt() / unbias_1;
-        for (((x, g), mean), square) in x.iter_mut().zip(&here.gradient).zip(&mut mean).zip(&mut square) {
+        for (((x, g), mean), square) in x.iter_mut().zip(&gradient).zip(&mut mean).zip(&mut square) {
             *mean += (1.0 - BETA_1) * (g - *mean);
             *square += (1.0 - BETA_2) * (g * g - *square);
             *x -= rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt());
         }
-        here = function(&x);
+        loss = function(&x, &mut gradient);
         (best.steps, best.evaluations) = (step, step + 1);
-        if here.loss < best.loss && here.not_finite().is_none() {
-            (best.point, best.loss) = (x.clone(), here.loss);
+        if loss < best.loss && not_finite(loss, &gradient).is_none() {
+            best.point.copy_from_slice(&x);
+            best.loss = loss;
         }
-        let state = Step { step, evaluations: step + 1, loss: here.loss, point: &x };
-        if on_step(&state).is_break() {
+        if on_step(&Step { step, evaluations: step + 1, loss, point: &x }).is_break() {
             return Minimum { stop: Stop::Cancelled, ..best };
         }
         if !progress.goes_on(best.loss) {
@@ -48,27 +49,25 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::optimize::Evaluation;
-
     #[test]
     fn finds_the_bottom_of_a_bowl_and_keeps_the_best() {
-        let mut function = |x: &[f32]| Evaluation {
-            loss: x.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum(),
-            gradient: x.iter().map(|x| 2.0 * (x - 0.25)).collect(),
+        let value = |x: &[f32]| x.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum::<f64>();
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 2.0 * (x - 0.25));
+            value(x)
         };
         let settings = Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0 };
         let found = adam(&mut function, vec![0.0, 1.0, 0.5], &settings, &mut |_| ControlFlow::Continue(()));
         assert!(found.loss < 1e-6, "loss {}", found.loss);
         assert_eq!(found.evaluations, found.steps + 1);
-        let loss: f64 = found.point.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum();
-        assert_eq!(loss, found.loss);
+        assert_eq!(value(&found.point), found.loss);
     }
 
     #[test]
     fn stops_where_the_function_is_not_finite() {
-        let mut function = |x: &[f32]| Evaluation {
-            loss: if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 },
-            gradient: vec![-1.0],
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            gradient.fill(-1.0);
+            if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 }
         };
         let settings = Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0 };
         let found = adam(&mut function, vec![0.0], &settings, &mut |_| ControlFlow::Continue(()));

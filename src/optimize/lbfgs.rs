@@ -156,20 +156,18 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::optimize::Evaluation;
-
     const SETTINGS: Settings = Settings { steps: 200, tolerance: 0.0, first_step: 0.01, history: 10 };
 
     /// Rosenbrock's valley in pairs of variables.
-    fn rosenbrock(x: &[f32]) -> Evaluation {
-        let mut evaluation = Evaluation { loss: 0.0, gradient: vec![0.0; x.len()] };
-        for (pair, gradient) in x.chunks(2).zip(evaluation.gradient.chunks_mut(2)) {
+    fn rosenbrock(x: &[f32], gradient: &mut [f32]) -> f64 {
+        let mut loss = 0.0;
+        for (pair, gradient) in x.chunks(2).zip(gradient.chunks_mut(2)) {
             let (x, y) = (pair[0] as f64, pair[1] as f64);
-            evaluation.loss += (1.0 - x).powi(2) + 100.0 * (y - x * x).powi(2);
+            loss += (1.0 - x).powi(2) + 100.0 * (y - x * x).powi(2);
             gradient[0] = (-2.0 * (1.0 - x) - 400.0 * x * (y - x * x)) as f32;
             gradient[1] = (200.0 * (y - x * x)) as f32;
         }
-        evaluation
+        loss
     }
 
     #[test]
@@ -184,9 +182,9 @@ mod tests {
     #[test]
     fn evaluates_no_point_twice_and_once_a_step_as_a_rule() {
         let mut points: Vec<Vec<u32>> = Vec::new();
-        let mut function = |x: &[f32]| {
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
             points.push(x.iter().map(|x| x.to_bits()).collect());
-            rosenbrock(x)
+            rosenbrock(x, gradient)
         };
         let mut counted = Vec::new();
         let found = lbfgs(&mut function, vec![-1.2, 1.0], &SETTINGS, &mut |step| {
@@ -210,7 +208,10 @@ mod tests {
         let found = lbfgs(&mut function, vec![-1.2, 1.0], &five, &mut |_| ControlFlow::Continue(()));
         assert_eq!((found.steps, found.stop), (5, Stop::Steps));
 
-        let mut function = |x: &[f32]| Evaluation { loss: 1.0 + 1e-9 * x[0] as f64, gradient: vec![1e-9] };
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            gradient.fill(1e-9);
+            1.0 + 1e-9 * x[0] as f64
+        };
         let lazy = Settings { tolerance: 1e-3, ..SETTINGS };
         let found = lbfgs(&mut function, vec![0.0], &lazy, &mut |_| ControlFlow::Continue(()));
         assert_eq!(found.stop, Stop::NoProgress);
@@ -226,7 +227,10 @@ mod tests {
 
     #[test]
     fn a_flat_start_is_no_progress() {
-        let mut function = |x: &[f32]| Evaluation { loss: 1.0, gradient: vec![0.0; x.len()] };
+        let mut function = |_: &[f32], gradient: &mut [f32]| {
+            gradient.fill(0.0);
+            1.0
+        };
         let found = lbfgs(&mut function, vec![0.5; 4], &SETTINGS, &mut |_| ControlFlow::Continue(()));
         assert_eq!((found.steps, found.stop, found.point), (0, Stop::NoProgress, vec![0.5; 4]));
     }
@@ -234,15 +238,24 @@ mod tests {
     #[test]
     fn keeps_the_best_point_when_the_function_ends_being_finite() {
         // Falls towards 1, and is not a number from there on, nor ever good enough to stop before.
-        let mut function = |x: &[f32]| match x[0] {
-            x if x < 1.0 => Evaluation { loss: 2.0 - x as f64, gradient: vec![-1.0] },
-            _ => Evaluation { loss: f64::NAN, gradient: vec![f32::NAN] },
+        let mut function = |x: &[f32], gradient: &mut [f32]| match x[0] {
+            x if x < 1.0 => {
+                gradient.fill(-1.0);
+                2.0 - x as f64
+            }
+            _ => {
+                gradient.fill(f32::NAN);
+                f64::NAN
+            }
         };
         let found = lbfgs(&mut function, vec![0.0], &SETTINGS, &mut |_| ControlFlow::Continue(()));
         assert!(matches!(found.stop, Stop::NotFinite { .. }), "{:?}", found.stop);
         assert!(found.loss <= 2.0 && found.point[0] < 1.0 && found.point[0].is_finite());
 
-        let mut function = |_: &[f32]| Evaluation { loss: f64::INFINITY, gradient: vec![0.0] };
+        let mut function = |_: &[f32], gradient: &mut [f32]| {
+            gradient.fill(0.0);
+            f64::INFINITY
+        };
         let found = lbfgs(&mut function, vec![0.25], &SETTINGS, &mut |_| ControlFlow::Continue(()));
         assert_eq!((found.stop, found.point), (Stop::NotFinite { loss: f64::INFINITY }, vec![0.25]));
     }

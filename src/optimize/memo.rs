@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use argmin::core::{CostFunction, Error, Gradient};
 
 use super::point::Point;
-use super::{Evaluation, Function};
+use super::{Function, not_finite};
 
 /// An evaluation and its point.
 #[derive(Clone)]
@@ -48,13 +48,13 @@ impl<'f> Memo<'f> {
         if let Some(last) = self.last.as_ref().filter(|last| last.point.id() == point.id()) {
             return Ok(last.clone());
         }
-        let evaluation = (self.function)(point.values());
+        let mut gradient = vec![0.0; point.values().len()];
+        let loss = (self.function)(point.values(), &mut gradient);
         self.evaluations += 1;
-        self.not_finite = evaluation.not_finite();
+        self.not_finite = not_finite(loss, &gradient);
         if let Some(loss) = self.not_finite {
             return Err(Error::msg(format!("the function is {loss}")));
         }
-        let Evaluation { loss, gradient } = evaluation;
         let evaluated = Evaluated { point: point.clone(), loss, gradient: Point::new(gradient) };
         if self.best.as_ref().is_none_or(|best| loss < best.loss) {
             self.best = Some(evaluated.clone());

@@ -1,8 +1,9 @@
 //! The convolution as a product with its input's patch matrix.
 
 use crate::kernels::feature_map::BLOCK;
+use crate::kernels::filters::Filters;
 use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
-use crate::kernels::im2col::{PackPatches, blocks_per_group};
+use crate::kernels::im2col::{PackPatches, blocks_per_group, channel_and_tap};
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::Tile;
 use crate::kernels::{FeatureMap, Isa, scratch};
@@ -15,25 +16,35 @@ const MOST_POSITIONS: usize = 144;
 /// Below it the packed weights are read too often for too little work.
 const LEAST_POSITIONS: usize = 24;
 
-/// A tile of the output at a time: its patches are packed and multiplied group by group of the depth, and its sums
-/// stored while they are in cache.
+/// The filters are packed into `matrix`. Then, a tile of the output at a time, its patches are packed and multiplied
+/// group by group of the depth, and its sums stored while they are in cache.
 pub fn convolve(
     isa: Isa,
-    kernel: usize,
+    filters: Filters,
+    matrix: &mut PackedMatrix,
     input: &FeatureMap,
-    matrix: &PackedMatrix,
     output: &mut FeatureMap,
     store: &impl Store,
 ) {
+    let kernel = filters.kernel();
+    let step = blocks_per_group(kernel);
+    let depth = filters.depth() * kernel * kernel;
+    matrix.pack((depth, filters.columns()), step * BLOCK * kernel * kernel, |row| {
+        let (channel, tap) = channel_and_tap(filters.depth(), kernel, row);
+        filters.row(channel, tap)
+    });
+    let matrix = &*matrix;
     let grid = (output.height(), output.width());
-    let cut = super::cut(grid, output.blocks(), (MOST_POSITIONS, LEAST_POSITIONS), matrix);
+    let cut = super::cut(isa, grid, output.blocks(), (MOST_POSITIONS, LEAST_POSITIONS));
+    let (cut, last) = (store.cut(cut, output), output.blocks());
     output.for_each_tile(cut, |mut tile| {
         let rows = tile.positions().next_multiple_of(matrix.tile_rows());
-        let left = tile.blocks().start * BLOCK;
-        let columns = left..(left + cut.blocks * BLOCK).min(matrix.columns());
+        let blocks = tile.blocks();
+        let right = if blocks.end == last { matrix.columns() } else { blocks.end * BLOCK };
+        let columns = blocks.start * BLOCK..right;
         let width = columns.len();
-        scratch::with([rows * GROUP_DEPTH, rows * width], |panel, sums| {
-            let step = blocks_per_group(kernel);
+        let prepared_len = store.prepared_len(tile.positions());
+        scratch::with([rows * GROUP_DEPTH, rows * width, prepared_len], |[panel, sums, prepared]| {
             for (index, group) in matrix.groups().enumerate() {
                 isa.run(PackPatches {
                     map: input,
@@ -45,7 +56,8 @@ pub fn convolve(
                 });
                 matrix.multiply(panel, group, columns.clone(), sums, index > 0);
             }
-            isa.run(StoreTile { tile: &mut tile, sums, width, store });
+            store.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
+            isa.run(StoreTile { tile: &mut tile, sums, width, prepared, store });
         });
     });
 }
@@ -55,6 +67,7 @@ struct StoreTile<'a, 't, T> {
     tile: &'a mut Tile<'t>,
     sums: &'a [f32],
     width: usize,
+    prepared: &'a [f32],
     store: &'a T,
 }
 
@@ -63,7 +76,7 @@ impl<T: Store> Kernel for StoreTile<'_, '_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) {
-        let Self { tile, sums, width, store } = self;
+        let Self { tile, sums, width, prepared, store } = self;
         let (first, x) = (tile.blocks().start, tile.x());
         for block in tile.blocks() {
             for (row, y) in tile.y().enumerate() {
@@ -71,7 +84,7 @@ impl<T: Store> Kernel for StoreTile<'_, '_, T> {
                 let sums = sums
                     .chunks_exact(width)
                     .map_while(|channels| channels[(block - first) * BLOCK..].first_chunk());
-                store.write(tile, block, y, x.clone(), sums);
+                store.write(tile, prepared, block, y, x.clone(), sums);
             }
         }
     }

@@ -2,16 +2,39 @@
 
 use std::ops::Range;
 
+use crate::kernels::FeatureMap;
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::tiles::Tile;
-use crate::layers::{Finish, Taps};
+use crate::kernels::tiles::{Cut, Tile};
+use crate::layers::Finish;
 
-/// Takes a run of sums to its place.
+/// Takes sums to their places.
 pub trait Store: Sync {
+    /// The cut, changed to what the storing needs.
+    fn cut(&self, cut: Cut, _output: &FeatureMap) -> Cut {
+        cut
+    }
+
+    /// Floats that are prepared for this many positions.
+    fn prepared_len(&self, _positions: usize) -> usize {
+        0
+    }
+
+    /// What must be known before anything of a tile is written: of its rows `y`, `width` positions wide, of which
+    /// `row(block, y)` has what the map holds.
+    fn prepare<'r>(
+        &self,
+        _row: impl Fn(usize, usize) -> &'r [f32],
+        _y: Range<usize>,
+        _width: usize,
+        _to: &mut [f32],
+    ) {
+    }
+
     /// Writes the sums of the positions `x` of row `y` of `block`, each a block of channels, into the tile.
     fn write<'p>(
         &self,
         tile: &mut Tile,
+        prepared: &[f32],
         block: usize,
         y: usize,
         x: Range<usize>,
@@ -32,6 +55,7 @@ impl Store for Forward<'_> {
     fn write<'p>(
         &self,
         tile: &mut Tile,
+        _prepared: &[f32],
         block: usize,
         y: usize,
         x: Range<usize>,
@@ -56,18 +80,37 @@ pub struct Backward<'a> {
 }
 
 impl Store for Backward<'_> {
+    fn cut(&self, cut: Cut, output: &FeatureMap) -> Cut {
+        self.finish.cut(cut, output)
+    }
+
+    fn prepared_len(&self, positions: usize) -> usize {
+        self.finish.prepared_len(positions)
+    }
+
+    fn prepare<'r>(
+        &self,
+        row: impl Fn(usize, usize) -> &'r [f32],
+        y: Range<usize>,
+        width: usize,
+        to: &mut [f32],
+    ) {
+        self.finish.prepare(row, y, width, to);
+    }
+
     #[inline(always)]
     fn write<'p>(
         &self,
         tile: &mut Tile,
+        prepared: &[f32],
         block: usize,
         y: usize,
         x: Range<usize>,
         sums: impl Iterator<Item = &'p [f32; BLOCK]>,
     ) {
-        let mut taps = Taps::of_row(self.finish, block, y, x.clone());
+        let mut along = self.finish.along(prepared, tile, block, y, x.clone());
         for (x, sums) in positions(tile, block, y, x).iter_mut().zip(sums) {
-            self.finish.write(x, sums, taps.next());
+            along.write(x, sums);
         }
     }
 }

@@ -1,72 +1,232 @@
 //! The convolution by Winograd's minimal filtering.
+//!
+//! The transformed filters are four times as large as the filters, so they are never kept, and where they are large
+//! they must not even leave the caches on their way to the product. There are two ways to go about it.
+//! [`by_tiles`], for few channels: all filters are transformed first, small enough to stay in cache, and each task
+//! transforms the inputs of a run of tiles of its own. [`by_panels`], for many channels: the inputs of a batch of
+//! tiles are transformed first, and each task transforms the filters of a panel of output channels of its own.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::kernels::aligned::AlignedVec;
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix, multiply};
+use crate::kernels::filters::Filters;
+use crate::kernels::gemm::{GROUP_DEPTH, geometry, multiply};
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::{Cut, Tile};
 use crate::kernels::winograd::{
-    POINTS, TILE, TransformInput, TransformOutput, TransformedWeights, groups, input_layout, product_layout,
+    POINTS, TILE, TransformFilters, TransformInput, TransformOutput, filters_layout, groups, input_layout,
+    product_layout,
 };
 use crate::kernels::{FeatureMap, Isa, scratch};
 
 use super::store::Store;
 
-/// A run of tiles of the output at a time: their inputs are transformed once, then for each panel of channels
-/// multiplied at each point, transformed back and stored.
+/// What tasks share: transformed filters or transformed inputs, and what the storing prepared.
+#[derive(Default)]
+pub struct Shared {
+    transformed: AlignedVec,
+    prepared: AlignedVec,
+}
+
+/// Filters up to which they are transformed at once: to 2.4 MB.
+const MOST_FILTERS: usize = 128 * 128;
+
+/// The convolution of `input` with 3×3 `filters`.
 pub fn convolve(
     isa: Isa,
+    filters: Filters,
+    shared: &mut Shared,
     input: &FeatureMap,
-    matrix: &PackedMatrix,
-    weights: &TransformedWeights,
     output: &mut FeatureMap,
     store: &impl Store,
 ) {
+    match filters.depth() * filters.columns() <= MOST_FILTERS {
+        true => by_tiles(isa, filters, shared, input, output, store),
+        false => by_panels(isa, filters, shared, input, output, store),
+    }
+}
+
+/// Bytes that a convolution of this many positions takes beside the maps.
+pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize, usize)) -> u64 {
+    let (panel, threads) = (geometry(isa).panel, rayon::current_num_threads());
+    let panel_len = filters_layout(depth, panel).1;
+    let floats = if depth * columns <= MOST_FILTERS {
+        columns.div_ceil(panel) * panel_len + threads * input_layout(tiles_of_a_task(depth).0, depth).1
+    } else {
+        let batch = (height.div_ceil(TILE) * width.div_ceil(TILE)).min(BATCH);
+        let slabs = batch.div_ceil(SLAB);
+        let task = panel_len + product_layout(slabs * SLAB, panel).1;
+        slabs * input_layout(SLAB, depth).1 + threads * task
+    };
+    (floats * size_of::<f32>()) as u64
+}
+
+/// The tiles of a task: the most and the least. Their transformed inputs leave the second-level cache for the third
+/// where more channels make the filters large, which all tasks read.
+fn tiles_of_a_task(channels: usize) -> (usize, usize) {
+    ((channels / 4).clamp(48, 120), 12)
+}
+
+/// A run of tiles of the output at a time: their inputs are transformed once, then for each panel of channels
+/// multiplied at each point, transformed back and stored.
+fn by_tiles(
+    isa: Isa,
+    filters: Filters,
+    shared: &mut Shared,
+    input: &FeatureMap,
+    output: &mut FeatureMap,
+    store: &impl Store,
+) {
+    let (depth, panel) = (filters.depth(), geometry(isa).panel);
+    let columns = filters.columns().next_multiple_of(geometry(isa).lanes);
+    let panel_len = filters_layout(depth, panel).1;
+    shared.transformed.set_len(columns.div_ceil(panel) * panel_len);
+    shared.transformed.par_chunks_mut(panel_len).enumerate().for_each(|(index, to)| {
+        let columns = index * panel..((index + 1) * panel).min(columns);
+        isa.run(TransformFilters { filters, columns, to });
+    });
+    let transformed = &*shared.transformed;
+
     let grid = (output.height().div_ceil(TILE), output.width().div_ceil(TILE));
-    let cut = super::cut(grid, output.blocks(), tiles_of_a_task(input.channels()), matrix);
+    let cut = super::cut(isa, grid, output.blocks(), tiles_of_a_task(depth));
     let cut = Cut { height: cut.height * TILE, width: cut.width * TILE, ..cut };
-    let panel = matrix.panel();
-    output.for_each_tile(cut, |mut tile| {
-        let (rows, columns) = (tile.y().len().div_ceil(TILE), tile.x().len().div_ceil(TILE));
-        let room = (rows * columns).next_multiple_of(matrix.tile_rows());
-        let (input_stride, input_len) = input_layout(room, input.channels());
+    output.for_each_tile(store.cut(cut, output), |mut tile| {
+        let (rows, tile_columns) = (tile.y().len().div_ceil(TILE), tile.x().len().div_ceil(TILE));
+        let room = (rows * tile_columns).next_multiple_of(geometry(isa).tile_rows);
+        let (input_stride, input_len) = input_layout(room, depth);
         let (product_stride, product_len) = product_layout(room, panel);
-        scratch::with([input_len, product_len], |inputs, products| {
-            let (y, x) = (tile.y().start, tile.x().start);
-            isa.run(TransformInput { map: input, y, x, rows, columns, room, to: inputs });
+        let prepared_len = store.prepared_len(tile.positions());
+        scratch::with([input_len, product_len, prepared_len], |[inputs, products, prepared]| {
+            isa.run(TransformInput {
+                map: input,
+                y: tile.y().start,
+                x: tile.x().start,
+                columns: tile_columns,
+                tiles: 0..rows * tile_columns,
+                room,
+                to: inputs,
+            });
+            store.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
             for column in (tile.blocks().start * BLOCK..tile.blocks().end * BLOCK).step_by(panel) {
-                let width = panel.min(matrix.columns() - column);
+                let width = panel.min(columns - column);
+                let filters = &transformed[column / panel * panel_len..];
+                let filter_stride = filters_layout(depth, width).0;
                 for point in 0..POINTS {
                     let products = &mut products[point * product_stride..][..room * width];
-                    for (index, group) in groups(input.channels()).enumerate() {
-                        let a = point * input_stride + index * room * GROUP_DEPTH;
-                        let a = &inputs[a..a + room * GROUP_DEPTH];
-                        let b = weights.panel(point, group.clone(), column, width);
-                        multiply(isa, group.len(), a, b, products, width, index > 0);
+                    for (index, group) in groups(depth).enumerate() {
+                        let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
+                        let b =
+                            &filters[point * filter_stride + group.start * width..][..group.len() * width];
+                        multiply(isa, group.len(), &a[..room * GROUP_DEPTH], b, products, width, index > 0);
                     }
                 }
                 let first = column / BLOCK;
-                isa.run(StorePanel {
-                    tile: &mut tile,
-                    first,
-                    products,
-                    stride: product_stride,
-                    width,
-                    store,
-                });
+                let stride = product_stride;
+                isa.run(StorePanel { tile: &mut tile, first, products, stride, width, prepared, store });
             }
         });
     });
 }
 
-/// The most and the least tiles of a task. The transformed weights are read once a task: with more channels they are
-/// larger, and more tiles must share them, though their transforms leave the second-level cache for the third.
-fn tiles_of_a_task(channels: usize) -> (usize, usize) {
-    ((channels / 4).clamp(48, 120), 12)
+/// Tiles whose transformed inputs lie together: whole register tiles of the micro-kernel on every instruction set.
+const SLAB: usize = 12;
+
+/// The most tiles of a batch: a panel's products are then 590 KB of second-level cache, and with 512 channels the
+/// transformed inputs 11 MB of the third.
+const BATCH: usize = 132;
+
+/// A batch of tiles of the output at a time: their inputs are transformed by all tasks together. Then for each panel of
+/// channels a task transforms the filters, multiplies at each point, transforms back and stores.
+fn by_panels(
+    isa: Isa,
+    filters: Filters,
+    shared: &mut Shared,
+    input: &FeatureMap,
+    output: &mut FeatureMap,
+    store: &impl Store,
+) {
+    let (height, width) = (output.height().div_ceil(TILE), output.width().div_ceil(TILE));
+    let even = |whole: usize, most: usize| whole.div_ceil(whole.div_ceil(most).max(1)).max(1);
+    let columns = even(width, BATCH);
+    let rows = even(height, BATCH / columns);
+    for top in (0..height).step_by(rows) {
+        for left in (0..width).step_by(columns) {
+            let y = top * TILE..((top + rows) * TILE).min(output.height());
+            let x = left * TILE..((left + columns) * TILE).min(output.width());
+            batch(isa, filters, shared, input, output, store, (y, x));
+        }
+    }
 }
 
-/// Floats that the transformed inputs of a task take at most.
-pub fn most_inputs(channels: usize) -> usize {
-    input_layout(tiles_of_a_task(channels).0, channels).1
+/// One batch: the positions `y` × `x`.
+fn batch(
+    isa: Isa,
+    filters: Filters,
+    shared: &mut Shared,
+    input: &FeatureMap,
+    output: &mut FeatureMap,
+    store: &impl Store,
+    (y, x): (Range<usize>, Range<usize>),
+) {
+    let (depth, panel) = (filters.depth(), geometry(isa).panel);
+    let all_columns = filters.columns().next_multiple_of(geometry(isa).lanes);
+    let (rows, columns) = (y.len().div_ceil(TILE), x.len().div_ceil(TILE));
+    // Bands of rows, of which each panel has a task: as many as give every thread two tasks.
+    let bands = (2 * rayon::current_num_threads()).div_ceil(all_columns.div_ceil(panel)).clamp(1, rows);
+    let band_rows = rows.div_ceil(bands);
+    let bands = rows.div_ceil(band_rows);
+    let slabs = (band_rows * columns).div_ceil(SLAB);
+
+    let (input_stride, slab_len) = input_layout(SLAB, depth);
+    shared.transformed.set_len(bands * slabs * slab_len);
+    shared.transformed.par_chunks_mut(slab_len).enumerate().for_each(|(index, to)| {
+        let (band, first) = (index / slabs, index % slabs * SLAB);
+        let tiles = band_rows.min(rows - band * band_rows) * columns;
+        let tiles = first.min(tiles)..(first + SLAB).min(tiles);
+        let y = y.start + band * band_rows * TILE;
+        isa.run(TransformInput { map: input, y, x: x.start, columns, tiles, room: SLAB, to });
+    });
+    let row_len = store.prepared_len(x.len());
+    shared.prepared.set_len(y.len() * row_len);
+    if row_len > 0 {
+        let features = &*output;
+        let row = |block: usize, y: usize| &features.row(block, y)[x.start * BLOCK..x.end * BLOCK];
+        shared.prepared.par_chunks_mut(TILE * row_len).enumerate().for_each(|(index, to)| {
+            let top = y.start + index * TILE;
+            store.prepare(row, top..(top + TILE).min(y.end), x.len(), to);
+        });
+    }
+
+    let (inputs, prepared) = (&*shared.transformed, &*shared.prepared);
+    let cut = Cut { height: band_rows * TILE, width: x.len().max(1), blocks: panel / BLOCK };
+    output.for_each_tile_of(y.clone(), x, cut, |mut tile| {
+        let first = tile.blocks().start;
+        let width = panel.min(all_columns - first * BLOCK);
+        let above = tile.y().start - y.start;
+        let inputs = &inputs[above / (band_rows * TILE) * slabs * slab_len..][..slabs * slab_len];
+        let prepared = &prepared[above * row_len..];
+        let (stride, product_len) = product_layout(slabs * SLAB, width);
+        let (filter_stride, filters_len) = filters_layout(depth, width);
+        scratch::with([filters_len, product_len], |[transformed, products]| {
+            let columns = first * BLOCK..first * BLOCK + width;
+            isa.run(TransformFilters { filters, columns, to: transformed });
+            for point in 0..POINTS {
+                for (index, group) in groups(depth).enumerate() {
+                    let b =
+                        &transformed[point * filter_stride + group.start * width..][..group.len() * width];
+                    let products = products[point * stride..].chunks_mut(SLAB * width);
+                    for (slab, products) in inputs.chunks(slab_len).zip(products) {
+                        let a = &slab[point * input_stride + index * SLAB * GROUP_DEPTH..];
+                        multiply(isa, group.len(), &a[..SLAB * GROUP_DEPTH], b, products, width, index > 0);
+                    }
+                }
+            }
+            isa.run(StorePanel { tile: &mut tile, first, products, stride, width, prepared, store });
+        });
+    });
 }
 
 /// Transforms a panel's products back and stores them.
@@ -77,6 +237,7 @@ struct StorePanel<'a, 't, T> {
     products: &'a [f32],
     stride: usize,
     width: usize,
+    prepared: &'a [f32],
     store: &'a T,
 }
 
@@ -85,7 +246,7 @@ impl<T: Store> Kernel for StorePanel<'_, '_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { tile, first, products, stride, width, store } = self;
+        let Self { tile, first, products, stride, width, prepared, store } = self;
         let (rows, columns) = (tile.y().step_by(TILE), tile.x().step_by(TILE));
         let tiles = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
         let last = tile.blocks().end;
@@ -108,7 +269,7 @@ impl<T: Store> Kernel for StorePanel<'_, '_, T> {
                     for (y, outputs) in (y..tile.y().end).zip(&outputs) {
                         let sums =
                             outputs.iter().map_while(|channels| channels[half * BLOCK..].first_chunk());
-                        store.write(tile, block, y, x.clone(), sums);
+                        store.write(tile, prepared, block, y, x.clone(), sums);
                     }
                 }
             }
