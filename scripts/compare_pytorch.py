@@ -4,7 +4,7 @@
     cargo build --release
     python scripts/compare_pytorch.py --weights vgg19.safetensors [--sizes 256 512] [--rounds 5]
 
-Both evaluate the same loss and its gradient: VGG-19 to relu5_1, average pooling, content relu4_2, style
+Both evaluate the same loss and its gradient: VGG-19 to relu5_1, max pooling, content relu4_2, style
 relu1_1 … relu5_1, the relative form with content weight 1, style weight 5 and no total variation. They
 take turns, each time in a process of its own; the table has the medians over all rounds.
 
@@ -34,7 +34,7 @@ from safetensors.numpy import load_file
 from demo_noise import fractal_noise
 
 ROOT = Path(__file__).resolve().parent.parent
-LOSS_OPTIONS = ["--loss", "relative", "--pooling", "average"]
+LOSS_OPTIONS = ["--loss", "relative", "--pooling", "max"]
 LOSS_OPTIONS += ["--content-weight", "1", "--style-weight", "5", "--tv-weight", "0"]
 
 

@@ -27,7 +27,7 @@ def main() -> None:
     import_rss = peak_rss_bytes()
     torch.set_num_threads(arguments.threads)
     content, style, image = map(read_picture, (arguments.content, arguments.style, arguments.image))
-    vgg = load_vgg19(arguments.weights, "relu5_1", torch.float32, pooling="average")
+    vgg = load_vgg19(arguments.weights, "relu5_1", torch.float32, pooling="max")
     objective = Objective(vgg, LossSpec(form="relative", alpha=1.0, beta=5.0, gamma=0.0), content, style)
 
     terms, gradient = objective.terms_and_gradient(image)  # not timed: PyTorch still prepares itself

@@ -14,6 +14,7 @@ pub mod filters;
 pub mod gemm;
 pub mod im2col;
 pub mod peak;
+pub mod pointwise;
 mod portable;
 pub mod reduce;
 pub mod scratch;

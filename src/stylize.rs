@@ -45,7 +45,7 @@ pub mod defaults {
     /// Layers of the style term.
     pub const STYLE_LAYERS: &[&str] = &["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
     /// What the network's pools do.
-    pub const POOLING: Pooling = Pooling::Average;
+    pub const POOLING: Pooling = Pooling::Max;
     /// The optimiser.
     pub const OPTIMIZER: Optimizer = Optimizer::Lbfgs;
 }

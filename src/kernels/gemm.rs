@@ -85,6 +85,11 @@ impl PackedMatrix {
         self.columns
     }
 
+    /// The instruction set that it is packed for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// MR: the left-hand side has its rows padded to a multiple of it.
     pub fn tile_rows(&self) -> usize {
         geometry(self.isa).tile_rows

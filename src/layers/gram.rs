@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::kernels::feature_map::BLOCK;
 use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
-use crate::kernels::{FeatureMap, Isa, scratch, syrk};
+use crate::kernels::{FeatureMap, Isa, pointwise, scratch, syrk};
 
 /// Channel blocks whose rows of G one task makes: the unit in which its symmetry saves work.
 const BAND: usize = 8;
@@ -64,8 +64,7 @@ impl Gradient {
     /// Takes the symmetric `dg`, N×N, in place of what there was. Allocates only to grow.
     pub fn set(&mut self, dg: ArrayView2<f32>) {
         self.channels = dg.nrows();
-        let group = GROUP_DEPTH / BLOCK * BLOCK;
-        self.twice.pack(dg.dim(), group, |row| move |column| 2.0 * dg[[row, column]]);
+        self.twice.pack(dg.dim(), GROUP_DEPTH, |row| move |column| 2.0 * dg[[row, column]]);
     }
 
     /// Channels, N.
@@ -79,9 +78,6 @@ impl Gradient {
     }
 }
 
-/// Positions multiplied in one go: with the sums of 512 channels 450 KiB of second-level cache.
-const POSITIONS: usize = 144;
-
 /// dF = 2·dG·F: each entry of G has two factors in F. For the rows `y` of `width` positions of which `row(block, y)` has
 /// the features F; written to `df`, the channels of a position after another. With the gradient of the style loss
 /// it is equation 6, without its case F < 0, which is the ReLU's own derivative and applied with it.
@@ -92,43 +88,5 @@ pub(super) fn backward<'f>(
     width: usize,
     df: &mut [f32],
 ) {
-    let matrix = &dg.twice;
-    let (positions, stride) = (y.len() * width, matrix.columns());
-    scratch::with([POSITIONS * GROUP_DEPTH, POSITIONS * stride], |[features, sums]| {
-        for first in (0..positions).step_by(POSITIONS) {
-            let chunk = first..(first + POSITIONS).min(positions);
-            let rows = chunk.len().next_multiple_of(matrix.tile_rows());
-            for (index, group) in matrix.groups().enumerate() {
-                gather(&row, y.start, width, chunk.clone(), group.clone(), features);
-                let sums = &mut sums[..rows * stride];
-                matrix.multiply(&features[..rows * GROUP_DEPTH], group, 0..stride, sums, index > 0);
-            }
-            df[chunk.start * stride..chunk.end * stride].copy_from_slice(&sums[..chunk.len() * stride]);
-        }
-    });
-}
-
-/// The features of a `chunk` of positions, counted from row `top` on: a row a position, of a `group` of channels.
-fn gather<'f>(
-    row: impl Fn(usize, usize) -> &'f [f32],
-    top: usize,
-    width: usize,
-    chunk: Range<usize>,
-    group: Range<usize>,
-    to: &mut [f32],
-) {
-    for block in group.start / BLOCK..group.end.div_ceil(BLOCK) {
-        let mut position = chunk.start;
-        while position < chunk.end {
-            // What the chunk has of one row.
-            let run = position..chunk.end.min((position / width + 1) * width);
-            let from = &row(block, top + position / width).as_chunks::<BLOCK>().0[position % width..];
-            let to = to[(position - chunk.start) * GROUP_DEPTH + block * BLOCK - group.start..]
-                .chunks_mut(GROUP_DEPTH);
-            for (to, from) in to.zip(from).take(run.len()) {
-                to[..BLOCK].copy_from_slice(from);
-            }
-            position = run.end;
-        }
-    }
+    pointwise::multiply(&dg.twice, row, y, width, df);
 }
