@@ -9,7 +9,7 @@ use argmin::solver::quasinewton::LBFGS;
 
 use super::line_search::{GuardedLineSearch, SearchState};
 use super::memo::{Evaluated, Memo, Problem};
-use super::point::Point;
+use super::point::{Point, release_buffers};
 use super::{Function, Minimum, OnStep, Progress, Settings, Step, Stop};
 
 /// A restart looks around more carefully than a start.
@@ -64,7 +64,10 @@ pub fn lbfgs<'f>(
         }
         first_step = settings.first_step * RESTART_SCALE;
     };
-    minimum(&memo.borrow(), start, steps, stop)
+    let minimum = minimum(&memo.borrow(), start, steps, stop);
+    drop(memo);
+    release_buffers();
+    minimum
 }
 
 /// One run of L-BFGS with an empty history: until `after_step` says why to stop, or, without a reason, until the

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use argmin::core::{CostFunction, Error, Gradient};
 
-use super::point::Point;
+use super::point::{Point, buffer};
 use super::{Function, not_finite};
 
 /// An evaluation and its point.
@@ -48,7 +48,7 @@ impl<'f> Memo<'f> {
         if let Some(last) = self.last.as_ref().filter(|last| last.point.id() == point.id()) {
             return Ok(last.clone());
         }
-        let mut gradient = vec![0.0; point.values().len()];
+        let mut gradient = buffer(point.values().len());
         let loss = (self.function)(point.values(), &mut gradient);
         self.evaluations += 1;
         self.not_finite = not_finite(loss, &gradient);

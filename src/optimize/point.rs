@@ -1,6 +1,7 @@
 //! The variables as argmin's parameter type: shared, so that clones are free; numbered, so that an evaluation
 //! can be remembered by the point it was made at.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +17,7 @@ use crate::kernels::reduce;
 #[derive(Clone)]
 pub struct Point {
     id: u64,
-    values: Arc<Vec<f32>>,
+    values: Arc<Values>,
 }
 
 /// Elements that one task works on.
@@ -26,7 +27,7 @@ impl Point {
     /// A point of these values.
     pub fn new(values: Vec<f32>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), values: Arc::new(values) }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), values: Arc::new(Values(values)) }
     }
 
     /// The number of this point and its clones, and of no other.
@@ -36,19 +37,19 @@ impl Point {
 
     /// The values.
     pub fn values(&self) -> &[f32] {
-        &self.values
+        &self.values.0
     }
 
     fn map(&self, f: impl Fn(f32) -> f32 + Sync) -> Self {
-        let mut values = vec![0.0; self.values.len()];
-        let chunks = values.par_chunks_mut(CHUNK).zip(self.values.par_chunks(CHUNK));
+        let mut values = buffer(self.values().len());
+        let chunks = values.par_chunks_mut(CHUNK).zip(self.values().par_chunks(CHUNK));
         chunks.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, from)| *to = f(*from)));
         Self::new(values)
     }
 
     fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32 + Sync) -> Self {
-        let mut values = vec![0.0; self.values.len()];
-        let pairs = self.values.par_chunks(CHUNK).zip(other.values.par_chunks(CHUNK));
+        let mut values = buffer(self.values().len());
+        let pairs = self.values().par_chunks(CHUNK).zip(other.values().par_chunks(CHUNK));
         values.par_chunks_mut(CHUNK).zip(pairs).for_each(|(to, (a, b))| {
             to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = f(*a, *b));
         });
@@ -56,15 +57,53 @@ impl Point {
     }
 }
 
+/// A point's memory, which goes to the next point when nobody needs it any more: argmin makes some thirty points a step,
+/// and memory new from the system costs more than what is computed in it.
+struct Values(Vec<f32>);
+
+/// Most points of memory that wait to be used again.
+const MOST_FREE: usize = 4;
+
+thread_local! {
+    static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        let values = std::mem::take(&mut self.0);
+        // Where the thread has ended, so has the list.
+        let _ = FREE.try_with(|free| {
+            let mut free = free.borrow_mut();
+            if free.len() < MOST_FREE {
+                free.push(values);
+            }
+        });
+    }
+}
+
+/// Memory for `len` values, which are unspecified.
+pub fn buffer(len: usize) -> Vec<f32> {
+    let free = FREE.with_borrow_mut(|free| {
+        free.retain(|values| values.len() == len);
+        free.pop()
+    });
+    free.unwrap_or_else(|| vec![0.0; len])
+}
+
+/// Gives the memory that waits on this thread back to the system.
+pub fn release_buffers() {
+    FREE.with_borrow_mut(Vec::clear);
+}
+
 impl ArgminDot<Point, f64> for Point {
     fn dot(&self, other: &Point) -> f64 {
-        reduce::dot(&self.values, &other.values)
+        reduce::dot(self.values(), other.values())
     }
 }
 
 impl ArgminL2Norm<f64> for Point {
     fn l2_norm(&self) -> f64 {
-        reduce::dot(&self.values, &self.values).sqrt()
+        reduce::dot(self.values(), self.values()).sqrt()
     }
 }
 
@@ -118,7 +157,7 @@ impl ArgminMul<Point, Point> for Point {
 
 impl ArgminL1Norm<f64> for Point {
     fn l1_norm(&self) -> f64 {
-        reduce::sum2(&self.values, &self.values, |a, _| a.abs())
+        reduce::sum2(self.values(), self.values(), |a, _| a.abs())
     }
 }
 
@@ -130,7 +169,7 @@ impl ArgminSignum for Point {
 
 impl ArgminZeroLike for Point {
     fn zero_like(&self) -> Point {
-        Point::new(vec![0.0; self.values.len()])
+        Point::new(vec![0.0; self.values().len()])
     }
 }
 

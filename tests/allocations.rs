@@ -1,0 +1,81 @@
+//! What an evaluation needs is allocated once: the first evaluation finds the buffers' sizes, and none after it
+//! allocates.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use impasto::loss::StyleTarget;
+use impasto::network::{Compute, Convolution, Network};
+use impasto::objective::Objective;
+use impasto::{Isa, Picture, Stylize, Weights};
+use ndarray::Array3;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counting.
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller vouches.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller vouches.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller vouches.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as the caller vouches.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// On one thread, whose scratch has then met every task. Of several, each grows its own when it first meets the largest.
+#[test]
+fn no_evaluation_after_the_first_allocates() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for isa in Isa::available() {
+        for convolution in [Convolution::Im2col, Convolution::Winograd] {
+            let allocations = pool.install(|| allocations_of_evaluations(Compute { isa, convolution }));
+            assert!(allocations[0] > 0, "the count does not count");
+            assert_eq!(allocations[1..], [0, 0], "{isa:?}, {convolution:?}");
+        }
+    }
+}
+
+fn allocations_of_evaluations(compute: Compute) -> [usize; 3] {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tiny_vgg19.safetensors");
+    let weights = Weights::open(path).unwrap();
+    let picture = |period: usize| {
+        Array3::from_shape_fn((3, 70, 53), |(c, y, x)| ((c * 5 + y * 3 + x) % period) as f32 / period as f32)
+    };
+    let (content, style) = (picture(23), picture(17));
+    let mut job = Stylize::new(&weights);
+    job.content = Some(Picture::from_planes(content.clone()));
+    job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
+    let terms = job.terms().unwrap();
+    let network = Network::load(&weights, compute, *terms.taps().last().unwrap()).unwrap();
+    let target = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
+    let mut objective = Objective::new(&network, terms, (70, 53), Some(content.view()), Some(target)).unwrap();
+    let mut gradient = Array3::zeros(content.dim());
+    [0; 3].map(|_| {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        objective.evaluate(style.view(), gradient.view_mut());
+        ALLOCATIONS.load(Ordering::Relaxed) - before
+    })
+}
