@@ -12,7 +12,8 @@ machine makes the same bytes every time.
   loss cases, and `grid` (3×14×14), each value repeated 16×16 times, for the classifiers.
 - `tiny_*`: weights of small networks in every naming and number format that impasto reads.
 - `case_*` and `real_*`: `content.<tap>` and `style.<tap>` (unweighted), `tv`, `loss`, `gradient`
-  (3×H×W, of `loss` by RGB in 0–1), and in some `features.<tap>` of `image`; or `probabilities`.
+  (3×H×W, of `loss` by RGB in 0–1), and in some `features.<tap>` of `image`, or the pictures themselves,
+  `picture.<name>`; or `probabilities`.
   The metadata names the weights, the pictures and the loss.
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
@@ -36,6 +38,8 @@ PAPER = {"form": "gatys", "alpha": 1.0, "beta": 1000.0, "gamma": 1e-3}
 RELATIVE = {"form": "relative", "alpha": 1.0, "beta": 5.0, "gamma": 0.1}
 STRONG_TV = RELATIVE | {"gamma": 50.0}  # enough for the gradient's check to see TV's part of it
 REAL_SAMPLES = 512
+DEMO = Path(__file__).resolve().parent.parent / "demo"
+PHOTOGRAPH_BOXES = ((0, 0, 512, 372), (60, 150, 236, 278), (330, 40, 418, 104))
 
 
 def main() -> None:
@@ -59,6 +63,7 @@ def main() -> None:
     write_classifier_cases(arguments.out, networks, pictures)
     if arguments.vgg19:
         write_real_cases(arguments.out, arguments.vgg19, pictures)
+        write_photograph_cases(arguments.out, arguments.vgg19, pictures)
 
 
 def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures) -> None:
@@ -120,12 +125,34 @@ def write_real_cases(folder: Path, weights_file: Path, pictures: Pictures) -> No
         for loss in (RELATIVE, PAPER):
             case = LossCase(vgg, "vgg19", pooling, LossSpec(**loss))
             features, strides = {}, {}
-            for tap, maps in case.features(pictures, taps).items() if loss is RELATIVE else ():
+            for name, maps in case.features(pictures, taps).items() if loss is RELATIVE else ():
                 stride = -(-maps.numel() // REAL_SAMPLES)
-                features[tap] = maps.flatten()[::stride]
-                strides[f"stride.{tap}"] = str(stride)
+                features[name] = maps.flatten()[::stride]
+                strides[name.replace("features", "stride")] = str(stride)
             path = folder / f"real_{pooling}_{loss['form']}.safetensors"
             case.write(path, pictures, features, strides)
+
+
+def write_photograph_cases(folder: Path, weights_file: Path, pictures: Pictures) -> None:
+    """The loss of pieces of the demonstration photograph on a real VGG-19; the pieces are in the files."""
+    vgg = load_vgg19(weights_file, "relu5_1", torch.float64)
+    with Image.open(DEMO / "content.png") as photograph:
+        pieces = [piece_of(photograph, box) for box in PHOTOGRAPH_BOXES]
+    generator = np.random.default_rng(2016)
+    for number, (piece, pooling) in enumerate(zip(pieces, ("max", "average", "max")), 1):
+        # With a little noise, as a picture has that an optimiser is at work on: where a photograph is flat, the values
+        # under a max-pool's window are equal, and how each rounds decides which of them has the gradient.
+        image = whole_255ths(piece.numpy() + generator.normal(0, 0.02, piece.shape))
+        own = {"content": pieces[number % len(pieces)], "style": pictures["style"], "image": image}
+        case = LossCase(vgg, "vgg19", pooling, LossSpec(**RELATIVE))
+        held = {f"picture.{name}": own[name] for name in ("content", "image")}
+        case.write(folder / f"real_photograph_{number}.safetensors", own, held)
+
+
+def piece_of(photograph: Image.Image, box: tuple[int, int, int, int]) -> Tensor:
+    """A box (left, top, right, bottom) of a picture as 3×64×88."""
+    piece = photograph.convert("RGB").resize((88, 64), Image.Resampling.BICUBIC, box=box)
+    return whole_255ths(np.asarray(piece, np.float64).transpose(2, 0, 1) / 255)
 
 
 class LossCase:
@@ -136,17 +163,16 @@ class LossCase:
         self.weights_name, self.spec, self.style = weights_name, spec, style
 
     def features(self, pictures: Pictures, taps: list[str]) -> dict[str, Tensor]:
-        """Feature maps of the picture, by tap."""
-        return self.vgg.features(pictures["image"], taps)
+        """Feature maps of the picture, as `features.<tap>`."""
+        return {f"features.{tap}": maps for tap, maps in self.vgg.features(pictures["image"], taps).items()}
 
     def write(
-        self, path: Path, pictures: Pictures, features: dict | None = None, strides: dict | None = None
+        self, path: Path, pictures: Pictures, more: dict | None = None, strides: dict | None = None
     ) -> None:
-        """Evaluates the loss and writes the case."""
+        """Evaluates the loss and writes the case, with `more` tensors."""
         objective = Objective(self.vgg, self.spec, pictures["content"], pictures[self.style])
         terms, gradient = objective.terms_and_gradient(pictures["image"])
-        tensors = {f"features.{tap}": maps for tap, maps in (features or {}).items()}
-        tensors["gradient"] = gradient
+        tensors = (more or {}) | {"gradient": gradient}
         scalars = {"tv": terms.tv, "loss": terms.total}
         scalars |= {f"content.{tap}": value for tap, value in terms.content.items()}
         scalars |= {f"style.{tap}": value for tap, value in terms.style.items()}

@@ -71,7 +71,8 @@ fn allocations_of_evaluations(compute: Compute) -> [usize; 3] {
     let terms = job.terms().unwrap();
     let network = Network::load(&weights, compute, *terms.taps().last().unwrap()).unwrap();
     let target = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
-    let mut objective = Objective::new(&network, terms, (70, 53), Some(content.view()), Some(target)).unwrap();
+    let mut objective =
+        Objective::new(&network, terms, (70, 53), Some(content.view()), Some(target)).unwrap();
     let mut gradient = Array3::zeros(content.dim());
     [0; 3].map(|_| {
         let before = ALLOCATIONS.load(Ordering::Relaxed);

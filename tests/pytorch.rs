@@ -1,7 +1,10 @@
 //! Features, loss terms and the loss's gradient against PyTorch's autograd in f64: the files that
 //! `scripts/make_reference.py` wrote. The tests with the real VGG-19 take its file from `IMPASTO_VGG19`.
 
-use std::collections::HashMap;
+#[path = "common/tensors.rs"]
+mod tensors;
+
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use impasto::kernels::Isa;
@@ -9,61 +12,50 @@ use impasto::layers::pool::Pooling;
 use impasto::loss::{Form, StyleTarget};
 use impasto::network::{Compute, Convolution, Network};
 use impasto::objective::{Objective, Terms};
+use impasto::pyramid::Scales;
+use impasto::stylize::Size;
 use impasto::vgg::Layer;
-use impasto::weights::Weights;
+use impasto::{Picture, Stylize, Weights};
 use ndarray::Array3;
-use safetensors::SafeTensors;
+use tensors::{Tensors, relative_error};
 
 /// Relative error of a loss term, and of a feature map in the L2 norm.
 const VALUE_TOLERANCE: f64 = 1e-4;
 /// Relative error of a gradient in the L2 norm.
 const GRADIENT_TOLERANCE: f64 = 1e-3;
 
-/// A reference file, in memory.
-struct Reference {
-    metadata: HashMap<String, String>,
-    tensors: HashMap<String, (Vec<usize>, Vec<f64>)>,
-}
+/// A reference file.
+struct Reference(Tensors);
 
 impl Reference {
     fn read(name: &str) -> Self {
-        let bytes = std::fs::read(folder().join(name)).unwrap();
-        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-        let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let value = |(name, view): (String, safetensors::tensor::TensorView)| {
-            let values = match view.dtype() {
-                safetensors::Dtype::F32 => {
-                    view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b) as f64).collect()
-                }
-                safetensors::Dtype::F64 => {
-                    view.data().as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect()
-                }
-                other => panic!("{name} is {other:?}"),
-            };
-            (name, (view.shape().to_vec(), values))
-        };
-        Self {
-            metadata: header.metadata().clone().unwrap_or_default(),
-            tensors: tensors.tensors().into_iter().map(value).collect(),
-        }
+        Self(Tensors::read(&folder().join(name)))
+    }
+
+    fn metadata(&self, name: &str) -> &str {
+        &self.0.metadata[name]
     }
 
     fn values(&self, name: &str) -> &[f64] {
-        &self.tensors[name].1
+        self.0.values(name)
     }
 
-    fn planes(&self, name: &str) -> Array3<f32> {
-        let (shape, values) = &self.tensors[name];
-        let values = values.iter().map(|v| *v as f32).collect();
-        Array3::from_shape_vec([shape[0], shape[1], shape[2]], values).unwrap()
+    /// The picture that the case calls so: its own, or one of those that all share.
+    fn picture(&self, name: &str) -> Array3<f32> {
+        let name = self.metadata(name);
+        let own = format!("picture.{name}");
+        match self.0.tensors.contains_key(&own) {
+            true => self.0.planes(&own),
+            false => Tensors::read(&folder().join("pictures.safetensors")).planes(name),
+        }
     }
 
     fn number(&self, name: &str) -> f64 {
-        self.metadata[name].parse().unwrap()
+        self.metadata(name).parse().unwrap()
     }
 
     fn pooling(&self) -> Pooling {
-        match &*self.metadata["pooling"] {
+        match self.metadata("pooling") {
             "max" => Pooling::Max,
             "average" => Pooling::Average,
             other => panic!("pooling {other}"),
@@ -76,12 +68,12 @@ impl Reference {
             let (layer, weight) = text.split_once('=').unwrap();
             (weights.layer(layer).unwrap(), weight.parse().unwrap())
         };
-        self.metadata[name].split(',').map(one).collect()
+        self.metadata(name).split(',').map(one).collect()
     }
 
     fn terms(&self, weights: &Weights) -> Terms {
         Terms {
-            form: if self.metadata["loss"] == "gatys" { Form::Gatys } else { Form::Relative },
+            form: if self.metadata("loss") == "gatys" { Form::Gatys } else { Form::Relative },
             content_weight: self.number("alpha"),
             content_layers: self.layers("content_layers", weights),
             style_weight: self.number("beta"),
@@ -96,19 +88,16 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference")
 }
 
-/// ‖found − expected‖ / ‖expected‖.
-fn relative_error(found: impl IntoIterator<Item = f64>, expected: &[f64]) -> f64 {
-    let found: Vec<f64> = found.into_iter().collect();
-    assert_eq!(found.len(), expected.len(), "lengths differ");
-    let error: f64 = found.iter().zip(expected).map(|(f, e)| (f - e) * (f - e)).sum();
-    let norm: f64 = expected.iter().map(|e| e * e).sum();
-    assert!(norm > 0.0, "nothing to compare with");
-    (error / norm).sqrt()
-}
-
-fn assert_near(what: &str, found: impl IntoIterator<Item = f64>, expected: &[f64], tolerance: f64) {
+#[track_caller]
+fn assert_near(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     let error = relative_error(found, expected);
     assert!(error <= tolerance, "{what}: relative error {error:.3e}, at most {tolerance:.0e} expected");
+}
+
+/// ⟨a, b⟩ / (‖a‖ ‖b‖).
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// The features at every layer that the case has, some only in part.
@@ -119,7 +108,8 @@ fn check_features(
     weights: &Weights,
     image: &Array3<f32>,
 ) {
-    let names: Vec<_> = reference.tensors.keys().filter_map(|name| name.strip_prefix("features.")).collect();
+    let names: Vec<_> =
+        reference.0.tensors.keys().filter_map(|name| name.strip_prefix("features.")).collect();
     let taps: Vec<_> = names.iter().map(|name| weights.layer(name).unwrap()).collect();
     if taps.is_empty() {
         return;
@@ -127,18 +117,16 @@ fn check_features(
     let features = network.features(image.view(), &taps, reference.pooling()).unwrap();
     assert_eq!(features.len(), taps.len());
     for (layer, map) in features {
-        let stride = reference.metadata.get(&format!("stride.{layer}")).map_or(1, |s| s.parse().unwrap());
-        let values = map.to_planes().into_iter().step_by(stride).map(f64::from);
+        let stride = reference.0.metadata.get(&format!("stride.{layer}")).map_or(1, |s| s.parse().unwrap());
+        let values: Vec<_> = map.to_planes().into_iter().step_by(stride).map(f64::from).collect();
         let expected = reference.values(&format!("features.{layer}"));
-        assert_near(&format!("{case}, features {layer}"), values, expected, VALUE_TOLERANCE);
+        assert_near(&format!("{case}, features {layer}"), &values, expected, VALUE_TOLERANCE);
     }
 }
 
 fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution) {
     let reference = Reference::read(&format!("{case}.safetensors"));
-    let pictures = Reference::read("pictures.safetensors");
-    let [image, content, style] =
-        ["image", "content", "style"].map(|name| pictures.planes(&reference.metadata[name]));
+    let [image, content, style] = ["image", "content", "style"].map(|name| reference.picture(name));
     let terms = reference.terms(weights);
     let deepest = *weights.layers().last().unwrap();
     let network = Network::load(weights, Compute { isa, convolution }, deepest).unwrap();
@@ -154,18 +142,18 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
         let losses = objective.evaluate(image.view(), gradient.view_mut());
         let near = |what: &str, found: f64| {
             let what_of_case = format!("{case}, {what}, {isa:?}, {convolution:?}");
-            assert_near(&what_of_case, [found], reference.values(what), VALUE_TOLERANCE);
+            assert_near(&what_of_case, &[found], reference.values(what), VALUE_TOLERANCE);
         };
         near("loss", losses.total);
         near("tv", losses.tv);
         losses.content.iter().for_each(|(layer, value)| near(&format!("content.{layer}"), *value));
         losses.style.iter().for_each(|(layer, value)| near(&format!("style.{layer}"), *value));
-        assert_near(
-            &format!("{case}, gradient, {isa:?}, {convolution:?}"),
-            gradient.iter().map(|v| *v as f64),
-            reference.values("gradient"),
-            GRADIENT_TOLERANCE,
-        );
+        let what = format!("{case}, gradient, {isa:?}, {convolution:?}");
+        let (found, expected) =
+            (gradient.mapv(f64::from).into_iter().collect::<Vec<_>>(), reference.values("gradient"));
+        assert_near(&what, &found, expected, GRADIENT_TOLERANCE);
+        let cosine = cosine(&found, expected);
+        assert!(cosine > 0.99999, "{what}: cosine {cosine}");
     }
 }
 
@@ -180,7 +168,7 @@ fn small_networks() {
         "case_conv_taps",
         "case_lrn",
     ] {
-        let file = &Reference::read(&format!("{case}.safetensors")).metadata["weights"];
+        let file = Reference::read(&format!("{case}.safetensors")).metadata("weights").to_owned();
         let weights = Weights::open(folder().join(file)).unwrap();
         for isa in Isa::available() {
             for convolution in [Convolution::Im2col, Convolution::Winograd] {
@@ -194,7 +182,15 @@ fn small_networks() {
 #[ignore = "needs the real VGG-19: IMPASTO_VGG19=vgg19.safetensors"]
 fn real_vgg19() {
     let weights = Weights::open(std::env::var_os("IMPASTO_VGG19").expect("IMPASTO_VGG19 is set")).unwrap();
-    for case in ["real_max_relative", "real_max_gatys", "real_average_relative", "real_average_gatys"] {
+    for case in [
+        "real_max_relative",
+        "real_max_gatys",
+        "real_average_relative",
+        "real_average_gatys",
+        "real_photograph_1",
+        "real_photograph_2",
+        "real_photograph_3",
+    ] {
         for isa in Isa::available() {
             for convolution in [Convolution::Im2col, Convolution::Winograd] {
                 check_case(case, &weights, isa, convolution);
@@ -203,10 +199,34 @@ fn real_vgg19() {
     }
 }
 
+/// Winograd's rounding is not im2col's, so that their descents part, but not where they lead.
+#[test]
+#[ignore = "needs the real VGG-19: IMPASTO_VGG19=vgg19.safetensors"]
+fn descents_by_either_convolution_reach_the_same_loss() {
+    let weights = Weights::open(std::env::var_os("IMPASTO_VGG19").expect("IMPASTO_VGG19 is set")).unwrap();
+    let reference = Reference::read("real_photograph_1.safetensors");
+    let [content, style] = ["content", "style"].map(|name| reference.picture(name));
+    let losses = [Convolution::Im2col, Convolution::Winograd].map(|convolution| {
+        let mut job = Stylize::new(&weights);
+        job.compute = Compute { isa: Isa::best(), convolution };
+        job.content = Some(Picture::from_planes(content.clone()));
+        job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
+        (job.size, job.scales, job.steps) = (Size::Own, Scales::Count(1), 100);
+        let mut loss = f64::INFINITY;
+        job.run(&mut |progress| {
+            loss = loss.min(progress.losses.total);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        loss
+    });
+    assert!((losses[1] / losses[0] - 1.0).abs() < 0.01, "{losses:?}");
+}
+
 /// What the checks above stand on: an error of the size of the tolerance is seen.
 #[test]
 fn relative_error_sees_an_error() {
     let expected = [3.0, 4.0];
-    assert_eq!(relative_error(expected, &expected), 0.0);
-    assert!((relative_error([3.0, 4.005], &expected) - 1e-3).abs() < 1e-9);
+    assert_eq!(relative_error(&expected, &expected), 0.0);
+    assert!((relative_error(&[3.0, 4.005], &expected) - 1e-3).abs() < 1e-9);
 }
