@@ -12,6 +12,11 @@ Seconds are of one evaluation, targets and weights being ready. Memory is the pe
 PyTorch's includes the library itself, whose share is stated. Differences are |a−b|/|b|, of gradients
 with the L2 norm, b being PyTorch's.
 
+With --to-loss it compares whole runs instead: how long impasto takes, at its default settings, to the loss
+that L-BFGS in PyTorch reaches at one scale in 300 evaluations (time_to_loss.py).
+
+    python scripts/compare_pytorch.py --weights vgg19.safetensors --sizes 512 --to-loss photo.jpg:painting.jpg
+
 Run it on an idle machine: PyTorch's threads spin while they wait for each other, so that other work on
 the same cores slows it out of all proportion. The load at the start is stated.
 """
@@ -31,6 +36,7 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import load_file
 
+import time_to_loss
 from demo_noise import fractal_noise
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +62,9 @@ def main() -> int:
     arguments = parse_arguments()
     load = os.getloadavg()[0]
     try:
+        if arguments.to_loss:
+            time_to_loss.compare(arguments)
+            return 0
         with tempfile.TemporaryDirectory() as folder:
             runs = [Runs(arguments, size, Path(folder)) for size in arguments.sizes]
             for _ in range(arguments.rounds):
@@ -93,6 +102,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--convolution", default="auto", metavar="HOW", help="impasto's: auto, im2col or winograd (%(default)s)"
     )
+    parser.add_argument("--to-loss", nargs="+", metavar="CONTENT:STYLE", help="compare whole runs on these pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
     return parser.parse_args()
 

@@ -9,6 +9,7 @@ pub mod aligned;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod direct;
 pub mod feature_map;
 pub mod filters;
 pub mod gemm;

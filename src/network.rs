@@ -254,12 +254,13 @@ impl<'w> Network<'w> {
     /// shapes, from 64² to 2048² pixels (Zen 5, two cores, AVX-512 and AVX2): its arithmetic is a quarter, and what the
     /// filters' transform takes is less than im2col's packing of them for any but the smallest maps.
     fn method(&self, number: usize) -> Method {
-        match self.convolution {
-            Convolution::Auto | Convolution::Winograd if self.convolutions[number].kernel() == 3 => {
-                Method::Winograd
-            }
-            _ => Method::Im2col,
-        }
+        let methods = self.convolutions[number].methods();
+        let wanted: &[_] = match self.convolution {
+            Convolution::Auto => &[Method::Direct, Method::Winograd],
+            Convolution::Im2col => &[],
+            Convolution::Winograd => &[Method::Winograd],
+        };
+        wanted.iter().copied().find(|method| methods.contains(method)).unwrap_or(Method::Im2col)
     }
 
     fn forward_step(&self, step: &Step, x: &FeatureMap, y: &mut FeatureMap, workspace: &mut Workspace) {
@@ -383,6 +384,7 @@ impl Plan {
                     let algorithm = match network.method(number) {
                         Method::Im2col => "im2col",
                         Method::Winograd => "winograd",
+                        Method::Direct => "direct",
                     };
                     (algorithm, network.convolutions[number].flop(map.positions()))
                 }

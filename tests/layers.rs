@@ -160,7 +160,7 @@ impl Exactness for Method {
     // The largest factor of Winograd's transforms.
     fn growth(self) -> f64 {
         match self {
-            Self::Im2col => 1.0,
+            Self::Im2col | Self::Direct => 1.0,
             Self::Winograd => 8.0,
         }
     }
@@ -170,7 +170,7 @@ impl Exactness for Method {
         let Expected { values, bounds } = expected;
         let largest = bounds.iter().copied().fold(0.0, f64::max);
         let bounds = match self {
-            Self::Im2col => bounds.clone(),
+            Self::Im2col | Self::Direct => bounds.clone(),
             Self::Winograd => Array3::from_elem(bounds.dim(), largest * self.growth()),
         };
         Expected { values: values.clone(), bounds }
@@ -183,10 +183,13 @@ struct Kernels {
     bias: Array1<f32>,
 }
 
-/// Every way to compute a k×k convolution here.
-fn ways(k: usize) -> impl Iterator<Item = (Isa, Method)> {
-    let methods: &[_] = if k == 3 { &[Method::Im2col, Method::Winograd] } else { &[Method::Im2col] };
-    Isa::available().into_iter().flat_map(move |isa| methods.iter().map(move |method| (isa, *method)))
+/// Every way to compute a convolution here.
+fn ways(conv: &Conv) -> Vec<(Isa, Method)> {
+    let methods = conv.methods();
+    assert!(methods.contains(&Method::Winograd) == (conv.kernel() == 3));
+    assert!(methods.contains(&Method::Direct) == (conv.kernel() == 3 && conv.in_channels() <= 3));
+    let of_isa = |isa| methods.iter().map(move |method| (isa, *method));
+    Isa::available().into_iter().flat_map(of_isa).collect()
 }
 
 /// Calls `work` with a workspace. What a thread leaves in it serves for the next layer, as in a network.
@@ -286,8 +289,8 @@ fn convolution_is_the_sum_by_its_definition() {
         let dy = random.array((out, height, width));
         let [y, dx] = kernels.expected(&x, &dy);
         let rectified = Expected { values: naive::relu(&y.values), bounds: y.bounds.clone() };
-        for (isa, by) in ways(shape[2]) {
-            let conv = kernels.layer();
+        let conv = kernels.layer();
+        for (isa, by) in ways(&conv) {
             let [y, rectified, dx] = [&y, &rectified, &dx].map(|expected| by.expected(expected));
             let what = format!("{shape:?} on {height}×{width}, {isa:?}, {by:?}");
             for (relu, y) in [(false, &y), (true, &rectified)] {
@@ -314,8 +317,8 @@ fn convolution_backward_is_the_adjoint_at_sizes_of_vgg() {
         let mut random = Random(1);
         let kernels = Kernels { bias: Array1::zeros(out), ..Kernels::random(&mut random, shape) };
         let (x, dy) = (random.array((channels, height, width)), random.array((out, height, width)));
-        for (isa, by) in ways(k) {
-            let conv = kernels.layer();
+        let conv = kernels.layer();
+        for (isa, by) in ways(&conv) {
             let mut y = FeatureMap::zeros(out, height, width);
             let x_map = FeatureMap::from_planes(x.view());
             with_workspace(isa, |workspace| conv.forward(&x_map, &mut y, false, by, workspace));
@@ -332,20 +335,23 @@ fn convolution_backward_is_the_adjoint_at_sizes_of_vgg() {
 
 #[test]
 fn convolution_shows_nan_through_its_relu() {
-    let here = [3, 2, 4];
-    for (k, (isa, by)) in [1, 3].into_iter().flat_map(|k| ways(k).map(move |way| (k, way))) {
+    let here = [1, 2, 4];
+    for (channels, k) in [(5, 1), (5, 3), (3, 3)] {
         let mut random = Random(1);
-        let kernels = Kernels::random(&mut random, [8, 5, k]);
-        let mut x = random.array((5, 6, 7));
+        let kernels = Kernels::random(&mut random, [8, channels, k]);
+        let conv = kernels.layer();
+        let mut x = random.array((channels, 6, 7));
         x[here] = f32::NAN;
-        let mut y = FeatureMap::zeros(8, 6, 7);
         let x = FeatureMap::from_planes(x.view());
-        with_workspace(isa, |workspace| kernels.layer().forward(&x, &mut y, true, by, workspace));
-        for ((n, row, column), y) in y.to_planes().indexed_iter() {
-            let near = row.abs_diff(here[1]) <= k / 2 && column.abs_diff(here[2]) <= k / 2;
-            // A tile of Winograd's shows it everywhere.
-            let shown = if by == Method::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
-            assert!(shown, "{k}×{k}, {isa:?}, {by:?}: {y} at {:?}", (n, row, column));
+        for (isa, by) in ways(&conv) {
+            let mut y = FeatureMap::zeros(8, 6, 7);
+            with_workspace(isa, |workspace| conv.forward(&x, &mut y, true, by, workspace));
+            for ((n, row, column), y) in y.to_planes().indexed_iter() {
+                let near = row.abs_diff(here[1]) <= k / 2 && column.abs_diff(here[2]) <= k / 2;
+                // A tile of Winograd's shows it everywhere.
+                let shown = if by == Method::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
+                assert!(shown, "{k}×{k}, {isa:?}, {by:?}: {y} at {:?}", (n, row, column));
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Convolution, 3×3 with zero padding of one or 1×1: by im2col and a cache-blocked product, or by Winograd's minimal
-//! filtering.
+//! Convolution, 3×3 with zero padding of one or 1×1: by im2col and a cache-blocked product, by Winograd's minimal
+//! filtering, or directly, from and to the few channels of a picture.
 
+mod direct;
 mod im2col;
 mod store;
 mod winograd;
@@ -23,6 +24,8 @@ pub enum Method {
     Im2col,
     /// By F(4×4, 3×3). Only 3×3 kernels.
     Winograd,
+    /// From at most three channels, and back to them. Only 3×3 kernels.
+    Direct,
 }
 
 /// What a convolution needs beside its maps while it is computed. To be used again for the next: it allocates only
@@ -81,6 +84,16 @@ impl<'w> Conv<'w> {
         self.out_channels
     }
 
+    /// The methods that can compute it.
+    pub fn methods(&self) -> Vec<Method> {
+        let mut methods = vec![Method::Im2col];
+        if self.kernel == 3 {
+            methods.push(Method::Winograd);
+            methods.extend((self.in_channels <= direct::MOST_CHANNELS).then_some(Method::Direct));
+        }
+        methods
+    }
+
     /// Side of the kernels, k.
     pub fn kernel(&self) -> usize {
         self.kernel
@@ -99,7 +112,7 @@ impl<'w> Conv<'w> {
     /// Bytes that one pass over a map of `height`×`width` takes beside the maps, the more of either direction.
     pub fn pass_bytes(&self, isa: Isa, method: Method, height: usize, width: usize) -> u64 {
         match method {
-            Method::Im2col => self.bytes(),
+            Method::Im2col | Method::Direct => self.bytes(),
             Method::Winograd => {
                 [(self.in_channels, self.out_channels), (self.out_channels, self.in_channels)]
                     .map(|channels| winograd::bytes(isa, channels, (height, width)))
@@ -155,6 +168,11 @@ fn convolve(
         Method::Winograd => {
             assert_eq!(filters.kernel(), 3, "Winograd's filtering is for 3×3 kernels");
             winograd::convolve(*isa, filters, shared, input, output, store);
+        }
+        Method::Direct => {
+            let few = filters.depth().min(filters.columns());
+            assert!(filters.kernel() == 3 && few <= direct::MOST_CHANNELS, "not a picture's convolution");
+            direct::convolve(*isa, filters, matrix, input, output, store);
         }
     }
 }
