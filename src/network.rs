@@ -175,6 +175,19 @@ impl<'w> Network<'w> {
         bytes + pass
     }
 
+    /// Bytes of the maps at the layers `taps`.
+    pub fn tap_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
+        let mut shape = (PICTURE_CHANNELS, height, width);
+        let mut bytes = 0;
+        for step in self.steps(taps, pooling) {
+            shape = self.output_shape(&step, shape);
+            if taps.contains(&step.layer) {
+                bytes += FeatureMap::bytes_of(shape.0, shape.1, shape.2);
+            }
+        }
+        bytes
+    }
+
     /// Bytes of the maps that [`Network::features`] has in memory at most.
     pub fn features_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
         let mut shape = (PICTURE_CHANNELS, height, width);

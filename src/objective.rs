@@ -122,6 +122,12 @@ impl<'n> Objective<'n> {
         Ok(Self { network, plan, terms, content: targets, style: style.collect(), losses })
     }
 
+    /// Bytes that one for pictures of `height` by `width` pixels takes.
+    pub fn bytes(network: &Network, terms: &Terms, height: usize, width: usize) -> u64 {
+        network.plan_bytes(&terms.taps(), terms.pooling, height, width)
+            + network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
+    }
+
     /// The buffers, for their profile.
     pub fn plan_mut(&mut self) -> &mut Plan {
         &mut self.plan

@@ -376,7 +376,7 @@ impl<'w> Stylize<'w> {
             Optimizer::Lbfgs => 2 * HISTORY as u64 + 12,
             Optimizer::Adam => 8,
         };
-        let maps = network.plan_bytes(&terms.taps(), terms.pooling, height, width);
+        let maps = Objective::bytes(network, terms, height, width);
         // The pictures given, and what they are without alpha.
         let pictures = self.content.iter().chain(self.styles.iter().map(|(style, _)| style));
         let given: u64 = pictures.map(|p| (2 * 3 * p.width() * p.height() * size_of::<f32>()) as u64).sum();

@@ -195,12 +195,6 @@ impl Weights {
         }
     }
 
-    /// Gives the memory of what was read until now back to the system. It is read anew from the file when it is asked
-    /// for again.
-    pub fn release(&self) {
-        self.bytes.release();
-    }
-
     /// The error for one of these tensors in which the caller came upon a value that is not finite.
     pub fn not_finite(&self, tensor: &Tensor<'_>) -> Error {
         let label = self.contents.network.label(tensor.name);

@@ -51,6 +51,38 @@ fn quiet_says_nothing_and_verbose_says_all() {
 }
 
 #[test]
+fn memory_is_foreseen_to_a_tenth() {
+    assert_memory_is_foreseen("slim", [256, 400]);
+}
+
+#[test]
+#[ignore = "needs the real VGG-19: IMPASTO_VGG19=vgg19.safetensors"]
+fn memory_of_vgg19_is_foreseen_to_a_tenth() {
+    assert_memory_is_foreseen(&std::env::var("IMPASTO_VGG19").expect("IMPASTO_VGG19 is set"), [256, 512]);
+}
+
+/// Where the peak is known, that is on Linux.
+fn assert_memory_is_foreseen(weights: &str, sizes: [u32; 2]) {
+    let folder = Folder::new();
+    for size in if cfg!(target_os = "linux") { &sizes[..] } else { &[] } {
+        folder.picture("content.png", *size, *size);
+        folder.picture("style.png", *size, *size);
+        let command = format!("stylize content.png style.png --weights {weights} --size {size} --scales 1");
+        let notes = folder.run(&format!("{command} --steps 24 --threads 2 -o out.png -v")).notes();
+        let [foreseen, peak] = ["memory foreseen: ", "peak memory "].map(|label| megabytes(&notes, label));
+        assert!((foreseen / peak - 1.0).abs() < 0.1, "{foreseen} MB foreseen, {peak} MB taken at {size}²");
+    }
+}
+
+/// The megabytes behind `label`.
+fn megabytes(notes: &str, label: &str) -> f64 {
+    let (_, after) = notes.split_once(label).unwrap_or_else(|| panic!("no {label:?} in {notes}"));
+    let words: Vec<&str> = after.split_whitespace().take(2).collect();
+    let scale = if words[1].starts_with("GB") { 1000.0 } else { 1.0 };
+    words[0].parse::<f64>().unwrap() * scale
+}
+
+#[test]
 fn no_escape_codes_go_into_a_pipe() {
     let folder = Folder::with_pictures();
     for options in ["", "-v"] {

@@ -159,9 +159,9 @@ impl Options {
         let (width, height) = (image.width(), image.height());
         network.check_size(&self.image.display().to_string(), &terms.taps(), height, width)?;
         let image_bytes = (3 * size_of::<f32>() * width * height) as u64;
-        let plan = network.plan_bytes(&terms.taps(), terms.pooling, height, width);
+        let maps = Objective::bytes(network, terms, height, width);
         let weights = network.bytes();
-        memory::require(weights + plan + 2 * image_bytes, width, height)?;
+        memory::require(weights + maps + 2 * image_bytes, width, height)?;
 
         let taps = terms.style_taps();
         let mut targets = Vec::with_capacity(job.styles.len());

@@ -76,8 +76,8 @@ impl Options {
         let network = Network::load(&weights, compute, *taps.last().expect("terms have a layer"))?;
         network.check_size("the picture", &taps, side, side)?;
         let pictures = (4 * PICTURE_CHANNELS * size_of::<f32>() * side * side) as u64;
-        let plan = network.plan_bytes(&taps, terms.pooling, side, side);
-        memory::require(network.bytes() + plan + pictures, side, side)?;
+        let maps = Objective::bytes(&network, &terms, side, side);
+        memory::require(network.bytes() + maps + pictures, side, side)?;
 
         let [image, content, style] = [1, 2, 3].map(|seed| noise(side, seed));
         let target = StyleTarget::of_picture(&network, style.planes(), &terms.style_taps(), terms.pooling)?;

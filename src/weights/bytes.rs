@@ -35,18 +35,6 @@ impl Bytes {
         let map = unsafe { Mmap::map(&file) }?;
         Ok(Self::Mapped(map))
     }
-
-    /// Gives the memory of what was read until now back to the system.
-    pub(super) fn release(&self) {
-        #[cfg(unix)]
-        if let Self::Mapped(map) = self {
-            // SAFETY: A page of a shared, read-only map of a file comes back from the file when it is read again, with
-            // the same bytes: no reference into the map sees a change.
-            let advised = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
-            // A system that does not take the advice keeps the memory until it needs it.
-            drop(advised);
-        }
-    }
 }
 
 impl Deref for Bytes {
