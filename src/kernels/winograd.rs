@@ -85,8 +85,10 @@ impl Kernel for TransformFilters<'_> {
                     for (x, down) in down.iter_mut().enumerate() {
                         *down = kernel_1d(simd, [vectors[x], vectors[3 + x], vectors[6 + x]]);
                     }
-                    for y in 0..SIDE {
-                        let points = kernel_1d(simd, [down[0][y], down[1][y], down[2][y]]);
+                    let [left_column, middle, right] = down;
+                    for (y, row) in left_column.into_iter().zip(middle).zip(right).enumerate() {
+                        let ((first, second), third) = row;
+                        let points = kernel_1d(simd, [first, second, third]);
                         for (x, value) in points.into_iter().enumerate() {
                             let at = (y * SIDE + x) * stride + channel * width + left;
                             // SAFETY: the last point's last channel ends inside `to`, by the assert above.
