@@ -30,11 +30,6 @@ impl AlignedVec {
         }
         self.len = len;
     }
-
-    /// Bytes allocated.
-    pub fn capacity_bytes(&self) -> usize {
-        self.lines.capacity() * size_of::<Line>()
-    }
 }
 
 impl std::ops::Deref for AlignedVec {
