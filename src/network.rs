@@ -267,13 +267,13 @@ impl<'w> Network<'w> {
     /// shapes, from 64² to 2048² pixels (Zen 5, two cores, AVX-512 and AVX2): its arithmetic is a quarter, and what the
     /// filters' transform takes is less than im2col's packing of them for any but the smallest maps.
     fn method(&self, number: usize) -> Method {
-        let methods = self.convolutions[number].methods();
+        let convolution = &self.convolutions[number];
         let wanted: &[_] = match self.convolution {
             Convolution::Auto => &[Method::Direct, Method::Winograd],
             Convolution::Im2col => &[],
             Convolution::Winograd => &[Method::Winograd],
         };
-        wanted.iter().copied().find(|method| methods.contains(method)).unwrap_or(Method::Im2col)
+        wanted.iter().copied().find(|method| convolution.allows(*method)).unwrap_or(Method::Im2col)
     }
 
     fn forward_step(&self, step: &Step, x: &FeatureMap, y: &mut FeatureMap, workspace: &mut Workspace) {

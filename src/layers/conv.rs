@@ -84,14 +84,13 @@ impl<'w> Conv<'w> {
         self.out_channels
     }
 
-    /// The methods that can compute it.
-    pub fn methods(&self) -> Vec<Method> {
-        let mut methods = vec![Method::Im2col];
-        if self.kernel == 3 {
-            methods.push(Method::Winograd);
-            methods.extend((self.in_channels <= direct::MOST_CHANNELS).then_some(Method::Direct));
+    /// Whether the method can compute it.
+    pub fn allows(&self, method: Method) -> bool {
+        match method {
+            Method::Im2col => true,
+            Method::Winograd => self.kernel == 3,
+            Method::Direct => self.kernel == 3 && self.in_channels <= direct::MOST_CHANNELS,
         }
-        methods
     }
 
     /// Side of the kernels, k.
