@@ -158,7 +158,7 @@ fn no_option_is_without_effect() {
         "--style-layer relu1_1",
         "--style-layer relu1_1=0.9 --style-layer relu2_1=0.1",
         "--loss gatys",
-        "--pooling max",
+        "--pooling average",
         "--optimizer adam",
         "--init noise",
         "--init other.png",
@@ -178,7 +178,7 @@ fn no_option_is_without_effect() {
         "--style-layer relu1_1",
         "--tv-weight 77",
         "--loss gatys --tv-weight 99",
-        "--pooling max",
+        "--pooling average",
     ] {
         assert!(run(&format!("texture style.png {options}")) != texture, "{options}");
     }
