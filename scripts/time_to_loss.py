@@ -1,9 +1,10 @@
 """Time to a picture: how long impasto takes to the loss that the plain method in PyTorch ends at. See compare_pytorch.py.
 
 The plain method (pytorch_stylize.py) and impasto's `stylize` at its default settings, but for the network and the size,
-both start from the same square pictures. PyTorch's loss at the end is the goal. impasto's steps on the last scale are
-looked through for the first whose picture has that loss *as PyTorch computes it*, total variation apart; the seconds are
-those from the start of each process. `--save-every` slows impasto down, so its pictures are made in a second run.
+both start from the same square pictures. The loss of PyTorch's picture at the end is the goal. impasto's steps on the
+last scale are looked through for the first whose picture has that loss, too. All losses are of pictures as they are
+written, of 8 bits in 0–1, and as PyTorch computes them, without total variation; all seconds are from the start of the
+process. `--save-every` slows impasto down, so its pictures are made in a second run.
 """
 
 import argparse
@@ -22,8 +23,8 @@ PLAIN = Path(__file__).with_name("pytorch_stylize.py")
 def compare(arguments: argparse.Namespace) -> None:
     """Prints a row for each size and pair."""
     print(f"{arguments.threads} threads; the plain method: L-BFGS, one scale, 300 evaluations\n")
-    print("| | PyTorch, s | its loss | impasto at that loss, s | ratio | impasto at the end, s | its loss | there in PyTorch, s |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    print("| | PyTorch, s | its loss | impasto at that loss, s | ratio | impasto at the end, s | its loss |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for size in arguments.sizes:
             for pair in arguments.to_loss:
@@ -35,9 +36,8 @@ def row(arguments: argparse.Namespace, pair: str, size: int, folder: Path) -> st
     common = ["--weights", arguments.weights, "--threads", arguments.threads]
     plain = [sys.executable, PLAIN, content, style, *common]
     start = time.monotonic()
-    by_pytorch = json.loads(run([*plain, "--out", folder / "pytorch.png"]))
+    run([*plain, "--out", folder / "pytorch.png"])
     pytorch_seconds = time.monotonic() - start
-    goal = by_pytorch["loss"]
 
     metrics, out = folder / "metrics.jsonl", folder / "impasto.png"
     stylize = [arguments.impasto, "stylize", content, style, "-o", out, "--size", size, "--quiet", *common]
@@ -49,11 +49,8 @@ def row(arguments: argparse.Namespace, pair: str, size: int, folder: Path) -> st
 
     last = [step for step in steps if step["scale"] == steps[-1]["scale"]]
     pictures = [folder / f"impasto-{step['step']:04}.png" for step in last]
-    losses = json.loads(run([*plain, "--judge", *pictures]))["losses"]
+    goal, *losses = json.loads(run([*plain, "--judge", folder / "pytorch.png", *pictures]))["losses"]
     reached = next((step["seconds"] for step, loss in zip(last, losses) if loss <= goal), None)
-    # Where PyTorch was at the loss that impasto ends at: its evaluations take much the same time each.
-    count = len(by_pytorch["losses"])
-    there = next((i for i, loss in enumerate(by_pytorch["losses"], 1) if loss <= losses[-1]), None)
     cells = [
         f"{size}², {content.stem.rsplit('_', 1)[0]} × {style.stem.rsplit('_', 1)[0]}",
         f"{pytorch_seconds:.0f}",
@@ -62,7 +59,6 @@ def row(arguments: argparse.Namespace, pair: str, size: int, folder: Path) -> st
         f"{pytorch_seconds / reached:.1f}" if reached else "",
         f"{impasto_seconds:.1f}",
         f"{losses[-1]:.4f}",
-        f"{pytorch_seconds * there / count:.0f}" if there else "not reached",
     ]
     return f"| {' | '.join(cells)} |"
 
