@@ -53,11 +53,6 @@ impl FeatureMap {
         self.data.set_len(self.blocks() * self.plane_len());
     }
 
-    /// Makes every value 0.
-    pub fn fill_zero(&mut self) {
-        self.data.fill(0.0);
-    }
-
     /// Channels, C.
     pub fn channels(&self) -> usize {
         self.channels
