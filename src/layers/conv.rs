@@ -113,10 +113,8 @@ impl<'w> Conv<'w> {
         match method {
             Method::Im2col | Method::Direct => self.bytes(),
             Method::Winograd => {
-                [(self.in_channels, self.out_channels), (self.out_channels, self.in_channels)]
-                    .map(|channels| winograd::bytes(isa, channels, (height, width)))
-                    .into_iter()
-                    .fold(0, u64::max)
+                let bytes = |depth, columns| winograd::bytes(isa, (depth, columns), (height, width));
+                bytes(self.in_channels, self.out_channels).max(bytes(self.out_channels, self.in_channels))
             }
         }
     }

@@ -42,8 +42,7 @@ fn from_few(
     let depth = filters.depth();
     matrix.pack((9 * depth, filters.columns()), GROUP_DEPTH, |row| filters.row(row % depth, row / depth));
     let (matrix, panel) = (&*matrix, geometry(isa).panel);
-    let width = output.width().max(1);
-    let cut = Cut { height: (1024 / width).max(1), width, blocks: output.blocks() };
+    let cut = Cut { blocks: output.blocks(), ..Cut::strips(output) };
     output.for_each_tile(store.cut(cut, output), |mut tile| {
         let prepared_len = store.prepared_len(tile.positions());
         scratch::with([POSITIONS * panel, prepared_len], |[sums, prepared]| {
