@@ -4,7 +4,8 @@ The plain method (pytorch_stylize.py) and impasto's `stylize` at its default set
 both start from the same square pictures. The loss of PyTorch's picture at the end is the goal. impasto's steps on the
 last scale are looked through for the first whose picture has that loss, too. All losses are of pictures as they are
 written, of 8 bits in 0–1, and as PyTorch computes them, without total variation; all seconds are from the start of the
-process. `--save-every` slows impasto down, so its pictures are made in a second run.
+process. Beside it stands the loss of PyTorch's own values, before those outside 0–1 are clipped: no picture has it.
+`--save-every` slows impasto down, so its pictures are made in a second run.
 """
 
 import argparse
@@ -23,8 +24,8 @@ PLAIN = Path(__file__).with_name("pytorch_stylize.py")
 def compare(arguments: argparse.Namespace) -> None:
     """Prints a row for each size and pair."""
     print(f"{arguments.threads} threads; the plain method: L-BFGS, one scale, 300 evaluations\n")
-    print("| | PyTorch, s | its loss | impasto at that loss, s | ratio | impasto at the end, s | its loss |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("| | PyTorch, s | its loss | unwritten | impasto at that loss, s | ratio | impasto at the end, s | its loss |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for size in arguments.sizes:
             for pair in arguments.to_loss:
@@ -36,7 +37,7 @@ def row(arguments: argparse.Namespace, pair: str, size: int, folder: Path) -> st
     common = ["--weights", arguments.weights, "--threads", arguments.threads]
     plain = [sys.executable, PLAIN, content, style, *common]
     start = time.monotonic()
-    run([*plain, "--out", folder / "pytorch.png"])
+    unwritten = json.loads(run([*plain, "--out", folder / "pytorch.png"]))["loss"]
     pytorch_seconds = time.monotonic() - start
 
     metrics, out = folder / "metrics.jsonl", folder / "impasto.png"
@@ -55,6 +56,7 @@ def row(arguments: argparse.Namespace, pair: str, size: int, folder: Path) -> st
         f"{size}², {content.stem.rsplit('_', 1)[0]} × {style.stem.rsplit('_', 1)[0]}",
         f"{pytorch_seconds:.0f}",
         f"{goal:.4f}",
+        f"{unwritten:.4f}",
         f"{reached:.1f}" if reached else "not reached",
         f"{pytorch_seconds / reached:.1f}" if reached else "",
         f"{impasto_seconds:.1f}",

@@ -1,6 +1,7 @@
 //! Minimising a smooth function of many variables. Knows nothing of pictures or networks.
 
 mod adam;
+mod bounds;
 mod lbfgs;
 mod line_search;
 mod memo;
@@ -10,6 +11,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 pub use adam::adam;
+pub use bounds::Bounds;
 pub use lbfgs::lbfgs;
 
 /// The function to minimise: gives its value at a point, and writes its gradient, as long as the point.
@@ -39,6 +41,8 @@ pub struct Settings {
     pub first_step: f64,
     /// Pairs of steps and gradient changes from which L-BFGS models the curvature.
     pub history: usize,
+    /// What every variable stays within.
+    pub bounds: Bounds,
 }
 
 /// Where the optimiser is.

@@ -131,6 +131,24 @@ fn metrics_have_an_object_a_step() {
 }
 
 #[test]
+fn the_picture_written_has_the_loss_that_was_reported() {
+    let folder = Folder::with_pictures();
+    folder.picture("other.png", 40, 30);
+    let options = "--tv-weight 0 --size 0 --scales 1 --steps 20 -o out.png --metrics metrics.jsonl";
+    for optimizer in ["lbfgs", "adam"] {
+        folder.run(&format!("stylize content.png other.png {options} --optimizer {optimizer}")).notes();
+        let losses = metrics(&folder).into_iter().map(|step| step["loss"].as_f64().unwrap());
+        let reported = losses.min_by(f64::total_cmp).unwrap();
+        let written =
+            folder.run("loss out.png --content content.png --style other.png --tv-weight 0 --json").json();
+        let written = written["loss"].as_f64().unwrap();
+        // The picture is of 8 bits. Clipped colours would add several times as much.
+        let difference = (written - reported).abs() / reported;
+        assert!(difference < 0.01, "{optimizer}: {written} written, {reported} reported");
+    }
+}
+
+#[test]
 fn pictures_are_saved_on_the_way() {
     let folder = Folder::with_pictures();
     folder.run("stylize content.png style.png --size 32 --steps 7 --save-every 3 -o out.png").notes();

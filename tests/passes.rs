@@ -6,21 +6,17 @@ use std::path::Path;
 use impasto::loss::StyleTarget;
 use impasto::network::Network;
 use impasto::objective::Objective;
-use impasto::optimize::{Settings, lbfgs};
+use impasto::optimize::{Bounds, Settings, lbfgs};
+use impasto::pyramid::Scales;
+use impasto::stylize::Size;
 use impasto::{Isa, Picture, Stylize, Weights};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
 #[test]
 fn one_forward_and_one_backward_pass_a_trial() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tiny_vgg19.safetensors");
-    let weights = Weights::open(path).unwrap();
+    let weights = tiny_vgg19();
     let (height, width) = (37, 53);
-    let picture = |period: usize| {
-        Array3::from_shape_fn((3, height, width), |(c, y, x)| {
-            ((c * 5 + y * 3 + x) % period) as f32 / period as f32
-        })
-    };
-    let (content, style) = (picture(23), picture(17));
+    let [content, style] = pictures(height, width);
     let mut job = Stylize::new(&weights);
     job.content = Some(Picture::from_planes(content.clone()));
     job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
@@ -36,7 +32,8 @@ fn one_forward_and_one_backward_pass_a_trial() {
         let gradient = ArrayViewMut3::from_shape((3, height, width), gradient).unwrap();
         objective.evaluate(picture, gradient).total
     };
-    let settings = Settings { steps: 30, tolerance: 0.0, first_step: 0.02, history: 10 };
+    let settings =
+        Settings { steps: 30, tolerance: 0.0, first_step: 0.02, history: 10, bounds: Bounds::NONE };
     let found =
         lbfgs(
             &mut function,
@@ -57,4 +54,32 @@ fn one_forward_and_one_backward_pass_a_trial() {
         assert_eq!(layer.forward.len(), found.evaluations, "forward passes of {}", layer.name);
         assert_eq!(layer.backward.len(), found.evaluations, "backward passes of {}", layer.name);
     }
+}
+
+/// Between scales only what was changed is enlarged: where there is nothing, the content comes out, not a blur of it.
+#[test]
+fn a_picture_goes_through_the_scales_with_its_detail() {
+    let weights = tiny_vgg19();
+    let [content, style] = pictures(60, 80);
+    let mut job = Stylize::new(&weights);
+    job.content = Some(Picture::from_planes(content.clone()));
+    job.styles = vec![(Picture::from_planes(style), 1.0)];
+    (job.size, job.scales, job.steps) = (Size::Own, Scales::Count(3), 0);
+    let result = job.run(&mut |_| ControlFlow::Continue(())).unwrap();
+    let difference = (&result.picture.planes() - &content).mapv(f32::abs);
+    assert!(difference.iter().all(|difference| *difference < 1e-5));
+}
+
+fn tiny_vgg19() -> Weights {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tiny_vgg19.safetensors");
+    Weights::open(path).unwrap()
+}
+
+/// Two pictures of steps and slopes.
+fn pictures(height: usize, width: usize) -> [Array3<f32>; 2] {
+    [23, 17].map(|period| {
+        Array3::from_shape_fn((3, height, width), |(c, y, x)| {
+            ((c * 5 + y * 3 + x) % period) as f32 / period as f32
+        })
+    })
 }

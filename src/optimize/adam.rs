@@ -8,10 +8,10 @@ const EPSILON: f32 = 1e-8;
 /// Steps over which progress is judged: Adam's losses go up and down.
 const PATIENCE: usize = 50;
 
-/// Minimises `function` from `start` with steps of `settings.first_step`, calling `on_step` after every step. One
+/// Minimises `function` from `start` within the bounds with steps of `settings.first_step`, calling `on_step` after every step. One
 /// step takes one evaluation; one more is for the start.
 pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_step: &mut OnStep) -> Minimum {
-    let mut x = start;
+    let mut x: Vec<f32> = start.into_iter().map(|x| settings.bounds.clamp(x)).collect();
     let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
     let mut gradient = vec![0.0f32; x.len()];
     let mut loss = function(&x, &mut gradient);
@@ -26,7 +26,7 @@ pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_st
         for (((x, g), mean), square) in x.iter_mut().zip(&gradient).zip(&mut mean).zip(&mut square) {
             *mean += (1.0 - BETA_1) * (g - *mean);
             *square += (1.0 - BETA_2) * (g * g - *square);
-            *x -= rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt());
+            *x = settings.bounds.clamp(*x - rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt()));
         }
         loss = function(&x, &mut gradient);
         (best.steps, best.evaluations) = (step, step + 1);
@@ -49,6 +49,8 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
+    use crate::optimize::Bounds;
+
     #[test]
     fn finds_the_bottom_of_a_bowl_and_keeps_the_best() {
         let value = |x: &[f32]| x.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum::<f64>();
@@ -56,11 +58,25 @@ mod tests {
             gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 2.0 * (x - 0.25));
             value(x)
         };
-        let settings = Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0 };
+        let settings =
+            Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
         let found = adam(&mut function, vec![0.0, 1.0, 0.5], &settings, &mut |_| ControlFlow::Continue(()));
         assert!(found.loss < 1e-6, "loss {}", found.loss);
         assert_eq!(found.evaluations, found.steps + 1);
         assert_eq!(value(&found.point), found.loss);
+    }
+
+    #[test]
+    fn stays_within_the_bounds() {
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            assert!(x.iter().all(|x| (0.0..=1.0).contains(x)), "{x:?} is outside");
+            gradient.copy_from_slice(&[x[0] - 0.5, x[1] + 1.0, x[2] - 2.0]);
+            gradient.iter().map(|g| 0.5 * (*g as f64).powi(2)).sum()
+        };
+        let bounds = Bounds { least: 0.0, most: 1.0 };
+        let settings = Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0, bounds };
+        let found = adam(&mut function, vec![-3.0, 0.5, 0.5], &settings, &mut |_| ControlFlow::Continue(()));
+        assert!((found.point[0] - 0.5).abs() < 1e-3 && found.point[1..] == [0.0, 1.0], "{:?}", found.point);
     }
 
     #[test]
@@ -69,7 +85,8 @@ mod tests {
             gradient.fill(-1.0);
             if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 }
         };
-        let settings = Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0 };
+        let settings =
+            Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
         let found = adam(&mut function, vec![0.0], &settings, &mut |_| ControlFlow::Continue(()));
         assert!(matches!(found.stop, Stop::NotFinite { .. }));
         assert!(found.point[0] <= 0.1 && found.loss.is_finite());

@@ -18,8 +18,8 @@ const RESTART_SCALE: f64 = 0.1;
 /// Steps over which progress is judged.
 const PATIENCE: usize = 10;
 
-/// Minimises `function` from `start`, calling `on_step` after every step. One step takes one evaluation as a
-/// rule, more where the line search needs more trials, and never two of the same point.
+/// Minimises `function` from `start` within the bounds, calling `on_step` after every step. One step takes one evaluation
+/// as a rule, more where the line search needs more trials, and never two of the same point.
 ///
 /// When the line search fails, the history is dropped and the descent begins anew from the best point, unless
 /// that has just been tried. The best point is never lost.
@@ -30,7 +30,7 @@ pub fn lbfgs<'f>(
     on_step: &mut OnStep,
 ) -> Minimum {
     let memo = RefCell::new(Memo::new(function));
-    let start = Point::new(start);
+    let start = Point::new(start).within(settings.bounds);
     let Ok(first) = memo.borrow_mut().at(&start) else {
         return minimum(&memo.borrow(), start, 0, None);
     };
@@ -159,7 +159,10 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    const SETTINGS: Settings = Settings { steps: 200, tolerance: 0.0, first_step: 0.01, history: 10 };
+    use crate::optimize::Bounds;
+
+    const SETTINGS: Settings =
+        Settings { steps: 200, tolerance: 0.0, first_step: 0.01, history: 10, bounds: Bounds::NONE };
 
     /// Rosenbrock's valley in pairs of variables.
     fn rosenbrock(x: &[f32], gradient: &mut [f32]) -> f64 {
@@ -180,6 +183,24 @@ mod tests {
             lbfgs(&mut function, vec![-1.2, 1.0, 0.0, 0.5], &SETTINGS, &mut |_| ControlFlow::Continue(()));
         assert!(found.loss < 1e-8, "loss {}", found.loss);
         assert!(found.point.iter().all(|x| (x - 1.0).abs() < 1e-3), "{:?}", found.point);
+    }
+
+    #[test]
+    fn finds_the_end_of_the_valley_at_its_wall() {
+        let (least, most) = (-0.5, 0.8);
+        let settings = Settings { bounds: Bounds { least, most }, ..SETTINGS };
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            assert!(x.iter().all(|x| (least..=most).contains(x)), "{x:?} is outside");
+            rosenbrock(x, gradient)
+        };
+        // The first pair begins outside, the second where it can only leave its bound.
+        let start = vec![-1.2, 1.0, 0.8, -0.5];
+        let found = lbfgs(&mut function, start, &settings, &mut |_| ControlFlow::Continue(()));
+        // Of x at its bound, the best y is x².
+        for pair in found.point.chunks(2) {
+            assert!(pair[0] == most && (pair[1] - most * most).abs() < 1e-3, "{:?}", found.point);
+        }
+        assert!((found.loss - 2.0 * 0.04).abs() < 1e-6, "loss {}", found.loss);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! argmin's Moré–Thuente line search with the guards that it lacks: a scaled first step, a limit to the number
-//! of trials, and a check of what it accepts.
+//! of trials, and a check of what it accepts. Along a path that bends where a variable meets its bound: Bertsekas 1982,
+//! "Projected Newton Methods for Optimization Problems with Simple Constraints".
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use argmin::core::{CostFunction, Error, Gradient, IterState, KV, Problem, Solver, State};
 use argmin::solver::linesearch::{LineSearch, MoreThuenteLineSearch};
-use argmin_math::{ArgminDot, ArgminL2Norm};
+use argmin_math::{ArgminDot, ArgminL2Norm, ArgminSub};
 
+use super::memo::Evaluated;
 use super::point::Point;
 
 /// Trials in one search. Almost every search needs one; one that needs more than a few has met noise.
@@ -25,8 +27,8 @@ pub struct GuardedLineSearch {
     /// the curvature, and begin at a step of 1.
     first_step: Rc<Cell<Option<f64>>>,
     trials: usize,
-    loss: f64,
-    slope: f64,
+    /// Where the search began.
+    start: Option<Evaluated>,
 }
 
 impl GuardedLineSearch {
@@ -38,16 +40,14 @@ impl GuardedLineSearch {
             direction: None,
             first_step: Rc::new(Cell::new(Some(first_step))),
             trials: 0,
-            loss: f64::NAN,
-            slope: f64::NAN,
+            start: None,
         })
     }
 }
 
 impl LineSearch<Point, f64> for GuardedLineSearch {
     fn search_direction(&mut self, direction: Point) {
-        self.direction = Some(direction.clone());
-        self.search.search_direction(direction);
+        self.direction = Some(direction);
     }
 
     fn initial_step_length(&mut self, length: f64) -> Result<(), Error> {
@@ -68,16 +68,20 @@ where
         problem: &mut Problem<O>,
         state: SearchState,
     ) -> Result<(SearchState, Option<KV>), Error> {
-        let (Some(direction), Some(gradient)) = (&self.direction, state.get_gradient()) else {
-            return Err(Error::msg("the search has no direction or no gradient"));
+        let (Some(direction), Some(point), Some(gradient)) =
+            (self.direction.take(), state.get_param(), state.get_gradient())
+        else {
+            return Err(Error::msg("the search has no direction, no start or no gradient"));
         };
+        let direction = point.open(&direction, gradient);
         self.trials = 0;
-        self.loss = state.get_cost();
-        self.slope = gradient.dot(direction);
+        self.start =
+            Some(Evaluated { point: point.clone(), loss: state.get_cost(), gradient: gradient.clone() });
         if let Some(first_step) = self.first_step.take() {
             let scale = (direction.values().len() as f64).sqrt() / direction.l2_norm();
             self.search.initial_step_length(first_step * scale)?;
         }
+        self.search.search_direction(direction);
         self.search.init(problem, state)
     }
 
@@ -99,12 +103,17 @@ where
 
 impl GuardedLineSearch {
     /// Moré and Thuente's search also ends where it can't get any closer. Only a lower loss is a step, and only
-    /// a flatter slope, that is yᵀs > 0, is a curvature that L-BFGS may learn from.
+    /// yᵀs > 0 is a curvature that L-BFGS may learn from.
     fn check(&self, state: &SearchState) -> Result<(), Error> {
-        let slope = state.get_gradient().zip(self.direction.as_ref()).map(|(g, d)| g.dot(d));
-        match slope {
-            Some(slope) if state.get_cost() < self.loss && slope > self.slope => Ok(()),
-            _ => Err(Error::msg("the step accepted does not lower the loss, or not the slope")),
+        let (Some(start), Some(point), Some(gradient)) =
+            (&self.start, state.get_param(), state.get_gradient())
+        else {
+            return Err(Error::msg("the search ended nowhere"));
+        };
+        let curvature = || gradient.sub(&start.gradient).dot(&point.sub(&start.point));
+        match state.get_cost() < start.loss && curvature() > 0.0 {
+            true => Ok(()),
+            false => Err(Error::msg("the step accepted does not lower the loss, or has no curvature")),
         }
     }
 }

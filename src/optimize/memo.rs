@@ -17,7 +17,7 @@ pub struct Evaluated {
     pub point: Point,
     /// The function's value.
     pub loss: f64,
-    /// Its gradient.
+    /// Its gradient, without what leads out of the bounds.
     pub gradient: Point,
 }
 
@@ -55,6 +55,7 @@ impl<'f> Memo<'f> {
         if let Some(loss) = self.not_finite {
             return Err(Error::msg(format!("the function is {loss}")));
         }
+        point.project(&mut gradient);
         let evaluated = Evaluated { point: point.clone(), loss, gradient: Point::new(gradient) };
         if self.best.as_ref().is_none_or(|best| loss < best.loss) {
             self.best = Some(evaluated.clone());

@@ -13,11 +13,15 @@ use rayon::prelude::*;
 
 use crate::kernels::reduce;
 
+use super::bounds::Bounds;
+
 /// Values that never change, and the number that tells them from all others.
 #[derive(Clone)]
 pub struct Point {
     id: u64,
     values: Arc<Values>,
+    /// Where a step from here ends. Directions and gradients have none.
+    bounds: Bounds,
 }
 
 /// Elements that one task works on.
@@ -27,7 +31,32 @@ impl Point {
     /// A point of these values.
     pub fn new(values: Vec<f32>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), values: Arc::new(Values(values)) }
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { id, values: Arc::new(Values(values)), bounds: Bounds::NONE }
+    }
+
+    /// The point inside `bounds` that is nearest to this one, and from which every step ends inside.
+    pub fn within(&self, bounds: Bounds) -> Self {
+        Self { bounds, ..self.map(|x| bounds.clamp(x)) }
+    }
+
+    /// Takes from the function's `gradient` here what leads out of the bounds.
+    pub fn project(&self, gradient: &mut [f32]) {
+        let chunks = gradient.par_chunks_mut(CHUNK).zip(self.values().par_chunks(CHUNK));
+        chunks.for_each(|(gradient, x)| {
+            for (g, x) in gradient.iter_mut().zip(x) {
+                *g = if self.bounds.hold(*x, -*g) { 0.0 } else { *g };
+            }
+        });
+    }
+
+    /// What of `direction` is open from here: nothing that leads out of the bounds, nor of the variables that stay at a
+    /// bound because the `gradient`, which is projected, has nothing there.
+    pub fn open(&self, direction: &Self, gradient: &Self) -> Self {
+        let bounds = self.bounds;
+        let inside = self.zip(direction, |x, d| if bounds.hold(x, d) { 0.0 } else { d });
+        let free = self.zip(gradient, |x, g| if bounds.touch(x) && g == 0.0 { 0.0 } else { 1.0 });
+        inside.zip(&free, |d, free| d * free)
     }
 
     /// The number of this point and its clones, and of no other.
@@ -126,10 +155,11 @@ impl ArgminMul<f64, Point> for Point {
     }
 }
 
+/// A step of the line search, which alone uses it: it ends inside the bounds.
 impl ArgminScaledAdd<Point, f64, Point> for Point {
     fn scaled_add(&self, factor: &f64, other: &Point) -> Point {
-        let factor = *factor as f32;
-        self.zip(other, |a, b| a + factor * b)
+        let (factor, bounds) = (*factor as f32, self.bounds);
+        Self { bounds, ..self.zip(other, |a, b| bounds.clamp(a + factor * b)) }
     }
 }
 
