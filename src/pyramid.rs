@@ -1,7 +1,7 @@
 //! The coarse-to-fine schedule.
 //!
 //! A small picture is cheap and a layer's receptive field covers much of it, so large structure is settled at
-//! small scales, and each scale starts from the result of the one before.
+//! small scales, and each scale starts from its content with what the one before changed.
 
 use std::f64::consts::SQRT_2;
 

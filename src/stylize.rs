@@ -323,8 +323,8 @@ impl<'w> Stylize<'w> {
             let content = content.as_ref().map(|content| content.resized(width, height));
             let planes = content.as_ref().map(Picture::planes);
             let mut objective = Objective::new(&network, terms.clone(), (height, width), planes, target)?;
-            picture = match (content_before, &content) {
-                (Some(before), Some(content)) => enlarged(&picture, &before, content),
+            picture = match (&self.init, content_before, &content) {
+                (Init::Content, Some(before), Some(content)) => enlarged(&picture, &before, content),
                 _ => picture.resized(width, height),
             };
             content_before = content;

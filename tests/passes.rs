@@ -8,7 +8,7 @@ use impasto::network::Network;
 use impasto::objective::Objective;
 use impasto::optimize::{Bounds, Settings, lbfgs};
 use impasto::pyramid::Scales;
-use impasto::stylize::Size;
+use impasto::stylize::{Init, Size};
 use impasto::{Isa, Picture, Stylize, Weights};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
@@ -65,9 +65,15 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
     job.content = Some(Picture::from_planes(content.clone()));
     job.styles = vec![(Picture::from_planes(style), 1.0)];
     (job.size, job.scales, job.steps) = (Size::Own, Scales::Count(3), 0);
-    let result = job.run(&mut |_| ControlFlow::Continue(())).unwrap();
-    let difference = (&result.picture.planes() - &content).mapv(f32::abs);
+    let unchanged = |job: &Stylize| job.run(&mut |_| ControlFlow::Continue(())).unwrap().picture;
+    let difference = (&unchanged(&job).planes() - &content).mapv(f32::abs);
     assert!(difference.iter().all(|difference| *difference < 1e-5));
+
+    // From noise nothing of the content comes in but by its loss: a reconstruction shows what that knows.
+    job.init = Init::Noise;
+    let noise = unchanged(&job);
+    job.content = Some(Picture::from_planes(1.0 - content));
+    assert_eq!(unchanged(&job).planes(), noise.planes());
 }
 
 fn tiny_vgg19() -> Weights {

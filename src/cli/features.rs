@@ -71,7 +71,7 @@ impl Options {
         let network = Network::load(&weights, compute, deepest)?;
         network.check_size(&self.image.display().to_string(), &taps, height, width)?;
         let maps = network.features_bytes(&taps, self.pooling, height, width);
-        memory::require(network.bytes() + weights.file_len() as u64 + 2 * maps, width, height)?;
+        memory::require(network.bytes() + 2 * maps, width, height)?;
 
         let picture = picture.flattened().resized(width, height);
         let features = network.features(picture.planes(), &taps, self.pooling)?;

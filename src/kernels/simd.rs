@@ -70,6 +70,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `to` must be valid for writing `LANES` floats. It need not be aligned.
     unsafe fn store(self, to: *mut f32, value: Self::F32);
+
+    /// Asks the caches for what lies at `from` and will be read soon. Reads nothing, so it may be any address.
+    #[inline(always)]
+    fn prefetch(self, _from: *const f32) {}
 }
 
 /// Work written once over [`Simd`]. [`Isa::run`] compiles it for each instruction set.

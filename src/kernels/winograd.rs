@@ -140,12 +140,16 @@ impl Kernel for TransformInput<'_> {
             let top = y + next / columns * TILE;
             next = run.end;
             for block in (0..map.blocks()).step_by(step) {
-                let second = (block + 1).min(map.blocks() - 1);
+                let second = (block + step - 1).min(map.blocks() - 1);
+                let spare = (block + step > map.blocks()).then_some(spare.as_mut_ptr());
                 let channel = block * BLOCK;
                 for tile in run.clone() {
                     let left = x + tile % columns * TILE;
                     let mut edge = [[[0.0; SIDE * BLOCK]; SIDE]; 2];
                     let [lo, hi] = if top + SIDE <= map.height() + 2 && left + SIDE <= map.width() + 2 {
+                        for next in block + step..(block + 2 * step).min(map.blocks()) {
+                            prefetch_tile(simd, map, next, top, left);
+                        }
                         [block, second].map(|block| {
                             std::array::from_fn(|i| map.bordered_run::<SIDE>(block, top + i, left).as_ptr())
                         })
@@ -157,17 +161,28 @@ impl Kernel for TransformInput<'_> {
                     };
                     let row = tile - tiles.start;
                     let at = (channel / GROUP_DEPTH * room + row) * GROUP_DEPTH + channel % GROUP_DEPTH;
-                    let lo_to = to[at..].as_mut_ptr();
-                    let hi_to =
-                        if second > block { to[at + BLOCK..].as_mut_ptr() } else { spare.as_mut_ptr() };
-                    let hi_stride = if second > block { stride } else { 0 };
                     // SAFETY: each pointer is to a row of `SIDE` blocks. The tile's row in the last point ends inside
-                    // `to`, which is as long as `input_layout` says: `row` < `room`, and a block lies inside its
-                    // group's row; `spare` is a block, written in place of all points.
-                    unsafe { transform_tile(simd, lo, hi, lo_to, stride, hi_to, hi_stride) };
+                    // `to`, which is as long as `input_layout` says: `row` < `room`, and a vector lies inside its
+                    // group's row; `spare` is a block.
+                    unsafe { transform_tile(simd, lo, hi, to[at..].as_mut_ptr(), stride, spare) };
                 }
             }
         }
+    }
+}
+
+/// A vector of channels never belongs to two groups.
+const _: () = assert!(GROUP_DEPTH.is_multiple_of(2 * BLOCK));
+
+/// Asks for what of `block` the tile at the bordered (`top`, `left`) has and its left neighbour has not. A run of tiles
+/// is too short for the caches to see where it goes, and the next block's rows are far away.
+#[inline(always)]
+fn prefetch_tile<S: Simd>(simd: S, map: &FeatureMap, block: usize, top: usize, left: usize) {
+    for i in 0..SIDE {
+        let row = map.bordered_run::<SIDE>(block, top + i, left);
+        // A cache line is two positions.
+        simd.prefetch(row[2 * BLOCK..].as_ptr());
+        simd.prefetch(row[4 * BLOCK..].as_ptr());
     }
 }
 
@@ -188,20 +203,19 @@ fn copy_inside(
     }
 }
 
-/// Bᵀ d B of one tile and one or two blocks.
+/// Bᵀ d B of one tile and a vector of channels: of a block, or of two.
 ///
 /// # Safety
-/// `lo` and `hi` must be valid for reading six blocks each, `lo_to` and `hi_to` for writing a block at each of 36 places
-/// the respective stride apart.
+/// `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places `stride` apart;
+/// or where there is a `spare`, both for writing a block.
 #[inline(always)]
 unsafe fn transform_tile<S: Simd>(
     simd: S,
     lo: [*const f32; SIDE],
     hi: [*const f32; SIDE],
-    lo_to: *mut f32,
-    lo_stride: usize,
-    hi_to: *mut f32,
-    hi_stride: usize,
+    to: *mut f32,
+    stride: usize,
+    spare: Option<*mut f32>,
 ) {
     // SAFETY: every address below is one that the caller vouches for.
     unsafe {
@@ -215,8 +229,11 @@ unsafe fn transform_tile<S: Simd>(
         for (i, row) in rows.into_iter().enumerate() {
             let points = input_1d(simd, row);
             for (j, value) in points.into_iter().enumerate() {
-                let point = i * SIDE + j;
-                simd.store_blocks(lo_to.add(point * lo_stride), hi_to.add(point * hi_stride), value);
+                let to = to.add((i * SIDE + j) * stride);
+                match spare {
+                    None => simd.store(to, value),
+                    Some(spare) => simd.store_blocks(to, spare, value),
+                }
             }
         }
     }

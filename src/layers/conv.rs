@@ -130,7 +130,9 @@ impl<'w> Conv<'w> {
     ) {
         assert_eq!((x.channels(), y.channels()), (self.in_channels, self.out_channels));
         let filters = Filters::forward(&self.weight, [self.out_channels, self.in_channels, self.kernel]);
-        convolve(filters, x, y, method, workspace, &Forward { bias: &self.bias, relu });
+        let Workspace { isa, matrix, shared } = workspace;
+        let store = &Forward { bias: &self.bias, relu };
+        Pass { isa: *isa, filters, input: x, output: y, store }.run(method, matrix, shared);
     }
 
     /// dX = Wᵀ∗dY, finished and written over X. dY is N×H×W, X is C×H×W.
@@ -145,31 +147,37 @@ impl<'w> Conv<'w> {
         assert_eq!((dy.channels(), x.channels()), (self.out_channels, self.in_channels));
         finish.check(x);
         let filters = Filters::backward(&self.weight, [self.out_channels, self.in_channels, self.kernel]);
-        convolve(filters, dy, x, method, workspace, &Backward { finish });
+        let Workspace { isa, matrix, shared } = workspace;
+        let store = &Backward { finish };
+        Pass { isa: *isa, filters, input: dy, output: x, store }.run(method, matrix, shared);
     }
 }
 
-/// The convolution of `input` with the `filters`, handed to `store` on its way to `output`.
-fn convolve(
-    filters: Filters,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    method: Method,
-    workspace: &mut Workspace,
-    store: &impl Store,
-) {
-    assert_eq!((input.height(), input.width()), (output.height(), output.width()));
-    let Workspace { isa, matrix, shared } = workspace;
-    match method {
-        Method::Im2col => im2col::convolve(*isa, filters, matrix, input, output, store),
-        Method::Winograd => {
-            assert_eq!(filters.kernel(), 3, "Winograd's filtering is for 3×3 kernels");
-            winograd::convolve(*isa, filters, shared, input, output, store);
-        }
-        Method::Direct => {
-            let few = filters.depth().min(filters.columns());
-            assert!(filters.kernel() == 3 && few <= direct::MOST_CHANNELS, "not a picture's convolution");
-            direct::convolve(*isa, filters, matrix, input, output, store);
+/// One pass of a convolution: of `input` with the `filters`, handed to `store` on its way to `output`.
+struct Pass<'a, S> {
+    isa: Isa,
+    filters: Filters<'a>,
+    input: &'a FeatureMap,
+    output: &'a mut FeatureMap,
+    store: &'a S,
+}
+
+impl<S: Store> Pass<'_, S> {
+    /// Runs it, with the method's part of the workspace.
+    fn run(self, method: Method, matrix: &mut PackedMatrix, shared: &mut winograd::Shared) {
+        let Self { filters, input, output, .. } = &self;
+        assert_eq!((input.height(), input.width()), (output.height(), output.width()));
+        match method {
+            Method::Im2col => im2col::convolve(self, matrix),
+            Method::Winograd => {
+                assert_eq!(filters.kernel(), 3, "Winograd's filtering is for 3×3 kernels");
+                winograd::convolve(self, shared);
+            }
+            Method::Direct => {
+                let few = filters.depth().min(filters.columns());
+                assert!(filters.kernel() == 3 && few <= direct::MOST_CHANNELS, "not a picture's convolution");
+                direct::convolve(self, matrix);
+            }
         }
     }
 }

@@ -1,29 +1,22 @@
 //! The first layer's convolution, from the few channels of a picture and back to them.
 
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::filters::Filters;
 use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix, geometry};
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::Cut;
-use crate::kernels::{FeatureMap, Isa, direct, pointwise, scratch};
+use crate::kernels::{direct, pointwise, scratch};
 
+use super::Pass;
 use super::store::Store;
 
 /// Channels of a picture, at most.
 pub const MOST_CHANNELS: usize = 3;
 
 /// The convolution of `input` with 3×3 `filters` from or to at most [`MOST_CHANNELS`] channels.
-pub fn convolve(
-    isa: Isa,
-    filters: Filters,
-    matrix: &mut PackedMatrix,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-) {
-    match filters.depth() <= MOST_CHANNELS {
-        true => from_few(isa, filters, matrix, input, output, store),
-        false => to_few(isa, filters, matrix, input, output, store),
+pub fn convolve<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
+    match pass.filters.depth() <= MOST_CHANNELS {
+        true => from_few(pass, matrix),
+        false => to_few(pass, matrix),
     }
 }
 
@@ -31,14 +24,8 @@ pub fn convolve(
 const POSITIONS: usize = 48;
 
 /// Row by row, the sums of all taps at once, in registers.
-fn from_few(
-    isa: Isa,
-    filters: Filters,
-    matrix: &mut PackedMatrix,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-) {
+fn from_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
+    let Pass { isa, filters, input, output, store } = pass;
     let depth = filters.depth();
     matrix.pack((9 * depth, filters.columns()), GROUP_DEPTH, |row| filters.row(row % depth, row / depth));
     let (matrix, panel) = (&*matrix, geometry(isa).panel);
@@ -69,14 +56,8 @@ fn from_few(
 
 /// Each position's channels times all taps at once, a 1×1 convolution to nine times the channels; then each output is
 /// the sum of what its nine neighbours have for it.
-fn to_few(
-    isa: Isa,
-    filters: Filters,
-    matrix: &mut PackedMatrix,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-) {
+fn to_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
+    let Pass { isa, filters, input, output, store } = pass;
     let few = filters.columns();
     matrix.pack((filters.depth(), 9 * few), GROUP_DEPTH, |channel| {
         move |column| filters.row(channel, column / few)(column % few)

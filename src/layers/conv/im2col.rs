@@ -1,13 +1,13 @@
 //! The convolution as a product with its input's patch matrix.
 
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::filters::Filters;
 use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
 use crate::kernels::im2col::{PackPatches, blocks_per_group, channel_and_tap};
+use crate::kernels::scratch;
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::Tile;
-use crate::kernels::{FeatureMap, Isa, scratch};
 
+use super::Pass;
 use super::store::Store;
 
 /// MC: with the packed patches 162 KiB, with the products of 512 channels 288 KiB of second-level cache.
@@ -18,14 +18,8 @@ const LEAST_POSITIONS: usize = 24;
 
 /// The filters are packed into `matrix`. Then, a tile of the output at a time, its patches are packed and multiplied
 /// group by group of the depth, and its sums stored while they are in cache.
-pub fn convolve(
-    isa: Isa,
-    filters: Filters,
-    matrix: &mut PackedMatrix,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-) {
+pub fn convolve<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
+    let Pass { isa, filters, input, output, store } = pass;
     let kernel = filters.kernel();
     let step = blocks_per_group(kernel);
     let depth = filters.depth() * kernel * kernel;

@@ -12,7 +12,6 @@ use rayon::prelude::*;
 
 use crate::kernels::aligned::AlignedVec;
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::filters::Filters;
 use crate::kernels::gemm::{GROUP_DEPTH, geometry, multiply};
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::{Cut, Tile};
@@ -20,8 +19,9 @@ use crate::kernels::winograd::{
     POINTS, TILE, TransformFilters, TransformInput, TransformOutput, filters_layout, groups, input_layout,
     product_layout,
 };
-use crate::kernels::{FeatureMap, Isa, scratch};
+use crate::kernels::{Isa, scratch};
 
+use super::Pass;
 use super::store::Store;
 
 /// What tasks share: transformed filters or transformed inputs, and what the storing prepared.
@@ -35,17 +35,10 @@ pub struct Shared {
 const MOST_FILTERS: usize = 128 * 128;
 
 /// The convolution of `input` with 3×3 `filters`.
-pub fn convolve(
-    isa: Isa,
-    filters: Filters,
-    shared: &mut Shared,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-) {
-    match filters.depth() * filters.columns() <= MOST_FILTERS {
-        true => by_tiles(isa, filters, shared, input, output, store),
-        false => by_panels(isa, filters, shared, input, output, store),
+pub fn convolve<S: Store>(pass: Pass<S>, shared: &mut Shared) {
+    match pass.filters.depth() * pass.filters.columns() <= MOST_FILTERS {
+        true => by_tiles(pass, shared),
+        false => by_panels(pass, shared),
     }
 }
 
@@ -67,19 +60,13 @@ pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize
 /// The tiles of a task: the most and the least. Their transformed inputs leave the second-level cache for the third
 /// where more channels make the filters large, which all tasks read.
 fn tiles_of_a_task(channels: usize) -> (usize, usize) {
-    ((channels / 4).clamp(48, 120), 12)
+    ((channels / 4).clamp(36, 120), 12)
 }
 
 /// A run of tiles of the output at a time: their inputs are transformed once, then for each panel of channels
 /// multiplied at each point, transformed back and stored.
-fn by_tiles(
-    isa: Isa,
-    filters: Filters,
-    shared: &mut Shared,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-) {
+fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
+    let Pass { isa, filters, input, output, store } = pass;
     let (depth, panel) = (filters.depth(), geometry(isa).panel);
     let columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let panel_len = filters_layout(depth, panel).1;
@@ -140,37 +127,25 @@ const BATCH: usize = 132;
 
 /// A batch of tiles of the output at a time: their inputs are transformed by all tasks together. Then for each panel of
 /// channels a task transforms the filters, multiplies at each point, transforms back and stores.
-fn by_panels(
-    isa: Isa,
-    filters: Filters,
-    shared: &mut Shared,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-) {
-    let (height, width) = (output.height().div_ceil(TILE), output.width().div_ceil(TILE));
+fn by_panels<S: Store>(mut pass: Pass<S>, shared: &mut Shared) {
+    let (whole_height, whole_width) = (pass.output.height(), pass.output.width());
+    let (height, width) = (whole_height.div_ceil(TILE), whole_width.div_ceil(TILE));
     let even = |whole: usize, most: usize| whole.div_ceil(whole.div_ceil(most).max(1)).max(1);
     let columns = even(width, BATCH);
     let rows = even(height, BATCH / columns);
     for top in (0..height).step_by(rows) {
         for left in (0..width).step_by(columns) {
-            let y = top * TILE..((top + rows) * TILE).min(output.height());
-            let x = left * TILE..((left + columns) * TILE).min(output.width());
-            batch(isa, filters, shared, input, output, store, (y, x));
+            let y = top * TILE..((top + rows) * TILE).min(whole_height);
+            let x = left * TILE..((left + columns) * TILE).min(whole_width);
+            batch(&mut pass, shared, (y, x));
         }
     }
 }
 
 /// One batch: the positions `y` × `x`.
-fn batch(
-    isa: Isa,
-    filters: Filters,
-    shared: &mut Shared,
-    input: &FeatureMap,
-    output: &mut FeatureMap,
-    store: &impl Store,
-    (y, x): (Range<usize>, Range<usize>),
-) {
+fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize>, Range<usize>)) {
+    let Pass { isa, filters, input, output, store } = pass;
+    let (isa, filters, input, store) = (*isa, *filters, *input, *store);
     let (depth, panel) = (filters.depth(), geometry(isa).panel);
     let all_columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let (rows, columns) = (y.len().div_ceil(TILE), x.len().div_ceil(TILE));
@@ -250,9 +225,10 @@ impl<T: Store> Kernel for StorePanel<'_, '_, T> {
         let (rows, columns) = (tile.y().step_by(TILE), tile.x().step_by(TILE));
         let tiles = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
         let last = tile.blocks().end;
-        for (index, (y, x)) in tiles.enumerate() {
-            let x = x..(x + TILE).min(tile.x().end);
-            for lane in (0..width).step_by(S::LANES) {
+        // A vector of channels after another, so that what is written next lies beside what was written last.
+        for lane in (0..width).step_by(S::LANES) {
+            for (index, (y, x)) in tiles.clone().enumerate() {
+                let x = x..(x + TILE).min(tile.x().end);
                 let transform = TransformOutput { products, stride, at: index * width + lane };
                 let mut outputs = [[[0.0f32; 2 * BLOCK]; TILE]; TILE];
                 for (to, from) in
