@@ -3,9 +3,9 @@
 The plain method (pytorch_stylize.py) and impasto's `stylize` at its default settings, but for the network and the size,
 both start from the same square pictures. The loss of PyTorch's picture at the end is the goal. impasto's steps on the
 last scale are looked through for the first whose picture has that loss, too. All losses are of pictures as they are
-written, of 8 bits in 0–1, and as PyTorch computes them, without total variation; all seconds are from the start of the
-process. Beside it stands the loss of PyTorch's own values, before those outside 0–1 are clipped: no picture has it.
-`--save-every` slows impasto down, so its pictures are made in a second run.
+written, of 8 bits in 0–1, and as PyTorch computes them, without total variation; only the column "unwritten" has that of
+PyTorch's own values, before those outside 0–1 are clipped: no picture has it. All seconds are from the start of the
+process. `--save-every` slows impasto down, so its pictures are made in a second run.
 """
 
 import argparse
