@@ -53,10 +53,15 @@ impl Point {
     /// What of `direction` is open from here: nothing that leads out of the bounds, nor of the variables that stay at a
     /// bound because the `gradient`, which is projected, has nothing there.
     pub fn open(&self, direction: &Self, gradient: &Self) -> Self {
-        let bounds = self.bounds;
-        let inside = self.zip(direction, |x, d| if bounds.hold(x, d) { 0.0 } else { d });
-        let free = self.zip(gradient, |x, g| if bounds.touch(x) && g == 0.0 { 0.0 } else { 1.0 });
-        inside.zip(&free, |d, free| d * free)
+        let mut open = buffer(self.values().len());
+        let [x, d, g] = [self, direction, gradient].map(|point| point.values().par_chunks(CHUNK));
+        open.par_chunks_mut(CHUNK).zip(x.zip(d).zip(g)).for_each(|(open, ((x, d), g))| {
+            for (((open, x), d), g) in open.iter_mut().zip(x).zip(d).zip(g) {
+                let shut = self.bounds.hold(*x, *d) || self.bounds.touch(*x) && *g == 0.0;
+                *open = if shut { 0.0 } else { *d };
+            }
+        });
+        Self::new(open)
     }
 
     /// The number of this point and its clones, and of no other.
