@@ -434,7 +434,7 @@ impl<'w> Stylize<'w> {
 }
 
 /// `picture` at the size of `content`, with the detail that its content at its own size, `before`, did not have: what was
-/// changed is enlarged, not what it was changed from. Lowers the loss that a scale starts from by a quarter.
+/// changed is enlarged, not what it was changed from. Lowers the loss that a scale starts from by about a fifth.
 fn enlarged(picture: &Picture, before: &Picture, content: &Picture) -> Picture {
     let resized = |picture: &Picture| picture.resized(content.width(), content.height());
     let (picture, before) = (resized(picture), resized(before));

@@ -8,8 +8,8 @@ const EPSILON: f32 = 1e-8;
 /// Steps over which progress is judged: Adam's losses go up and down.
 const PATIENCE: usize = 50;
 
-/// Minimises `function` from `start` within the bounds with steps of `settings.first_step`, calling `on_step` after every step. One
-/// step takes one evaluation; one more is for the start.
+/// Minimises `function` from `start` within the bounds with steps of `settings.first_step`, calling `on_step` after every
+/// step. One step takes one evaluation; one more is for the start.
 pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_step: &mut OnStep) -> Minimum {
     let mut x: Vec<f32> = start.into_iter().map(|x| settings.bounds.clamp(x)).collect();
     let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
