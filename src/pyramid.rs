@@ -1,7 +1,8 @@
 //! The coarse-to-fine schedule.
 //!
 //! A small picture is cheap and a layer's receptive field covers much of it, so large structure is settled at
-//! small scales, and each scale starts from its content with what the one before changed.
+//! small scales, and each scale starts from the result of the one before: from the content, with what was
+//! changed of it; or from noise, as it is.
 
 use std::f64::consts::SQRT_2;
 

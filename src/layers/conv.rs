@@ -130,9 +130,8 @@ impl<'w> Conv<'w> {
     ) {
         assert_eq!((x.channels(), y.channels()), (self.in_channels, self.out_channels));
         let filters = Filters::forward(&self.weight, [self.out_channels, self.in_channels, self.kernel]);
-        let Workspace { isa, matrix, shared } = workspace;
         let store = &Forward { bias: &self.bias, relu };
-        Pass { isa: *isa, filters, input: x, output: y, store }.run(method, matrix, shared);
+        Pass { isa: workspace.isa, filters, input: x, output: y, store }.run(method, workspace);
     }
 
     /// dX = Wᵀ∗dY, finished and written over X. dY is N×H×W, X is C×H×W.
@@ -147,9 +146,8 @@ impl<'w> Conv<'w> {
         assert_eq!((dy.channels(), x.channels()), (self.out_channels, self.in_channels));
         finish.check(x);
         let filters = Filters::backward(&self.weight, [self.out_channels, self.in_channels, self.kernel]);
-        let Workspace { isa, matrix, shared } = workspace;
         let store = &Backward { finish };
-        Pass { isa: *isa, filters, input: dy, output: x, store }.run(method, matrix, shared);
+        Pass { isa: workspace.isa, filters, input: dy, output: x, store }.run(method, workspace);
     }
 }
 
@@ -163,20 +161,20 @@ struct Pass<'a, S> {
 }
 
 impl<S: Store> Pass<'_, S> {
-    /// Runs it, with the method's part of the workspace.
-    fn run(self, method: Method, matrix: &mut PackedMatrix, shared: &mut winograd::Shared) {
+    /// Runs it by `method`, with its part of the workspace.
+    fn run(self, method: Method, workspace: &mut Workspace) {
         let Self { filters, input, output, .. } = &self;
         assert_eq!((input.height(), input.width()), (output.height(), output.width()));
         match method {
-            Method::Im2col => im2col::convolve(self, matrix),
+            Method::Im2col => im2col::convolve(self, &mut workspace.matrix),
             Method::Winograd => {
                 assert_eq!(filters.kernel(), 3, "Winograd's filtering is for 3×3 kernels");
-                winograd::convolve(self, shared);
+                winograd::convolve(self, &mut workspace.shared);
             }
             Method::Direct => {
                 let few = filters.depth().min(filters.columns());
                 assert!(filters.kernel() == 3 && few <= direct::MOST_CHANNELS, "not a picture's convolution");
-                direct::convolve(self, matrix);
+                direct::convolve(self, &mut workspace.matrix);
             }
         }
     }

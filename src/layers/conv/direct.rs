@@ -12,7 +12,7 @@ use super::store::Store;
 /// Channels of a picture, at most.
 pub const MOST_CHANNELS: usize = 3;
 
-/// The convolution of `input` with 3×3 `filters` from or to at most [`MOST_CHANNELS`] channels.
+/// A pass with 3×3 filters from or to at most [`MOST_CHANNELS`] channels.
 pub fn convolve<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
     match pass.filters.depth() <= MOST_CHANNELS {
         true => from_few(pass, matrix),

@@ -34,7 +34,7 @@ pub struct Shared {
 /// Filters up to which they are transformed at once: to 2.4 MB.
 const MOST_FILTERS: usize = 128 * 128;
 
-/// The convolution of `input` with 3×3 `filters`.
+/// A pass with 3×3 filters.
 pub fn convolve<S: Store>(pass: Pass<S>, shared: &mut Shared) {
     match pass.filters.depth() * pass.filters.columns() <= MOST_FILTERS {
         true => by_tiles(pass, shared),
