@@ -53,23 +53,29 @@ fn others(criterion: &mut Criterion) {
     group.sample_size(10);
     let (mut x, mut y) = (map(64, 512, 512), map(64, 512, 512));
     let mut pooled = map(64, 256, 256);
-    group.bench_function("relu forward", |bencher| bencher.iter(|| relu::forward(&x, &mut y)));
+    group.bench_function("relu forward", |bencher| bencher.iter(|| relu::forward(Isa::best(), &x, &mut y)));
     group.bench_function("relu backward", |bencher| {
-        bencher.iter(|| relu::backward(&y, &mut x, Finish::default()));
+        bencher.iter(|| relu::backward(Isa::best(), &y, &mut x, Finish::default()));
     });
     for pooling in [Pooling::Max, Pooling::Average] {
         group.bench_function(format!("{pooling:?} pool forward"), |bencher| {
-            bencher.iter(|| pool::forward(pooling, &x, &mut pooled));
+            bencher.iter(|| pool::forward(Isa::best(), pooling, &x, &mut pooled));
         });
         group.bench_function(format!("{pooling:?} pool backward"), |bencher| {
             bencher.iter(|| {
-                pool::backward(pooling, &pooled, &mut x, Finish { relu: true, ..Finish::default() })
+                pool::backward(
+                    Isa::best(),
+                    pooling,
+                    &pooled,
+                    &mut x,
+                    Finish { relu: true, ..Finish::default() },
+                )
             });
         });
     }
     group.bench_function("lrn forward", |bencher| bencher.iter(|| lrn::forward(&x, &mut y)));
     group.bench_function("lrn backward", |bencher| {
-        bencher.iter(|| lrn::backward(&y, &mut x, Finish::default()));
+        bencher.iter(|| lrn::backward(Isa::best(), &y, &mut x, Finish::default()));
     });
     group.finish();
 
@@ -87,8 +93,9 @@ fn others(criterion: &mut Criterion) {
         gradient.set(Array2::from_elem((channels, channels), 0.01).view());
         let tap = Tap { gram: Some(&gradient), content: None };
         group.throughput(Throughput::Elements(2 * flop as u64));
-        group
-            .bench_function("backward", |bencher| bencher.iter(|| Finish { tap, relu: false }.alone(&mut f)));
+        group.bench_function("backward", |bencher| {
+            bencher.iter(|| Finish { tap, relu: false }.alone(Isa::best(), &mut f))
+        });
         group.finish();
     }
 }

@@ -18,10 +18,12 @@ pub mod peak;
 pub mod pointwise;
 mod portable;
 pub mod reduce;
+pub mod rows;
 pub mod scratch;
 pub mod sgemm;
 pub mod simd;
 pub mod syrk;
+pub mod team;
 pub mod tiles;
 pub mod winograd;
 

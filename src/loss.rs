@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView3, ArrayViewMut3, Zip};
-use rayon::prelude::*;
+use ndarray::{Array2, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
-use crate::kernels::{FeatureMap, Isa, reduce};
+use crate::kernels::{FeatureMap, Isa, reduce, team};
 use crate::layers::gram;
 use crate::layers::pool::Pooling;
 use crate::network::Network;
@@ -125,44 +124,39 @@ fn normalized_gram(isa: Isa, f: &FeatureMap, gram: &mut Array2<f32>) {
     gram::forward(isa, f, 1.0 / f.positions() as f32, gram);
 }
 
-/// The style term of one layer: what it needs from one evaluation to the next.
+/// The style term of one layer, with what it needs from one evaluation to the next.
 pub struct StyleTerm {
+    /// A/M_a.
+    target: Array2<f32>,
+    /// Σ(A/M_a)², or 1 where all of it is 0.
+    energy: f64,
     /// G/M − A/M_a, and then its multiple that is the gradient by G.
     difference: Array2<f32>,
     gradient: gram::Gradient,
 }
 
 impl StyleTerm {
-    /// For a layer of so many channels.
-    pub fn new(isa: Isa, channels: usize) -> Self {
-        Self { difference: Array2::zeros((channels, channels)), gradient: gram::Gradient::new(isa) }
+    /// Against `target`, a Gram matrix over its number of positions: A/M_a.
+    pub fn new(isa: Isa, target: Array2<f32>) -> Self {
+        let energy = target.iter().map(|a| *a as f64 * *a as f64).sum();
+        let difference = Array2::zeros(target.dim());
+        let energy = if energy > 0.0 { energy } else { 1.0 };
+        Self { target, energy, difference, gradient: gram::Gradient::new(isa) }
     }
 
-    /// The term of the features `f` against `target`, A/M_a, unweighted; equation 4. Its gradient by G, times `weight`,
-    /// is kept.
-    pub fn evaluate(
-        &mut self,
-        isa: Isa,
-        form: Form,
-        weight: f64,
-        f: &FeatureMap,
-        target: &Array2<f32>,
-    ) -> f64 {
-        let Self { difference, gradient } = self;
+    /// The term of the features `f`, unweighted; equation 4. Its gradient by G, times `weight`, is kept.
+    pub fn evaluate(&mut self, isa: Isa, form: Form, weight: f64, f: &FeatureMap) -> f64 {
+        let Self { target, energy, difference, gradient } = self;
         normalized_gram(isa, f, difference);
-        let (mut error, mut energy) = (0.0, 0.0);
-        Zip::from(&mut *difference).and(target).for_each(|g, a| {
-            energy += *a as f64 * *a as f64;
-            *g -= a;
-            error += *g as f64 * *g as f64;
-        });
         let channels = f.channels() as f64;
         let factor = match form {
-            Form::Relative => 1.0 / if energy > 0.0 { energy } else { 1.0 },
+            Form::Relative => 1.0 / *energy,
             Form::Gatys => 0.25 / (channels * channels),
         };
-        let slope = 2.0 * factor * weight / f.positions() as f64;
-        *difference *= slope as f32;
+        let slope = (2.0 * factor * weight / f.positions() as f64) as f32;
+        let [g, a] = [&*difference, &*target].map(|matrix| matrix.as_slice().expect("made contiguous"));
+        let error = reduce::sum2(g, a, |g, a| (g - a) * (g - a));
+        difference.zip_mut_with(target, |g, a| *g = slope * (*g - a));
         gradient.set(difference.view());
         factor * error
     }
@@ -185,7 +179,7 @@ pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: Arra
     let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
     let width = width.max(1);
     let row_at = |row: usize| &x[row * width..(row + 1) * width];
-    dx.par_chunks_mut(width).enumerate().for_each(|(row, dx)| {
+    team::for_each_chunk(dx, width, |row, dx| {
         let (here, y) = (row_at(row), row % height);
         pull(dx, here, &here[1..], slope);
         pull(&mut dx[1..], &here[1..], here, slope);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::kernels::feature_map::BLOCK;
 use crate::kernels::tiles::Cut;
-use crate::kernels::{FeatureMap, Isa};
+use crate::kernels::{FeatureMap, Isa, team};
 use crate::layers::conv::{Conv, Method, Workspace};
 use crate::layers::pool::Pooling;
 use crate::layers::{Finish, Tap, lrn, pool, relu};
@@ -143,6 +143,16 @@ impl<'w> Network<'w> {
     ) -> Result<Vec<(Layer, FeatureMap)>> {
         let (_, height, width) = picture.dim();
         self.check_size("the picture", taps, height, width)?;
+        Ok(team::gather(|| self.features_together(picture, taps, pooling)))
+    }
+
+    fn features_together(
+        &self,
+        picture: ArrayView3<f32>,
+        taps: &[Layer],
+        pooling: Pooling,
+    ) -> Vec<(Layer, FeatureMap)> {
+        let (_, height, width) = picture.dim();
         let mut input = FeatureMap::zeros(PICTURE_CHANNELS, height, width);
         self.preprocess(picture, &mut input);
         let mut features = Vec::new();
@@ -155,7 +165,7 @@ impl<'w> Network<'w> {
             features.extend(layer.filter(|layer| taps.contains(layer)).map(|layer| (layer, map)));
         }
         features.extend(current.0.map(|layer| (layer, current.1)));
-        Ok(features)
+        features
     }
 
     /// Bytes of the buffers that a [`Plan`] for these taps and this size keeps.
@@ -282,9 +292,9 @@ impl<'w> Network<'w> {
                 let method = self.method(number);
                 self.convolutions[number].forward(x, y, relu, method, workspace);
             }
-            Operation::Relu => relu::forward(x, y),
+            Operation::Relu => relu::forward(self.isa, x, y),
             Operation::Norm => lrn::forward(x, y),
-            Operation::Pool(pooling) => pool::forward(pooling, x, y),
+            Operation::Pool(pooling) => pool::forward(self.isa, pooling, x, y),
         }
     }
 
@@ -301,9 +311,9 @@ impl<'w> Network<'w> {
                 let method = self.method(number);
                 self.convolutions[number].backward(dy, x, finish, method, workspace);
             }
-            Operation::Relu => relu::backward(dy, x, finish),
-            Operation::Norm => lrn::backward(dy, x, finish),
-            Operation::Pool(pooling) => pool::backward(pooling, dy, x, finish),
+            Operation::Relu => relu::backward(self.isa, dy, x, finish),
+            Operation::Norm => lrn::backward(self.isa, dy, x, finish),
+            Operation::Pool(pooling) => pool::backward(self.isa, pooling, dy, x, finish),
         }
     }
 
@@ -329,7 +339,7 @@ impl<'w> Network<'w> {
             from_plane[channel.plane] = (c, channel.scale);
         }
         let gradient = gradient.as_slice_mut().expect("gradients are made contiguous");
-        gradient.par_chunks_mut(width.max(1)).enumerate().for_each(|(row, to)| {
+        team::for_each_chunk(gradient, width.max(1), |row, to| {
             let (c, scale) = from_plane[row / height];
             for (to, from) in to.iter_mut().zip(input.row(0, row % height).as_chunks::<BLOCK>().0) {
                 *to = scale * from[c];
@@ -463,7 +473,7 @@ impl Plan {
                     network.backward_step(step, dy, x, finish, &mut self.workspace);
                 }),
                 // Nothing is behind the deepest tap.
-                _ => finish.alone(x),
+                _ => finish.alone(network.isa, x),
             }
         }
         network.preprocess_backward(&self.input, gradient);

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView3, ArrayViewMut3};
+use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::error::Result;
+use crate::kernels::team;
 use crate::layers::Tap;
 use crate::layers::pool::Pooling;
 use crate::loss::{self, ContentTarget, Form, StyleTarget, StyleTerm};
@@ -89,7 +90,7 @@ pub struct Objective<'n> {
     plan: Plan,
     terms: Terms,
     content: BTreeMap<Layer, ContentTarget>,
-    style: BTreeMap<Layer, (Array2<f32>, StyleTerm)>,
+    style: BTreeMap<Layer, StyleTerm>,
     losses: Losses,
 }
 
@@ -113,10 +114,7 @@ impl<'n> Objective<'n> {
             }
         }
         let grams = style.map_or_else(BTreeMap::new, StyleTarget::into_grams).into_iter();
-        let style = grams.map(|(layer, gram)| {
-            let term = StyleTerm::new(network.isa(), gram.nrows());
-            (layer, (gram, term))
-        });
+        let style = grams.map(|(layer, gram)| (layer, StyleTerm::new(network.isa(), gram)));
         let plan = Plan::new(network, &terms.taps(), terms.pooling, height, width)?;
         let losses = Losses::default();
         Ok(Self { network, plan, terms, content: targets, style: style.collect(), losses })
@@ -136,13 +134,18 @@ impl<'n> Objective<'n> {
     /// The losses of `picture`, 3×H×W, RGB in 0–1; and the total's gradient by it, written to `gradient`, which is of
     /// the same shape and contiguous. Allocates nothing after the first time.
     pub fn evaluate(&mut self, picture: ArrayView3<f32>, mut gradient: ArrayViewMut3<f32>) -> &Losses {
+        team::gather(|| self.evaluate_together(picture, gradient.view_mut()));
+        &self.losses
+    }
+
+    fn evaluate_together(&mut self, picture: ArrayView3<f32>, mut gradient: ArrayViewMut3<f32>) {
         let Self { network, plan, terms, content, style, losses } = self;
         let isa = network.isa();
         plan.forward(network, picture);
         for &(layer, weight) in &terms.style_layers {
-            let (target, term) = style.get_mut(&layer).expect("style layers have targets");
+            let term = style.get_mut(&layer).expect("style layers have targets");
             let weight = terms.style_weight * weight;
-            let value = term.evaluate(isa, terms.form, weight, plan.features(layer), target);
+            let value = term.evaluate(isa, terms.form, weight, plan.features(layer));
             losses.style.insert(layer, value);
         }
         for &(layer, _) in &terms.content_layers {
@@ -150,7 +153,7 @@ impl<'n> Objective<'n> {
         }
         let weight_of = |layer| terms.content_layers.iter().find(|(content, _)| *content == layer);
         let tap = |layer| Tap {
-            gram: style.get(&layer).map(|(_, term)| term.gradient()),
+            gram: style.get(&layer).map(StyleTerm::gradient),
             content: weight_of(layer)
                 .map(|(_, weight)| content[&layer].gradient(terms.form, terms.content_weight * weight)),
         };
@@ -159,6 +162,5 @@ impl<'n> Objective<'n> {
         losses.total = terms.content_weight * losses.content(terms)
             + terms.style_weight * losses.style(terms)
             + terms.tv_weight * losses.tv;
-        losses
     }
 }

@@ -45,6 +45,7 @@ fn check_forward(
 #[track_caller]
 fn check_backward(
     what: &dyn Display,
+    isa: Isa,
     (x, dy): (&Array3<f32>, &Array3<f32>),
     expected: &Expected<Ix3>,
     backward: impl Fn(&FeatureMap, &mut FeatureMap, Finish) + Sync,
@@ -69,19 +70,17 @@ fn check_backward(
             values: naive::finish(&sum, &x64, None, relu),
             bounds: naive::finish(&bounds, &x64, None, relu),
         };
-        for isa in if gram { Isa::available() } else { vec![Isa::best()] } {
-            let what = format!("{what}, backward, gram {gram} on {isa:?}, content {content}, relu {relu}");
-            let gradient = taps.gradient(isa);
-            let dx = on_any_threads(&what, || {
-                let mut dx = x.clone();
-                let gram = gram.then_some(&gradient);
-                let content = content.then_some((&taps.content_map, taps.slope));
-                backward(&dy, &mut dx, Finish { tap: Tap { gram, content }, relu });
-                dx
-            });
-            assert_close(&what, &dx.to_planes(), &expected);
-            assert_padding_is_zero(&what, &dx);
-        }
+        let what = format!("{what}, backward on {isa:?}, gram {gram}, content {content}, relu {relu}");
+        let gradient = taps.gradient(isa);
+        let dx = on_any_threads(&what, || {
+            let mut dx = x.clone();
+            let gram = gram.then_some(&gradient);
+            let content = content.then_some((&taps.content_map, taps.slope));
+            backward(&dy, &mut dx, Finish { tap: Tap { gram, content }, relu });
+            dx
+        });
+        assert_close(&what, &dx.to_planes(), &expected);
+        assert_padding_is_zero(&what, &dx);
     }
 }
 
@@ -299,7 +298,7 @@ fn convolution_is_the_sum_by_its_definition() {
                     with_workspace(isa, |workspace| conv.forward(x, y, relu, by, workspace));
                 });
             }
-            check_backward(&what, (&x, &dy), &dx, |dy, dx, finish| {
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, finish| {
                 with_workspace(isa, |workspace| conv.backward(dy, dx, finish, by, workspace));
             });
         }
@@ -363,9 +362,12 @@ fn convolution_shows_nan_through_its_relu() {
 fn relu_and_its_gradient() {
     for_each_shape(|shape, random| {
         let (what, x, dy) = (format!("{shape:?}"), random.array_with_zeros(shape), random.array(shape));
-        check_forward(&what, &x, &Expected::exactly(naive::relu(&f64s(&x))), relu::forward);
+        let y = Expected::exactly(naive::relu(&f64s(&x)));
         let dx = Expected::exactly(naive::relu_backward(&f64s(&dy), &f64s(&x)));
-        check_backward(&what, (&x, &dy), &dx, relu::backward);
+        for isa in Isa::available() {
+            check_forward(&what, &x, &y, |x, y| relu::forward(isa, x, y));
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, finish| relu::backward(isa, dy, dx, finish));
+        }
     });
 }
 
@@ -374,7 +376,10 @@ fn a_finish_alone_has_no_gradient_from_above() {
     for_each_shape(|shape, random| {
         let (x, nothing) = (random.array_with_zeros(shape), Array3::zeros(shape));
         let dx = Expected::exactly(f64s(&nothing));
-        check_backward(&format!("{shape:?}"), (&x, &nothing), &dx, |_, x, finish| finish.alone(x));
+        for isa in Isa::available() {
+            let what = format!("{shape:?}");
+            check_backward(&what, isa, (&x, &nothing), &dx, |_, x, finish| finish.alone(isa, x));
+        }
     });
 }
 
@@ -394,9 +399,13 @@ fn pools_and_their_gradients() {
                 Max => Expected::exactly(values),
                 Average => Expected { values, bounds: three_sums },
             };
-            check_forward(&what, x, &y, |x, y| pool::forward(pooling, x, y));
             let dx = Expected::exactly(naive::pool_backward(pooling, &f64s(&dy), &f64s(x)));
-            check_backward(&what, (x, &dy), &dx, |dy, dx, finish| pool::backward(pooling, dy, dx, finish));
+            for isa in Isa::available() {
+                check_forward(&what, x, &y, |x, y| pool::forward(isa, pooling, x, y));
+                check_backward(&what, isa, (x, &dy), &dx, |dy, dx, finish| {
+                    pool::backward(isa, pooling, dy, dx, finish);
+                });
+            }
         }
     });
 }
@@ -405,9 +414,9 @@ fn pools_and_their_gradients() {
 fn average_pool_backward_is_the_adjoint() {
     let (x, dy): (Array3<f32>, Array3<f32>) = (Random(1).array((9, 13, 11)), Random(2).array((9, 6, 5)));
     let mut y = FeatureMap::zeros(9, 6, 5);
-    pool::forward(Average, &FeatureMap::from_planes(x.view()), &mut y);
+    pool::forward(Isa::best(), Average, &FeatureMap::from_planes(x.view()), &mut y);
     let mut dx = FeatureMap::zeros(9, 13, 11);
-    pool::backward(Average, &FeatureMap::from_planes(dy.view()), &mut dx, Finish::default());
+    pool::backward(Isa::best(), Average, &FeatureMap::from_planes(dy.view()), &mut dx, Finish::default());
     assert_adjoint("average", [4.0, 1.0], (&x, &y.to_planes()), (&dy, &dx.to_planes()));
 }
 
@@ -418,13 +427,16 @@ fn relu_and_pools_show_nan() {
         x[place] = f32::NAN;
         let x = FeatureMap::from_planes(x.view());
         let mut y = FeatureMap::zeros(3, 5, 4);
-        relu::forward(&x, &mut y);
-        assert!(y.to_planes()[place].is_nan(), "relu {place:?}");
-        for pooling in [Max, Average] {
-            let mut y = FeatureMap::zeros(3, 2, 2);
-            pool::forward(pooling, &x, &mut y);
-            for (at, y) in y.to_planes().indexed_iter() {
-                assert_eq!(y.is_nan(), at == (1, 1, 0), "{pooling:?} with NaN at {place:?}: {y} at {at:?}");
+        for isa in Isa::available() {
+            relu::forward(isa, &x, &mut y);
+            assert!(y.to_planes()[place].is_nan(), "relu {place:?} {isa:?}");
+            for pooling in [Max, Average] {
+                let what = format!("{pooling:?} on {isa:?} with NaN at {place:?}");
+                let mut y = FeatureMap::zeros(3, 2, 2);
+                pool::forward(isa, pooling, &x, &mut y);
+                for (at, y) in y.to_planes().indexed_iter() {
+                    assert_eq!(y.is_nan(), at == (1, 1, 0), "{what}: {y} at {at:?}");
+                }
             }
         }
     }
@@ -444,7 +456,9 @@ fn lrn_and_its_gradient() {
         // With the power 1.75 and another sum of five terms it is 12 ε of the terms' magnitudes.
         let terms = naive::lrn_direct(&abs(&dy64), &x64) + naive::lrn_spread(&abs(&dy64), &abs(&x64));
         let dx = Expected { values: naive::lrn_backward(&dy64, &x64), bounds: terms * 12.0 * EPSILON };
-        check_backward(&what, (&x, &dy), &dx, lrn::backward);
+        for isa in Isa::available() {
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, finish| lrn::backward(isa, dy, dx, finish));
+        }
     });
 }
 

@@ -58,6 +58,37 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn larger(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            // `max` gives `b` where either is NaN.
+            let a_is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+            _mm256_blendv_ps(_mm256_max_ps(a, b), a, a_is_nan)
+        }
+    }
+
+    #[inline(always)]
+    fn not_below(self, floor: __m256, value: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has the instruction. It gives the second where either is NaN.
+        unsafe { _mm256_max_ps(floor, value) }
+    }
+
+    #[inline(always)]
+    fn where_positive(self, sign: __m256, value: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(sign, _mm256_setzero_ps()), value) }
+    }
+
+    #[inline(always)]
+    fn where_equal(self, a: __m256, b: __m256, value: __m256) -> [__m256; 2] {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            let equal = _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b);
+            [_mm256_and_ps(equal, value), _mm256_andnot_ps(equal, value)]
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [__m256; 8] {
         // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
         unsafe {

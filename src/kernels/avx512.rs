@@ -58,6 +58,37 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn larger(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            // `max` gives `b` where either is NaN.
+            let a_is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
+            _mm512_mask_mov_ps(_mm512_max_ps(a, b), a_is_nan, a)
+        }
+    }
+
+    #[inline(always)]
+    fn not_below(self, floor: __m512, value: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction. It gives the second where either is NaN.
+        unsafe { _mm512_max_ps(floor, value) }
+    }
+
+    #[inline(always)]
+    fn where_positive(self, sign: __m512, value: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(sign, _mm512_setzero_ps()), value) }
+    }
+
+    #[inline(always)]
+    fn where_equal(self, a: __m512, b: __m512, value: __m512) -> [__m512; 2] {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b);
+            [_mm512_maskz_mov_ps(equal, value), _mm512_maskz_mov_ps(!equal, value)]
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [__m512; 8] {
         // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
         unsafe {
@@ -118,9 +149,14 @@ impl Simd for Avx512 {
         // SAFETY: as in `load_blocks`.
         unsafe {
             let value = _mm512_castps_pd(value);
-            _mm256_storeu_pd(first.cast(), _mm512_castpd512_pd256(value));
             _mm256_storeu_pd(second.cast(), _mm512_extractf64x4_pd::<1>(value));
+            _mm256_storeu_pd(first.cast(), _mm512_castpd512_pd256(value));
         }
+    }
+
+    #[inline(always)]
+    fn prefetch_write(self, to: *mut f32) {
+        unsafe { std::arch::asm!("prefetchw [{}]", in(reg) to, options(nostack, preserves_flags)) }
     }
 
     #[inline(always)]

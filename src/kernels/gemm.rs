@@ -8,23 +8,15 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::aligned::AlignedVec;
+use super::aligned::{AlignedVec, LINE};
 use super::simd::{Isa, Kernel, Simd};
+use super::team;
 
 /// KC, the most of the depth that is multiplied in one go, and the row stride of the packed left-hand side.
 /// Four channel blocks of a 3×3 convolution; with a 32-wide panel it is 36 KiB, of a first-level cache's 32–48.
 /// As a constant it makes every address in the micro-kernel an offset known to the compiler. 1152 bytes is no
 /// multiple of a page, so a tile's rows fall into different cache sets.
 pub const GROUP_DEPTH: usize = 288;
-
-/// C = A·B, or C += A·B where `accumulate`. A has K = `depth` columns and as many rows as `a` has room for,
-/// [`GROUP_DEPTH`] floats apart: a multiple of the register tile's. `b` is a group's K rows of one or more panels, and
-/// C's rows are the panels' `width` floats apart.
-pub fn multiply(isa: Isa, depth: usize, a: &[f32], b: &[f32], c: &mut [f32], width: usize, accumulate: bool) {
-    isa.run(Multiply { depth, a, b, c, width, accumulate });
-}
 
 /// A K×N matrix, packed for one instruction set as the right-hand side of products.
 ///
@@ -57,7 +49,7 @@ impl PackedMatrix {
         let padded = columns.next_multiple_of(lanes);
         (self.depth, self.columns, self.group) = (depth, padded, group);
         self.data.set_len(depth * padded);
-        self.data.par_chunks_mut((group * padded).max(1)).enumerate().for_each(|(index, packed)| {
+        team::for_each_chunk(&mut self.data, (group * padded).max(1), |index, packed| {
             let rows = index * group..(index * group + group).min(depth);
             for left in (0..padded).step_by(panel) {
                 let width = panel.min(padded - left);
@@ -100,7 +92,7 @@ impl PackedMatrix {
         &self.data[rows.start * self.columns + columns.start * rows.len()..][..rows.len() * columns.len()]
     }
 
-    /// [`multiply`] by the `columns` of a group's `rows`.
+    /// [`Multiply`] by the `columns` of a group's `rows`.
     pub fn multiply(
         &self,
         a: &[f32],
@@ -109,8 +101,9 @@ impl PackedMatrix {
         c: &mut [f32],
         accumulate: bool,
     ) {
-        let width = columns.len();
-        multiply(self.isa, rows.len(), a, self.panels(rows, columns), c, width, accumulate);
+        let (depth, width) = (rows.len(), columns.len());
+        let b = self.panels(rows, columns);
+        self.isa.run(Multiply { depth, a, b, c, width, accumulate, ahead: &[] });
     }
 }
 
@@ -141,14 +134,23 @@ impl Kernel for GeometryOf {
     }
 }
 
-/// The macro-kernel: see [`multiply`].
-struct Multiply<'a> {
-    depth: usize,
-    a: &'a [f32],
-    b: &'a [f32],
-    c: &'a mut [f32],
-    width: usize,
-    accumulate: bool,
+/// The macro-kernel: C = A·B, or C += A·B where `accumulate`.
+pub struct Multiply<'a> {
+    /// K.
+    pub depth: usize,
+    /// A, K columns and as many rows as there is room for, [`GROUP_DEPTH`] floats apart: a multiple of the register
+    /// tile's.
+    pub a: &'a [f32],
+    /// B: a group's K rows of one or more panels.
+    pub b: &'a [f32],
+    /// C, its rows `width` floats apart.
+    pub c: &'a mut [f32],
+    /// Columns of the panels.
+    pub width: usize,
+    /// Whether C is added to.
+    pub accumulate: bool,
+    /// What will be A next. Asked for meanwhile, where it lies in a cache that is far away; else empty.
+    pub ahead: &'a [f32],
 }
 
 impl Kernel for Multiply<'_> {
@@ -168,7 +170,7 @@ impl Kernel for Multiply<'_> {
 impl Multiply<'_> {
     #[inline(always)]
     fn tiles<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let Self { depth, a, b, c, width, accumulate } = self;
+        let Self { depth, a, b, c, width, accumulate, ahead } = self;
         let rows = a.len() / GROUP_DEPTH;
         assert!(rows.is_multiple_of(MR) && width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
         assert!(a.len() >= rows * GROUP_DEPTH && b.len() >= depth * width && c.len() >= rows * width);
@@ -179,18 +181,29 @@ impl Multiply<'_> {
                 // column `left` (whose predecessors are `left` columns of `depth` rows) inside `b`, and the
                 // tile's rows, `width` apart and one or NV vectors wide, inside `c`.
                 unsafe {
+                    // A run of lines as long as the tile's rows. Where there is nothing ahead, the tile's own.
+                    let ahead = ahead.get(top * GROUP_DEPTH..).unwrap_or(&a[top * GROUP_DEPTH..]).as_ptr();
                     let a = a.as_ptr().add(top * GROUP_DEPTH);
                     let b = b.as_ptr().add(left * depth);
-                    let c = c.as_mut_ptr().add(top * width + left);
+                    let operands = Operands { depth, a, b, c: c.as_mut_ptr().add(top * width + left), ahead };
                     if whole {
-                        tile::<S, MR, NV>(simd, depth, a, b, c, width, accumulate);
+                        tile::<S, MR, NV>(simd, operands, width, accumulate);
                     } else {
-                        tile::<S, MR, 1>(simd, depth, a, b, c, width, accumulate);
+                        tile::<S, MR, 1>(simd, operands, width, accumulate);
                     }
                 }
             }
         }
     }
+}
+
+/// A register tile's operands.
+struct Operands {
+    depth: usize,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    ahead: *const f32,
 }
 
 /// The micro-kernel: MR rows by NV vectors of C, held in registers over the whole depth.
@@ -201,10 +214,7 @@ impl Multiply<'_> {
 #[inline(always)]
 unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    depth: usize,
-    a: *const f32,
-    b: *const f32,
-    c: *mut f32,
+    Operands { depth, a, b, c, ahead }: Operands,
     c_stride: usize,
     accumulate: bool,
 ) {
@@ -219,6 +229,8 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
             }
         }
         for k in 0..depth {
+            // A cache line a step reaches over the rows ahead before the depth's end.
+            simd.prefetch(ahead.wrapping_add(k * LINE));
             let b: [S::F32; NV] =
                 std::array::from_fn(|vector| simd.load(b.add((k * NV + vector) * S::LANES)));
             for (row, sums) in sums.iter_mut().enumerate() {

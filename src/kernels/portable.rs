@@ -35,6 +35,27 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn larger(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| if b[i] > a[i] || b[i].is_nan() { b[i] } else { a[i] })
+    }
+
+    #[inline(always)]
+    fn not_below(self, floor: [f32; 8], value: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| if value[i] < floor[i] { floor[i] } else { value[i] })
+    }
+
+    #[inline(always)]
+    fn where_positive(self, sign: [f32; 8], value: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| if sign[i] > 0.0 { value[i] } else { 0.0 })
+    }
+
+    #[inline(always)]
+    fn where_equal(self, a: [f32; 8], b: [f32; 8], value: [f32; 8]) -> [[f32; 8]; 2] {
+        [true, false]
+            .map(|equal| std::array::from_fn(|i| if (a[i] == b[i]) == equal { value[i] } else { 0.0 }))
+    }
+
+    #[inline(always)]
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [[f32; 8]; 8] {
         let mut columns = [[0.0; 8]; 8];
         for row in 0..8 {

@@ -2,22 +2,23 @@
 
 use std::ops::Range;
 
+use super::team;
+
 /// Elements that one task sums: 256 KiB of floats.
 const CHUNK: usize = 1 << 16;
 
-/// Σ value(i), half and half down to runs of 16, in parallel. The same bits whatever the number of threads.
-pub fn sum_of(range: Range<usize>, value: impl Fn(usize) -> f64 + Sync) -> f64 {
-    halves(range, &value)
-}
+/// Runs that a sum is made of, at most.
+const RUNS: usize = 64;
 
-fn halves(range: Range<usize>, value: &(impl Fn(usize) -> f64 + Sync)) -> f64 {
-    if range.len() <= 16 {
-        return range.map(value).sum();
-    }
-    let middle = range.start + range.len() / 2;
-    let (first, second) =
-        rayon::join(|| halves(range.start..middle, value), || halves(middle..range.end, value));
-    first + second
+/// Σ value(i), in parallel: by runs of neighbours, and then of these. The same bits whatever the number of threads.
+pub fn sum_of(range: Range<usize>, value: impl Fn(usize) -> f64 + Sync) -> f64 {
+    let (len, runs) = (range.len(), range.len().min(RUNS));
+    let mut sums = [0.0; RUNS];
+    team::for_each_chunk(&mut sums[..runs], 1, |run, sum| {
+        let [start, end] = [run, run + 1].map(|run| range.start + run * len / runs);
+        sum[0] = (start..end).map(&value).sum();
+    });
+    sums[..runs].iter().sum()
 }
 
 /// Σ f(aᵢ, bᵢ), accumulated in f64. The same bits whatever the number of threads.

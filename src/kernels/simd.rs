@@ -33,6 +33,26 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `a - b`.
     fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
 
+    /// The larger of two, NaN where either is.
+    fn larger(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// `floor` where `value` is below it, else `value`, so that NaN stays.
+    fn not_below(self, floor: Self::F32, value: Self::F32) -> Self::F32;
+
+    /// `value` where `sign` is above 0, else 0.
+    fn where_positive(self, sign: Self::F32, value: Self::F32) -> Self::F32;
+
+    /// `value` where `a` and `b` are equal, else 0; and the other way round.
+    fn where_equal(self, a: Self::F32, b: Self::F32, value: Self::F32) -> [Self::F32; 2];
+
+    /// The first [`Simd::LANES`] floats of a slice.
+    #[inline(always)]
+    fn read(self, from: &[f32]) -> Self::F32 {
+        assert!(from.len() >= Self::LANES);
+        // SAFETY: by the assert above.
+        unsafe { self.load(from.as_ptr()) }
+    }
+
     /// Reads eight floats of one channel block and, where a vector has room for two, eight of another.
     ///
     /// # Safety
@@ -43,7 +63,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
         unsafe { self.load(first) }
     }
 
-    /// Writes what [`Simd::load_blocks`] reads.
+    /// Writes what [`Simd::load_blocks`] reads: the second block first, so that where both are one place, what the
+    /// first has stays.
     ///
     /// # Safety
     /// Both must be valid for writing eight floats. They need not be aligned.
@@ -74,6 +95,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Asks the caches for what lies at `from` and will be read soon. Reads nothing, so it may be any address.
     #[inline(always)]
     fn prefetch(self, _from: *const f32) {}
+
+    /// Asks the caches for what lies at `to`, to be written soon: no other core's caches keep it then. Writes nothing,
+    /// so it may be any address.
+    #[inline(always)]
+    fn prefetch_write(self, _to: *mut f32) {}
 }
 
 /// Work written once over [`Simd`]. [`Isa::run`] compiles it for each instruction set.

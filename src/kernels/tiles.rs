@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::feature_map::{BLOCK, FeatureMap};
+use super::rows::VectorRowMut;
+use super::team;
 
 /// How a map is cut into tiles: the most rows, columns and channel blocks of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +19,11 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Runs of whole rows of single channel blocks: the cut for work that goes element by element.
+    /// Runs of whole rows of pairs of channel blocks: the cut for work that goes element by element.
     pub fn strips(map: &FeatureMap) -> Self {
         // About 32 KiB a task: enough to outweigh handing it out, and inside a first-level cache.
         let width = map.width().max(1);
-        Self { height: (1024 / width).max(1), width, blocks: 1 }
+        Self { height: (512 / width).max(1), width, blocks: 2 }
     }
 }
 
@@ -77,14 +77,28 @@ impl Tile<'_> {
         block * self.plane + (y + 1) * self.row + (self.x.start + 1) * BLOCK
     }
 
-    /// The tile's parts of rows `y` and `y + 1` of `block`; the second is empty where the tile ends before it.
-    pub fn row_pair_mut(&mut self, block: usize, y: usize) -> [&mut [f32]; 2] {
-        if !self.y.contains(&(y + 1)) {
-            return [self.row_mut(block, y), &mut []];
-        }
-        let first: *mut [f32] = self.row_mut(block, y);
-        // SAFETY: as in `row_mut`; the two rows are different memory, and the tile stays borrowed for both.
-        [unsafe { &mut *first }, self.row_mut(block, y + 1)]
+    /// The tile's parts of the `N` rows from `y` on, by vectors of channels from `block` on. Rows past the tile have no
+    /// position.
+    #[inline(always)]
+    pub fn vectors_mut<const N: usize>(&mut self, block: usize, y: usize) -> [VectorRowMut<'_>; N] {
+        let second = if self.blocks.contains(&(block + 1)) { block + 1 } else { block };
+        std::array::from_fn(|row| {
+            let (y, positions) = match y + row < self.y.end {
+                true => (y + row, self.x.len()),
+                false => (self.y.start, 0),
+            };
+            // SAFETY: within a row as in `row_mut`; the rows are different memory, and the tile stays borrowed for all.
+            unsafe {
+                let blocks = [block, second].map(|block| self.data.add(self.start(block, y)));
+                VectorRowMut::new(blocks, positions)
+            }
+        })
+    }
+
+    /// Every row of the tile, with each of the blocks from which on a vector of so many lanes covers its channels.
+    pub fn vectors(&self, lanes: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let y = self.y.clone();
+        self.blocks.clone().step_by(lanes / BLOCK).flat_map(move |block| y.clone().map(move |y| (block, y)))
     }
 
     /// Every (block, row) of the tile.
@@ -131,12 +145,13 @@ impl FeatureMap {
             let start = within.start + index * step;
             start..(start + step).min(within.end)
         };
-        (0..rows * columns * blocks.div_ceil(cut.blocks)).into_par_iter().for_each(|index| {
+        let runs = blocks.div_ceil(cut.blocks);
+        team::for_each(rows * columns * runs, |index| {
             let Shared(data) = { shared };
             task(Tile {
-                y: range(index / columns % rows, cut.height, &y),
-                x: range(index % columns, cut.width, &x),
-                blocks: range(index / columns / rows, cut.blocks, &(0..blocks)),
+                y: range(index / runs / columns, cut.height, &y),
+                x: range(index / runs % columns, cut.width, &x),
+                blocks: range(index % runs, cut.blocks, &(0..blocks)),
                 data,
                 plane,
                 row,

@@ -129,10 +129,8 @@ impl Kernel for TransformInput<'_> {
         let Self { map, y, x, columns, tiles, room, to } = self;
         let (stride, len) = input_layout(room, map.channels());
         assert!(to.len() >= len && tiles.len() <= room);
-        // A vector of more than a block takes two at once. Where there is no second, it reads the first twice and
-        // writes it to a place of no use.
+        // A vector of more than a block takes two at once. Where there is no second, it takes the first twice.
         let step = S::LANES / BLOCK;
-        let mut spare = [0.0f32; BLOCK];
         let mut next = tiles.start;
         while next < tiles.end {
             // The tiles of one row.
@@ -141,11 +139,11 @@ impl Kernel for TransformInput<'_> {
             next = run.end;
             for block in (0..map.blocks()).step_by(step) {
                 let second = (block + step - 1).min(map.blocks() - 1);
-                let spare = (block + step > map.blocks()).then_some(spare.as_mut_ptr());
+                let alone = block + step > map.blocks();
                 let channel = block * BLOCK;
                 for tile in run.clone() {
                     let left = x + tile % columns * TILE;
-                    let mut edge = [[[0.0; SIDE * BLOCK]; SIDE]; 2];
+                    let mut edge: [[[f32; SIDE * BLOCK]; SIDE]; 2];
                     let [lo, hi] = if top + SIDE <= map.height() + 2 && left + SIDE <= map.width() + 2 {
                         for next in block + step..(block + 2 * step).min(map.blocks()) {
                             prefetch_tile(simd, map, next, top, left);
@@ -154,6 +152,7 @@ impl Kernel for TransformInput<'_> {
                             std::array::from_fn(|i| map.bordered_run::<SIDE>(block, top + i, left).as_ptr())
                         })
                     } else {
+                        edge = [[[0.0; SIDE * BLOCK]; SIDE]; 2];
                         for (edge, block) in edge.iter_mut().zip([block, second]) {
                             copy_inside(map, block, top, left, edge);
                         }
@@ -163,8 +162,8 @@ impl Kernel for TransformInput<'_> {
                     let at = (channel / GROUP_DEPTH * room + row) * GROUP_DEPTH + channel % GROUP_DEPTH;
                     // SAFETY: each pointer is to a row of `SIDE` blocks. The tile's row in the last point ends inside
                     // `to`, which is as long as `input_layout` says: `row` < `room`, and a vector lies inside its
-                    // group's row; `spare` is a block.
-                    unsafe { transform_tile(simd, lo, hi, to[at..].as_mut_ptr(), stride, spare) };
+                    // group's row, or, `alone`, its first block.
+                    unsafe { transform_tile(simd, lo, hi, to[at..].as_mut_ptr(), stride, alone) };
                 }
             }
         }
@@ -206,8 +205,8 @@ fn copy_inside(
 /// Bᵀ d B of one tile and a vector of channels: of a block, or of two.
 ///
 /// # Safety
-/// `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places `stride` apart;
-/// or where there is a `spare`, both for writing a block.
+/// `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places `stride` apart,
+/// or a block where it is `alone`.
 #[inline(always)]
 unsafe fn transform_tile<S: Simd>(
     simd: S,
@@ -215,7 +214,7 @@ unsafe fn transform_tile<S: Simd>(
     hi: [*const f32; SIDE],
     to: *mut f32,
     stride: usize,
-    spare: Option<*mut f32>,
+    alone: bool,
 ) {
     // SAFETY: every address below is one that the caller vouches for.
     unsafe {
@@ -230,9 +229,10 @@ unsafe fn transform_tile<S: Simd>(
             let points = input_1d(simd, row);
             for (j, value) in points.into_iter().enumerate() {
                 let to = to.add((i * SIDE + j) * stride);
-                match spare {
-                    None => simd.store(to, value),
-                    Some(spare) => simd.store_blocks(to, spare, value),
+                simd.prefetch_write(to.add(S::LANES));
+                match alone {
+                    true => simd.store_blocks(to, to, value),
+                    false => simd.store(to, value),
                 }
             }
         }

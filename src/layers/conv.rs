@@ -50,8 +50,8 @@ pub struct Conv<'w> {
     out_channels: usize,
     /// N×C×k×k.
     weight: Cow<'w, [f32]>,
-    /// Padded with zeros to whole channel blocks.
-    bias: Vec<[f32; BLOCK]>,
+    /// Padded with zeros to whole pairs of channel blocks.
+    bias: Vec<f32>,
 }
 
 impl<'w> Conv<'w> {
@@ -69,8 +69,8 @@ impl<'w> Conv<'w> {
         let weight = weight.into();
         assert_eq!(weight.len(), out_channels * in_channels * kernel * kernel, "weights of another shape");
         assert_eq!(bias.len(), out_channels, "biases of another shape");
-        let mut padded = vec![[0.0; BLOCK]; out_channels.div_ceil(BLOCK)];
-        padded.as_flattened_mut()[..out_channels].copy_from_slice(bias);
+        let mut padded = bias.to_vec();
+        padded.resize(out_channels.next_multiple_of(2 * BLOCK), 0.0);
         Self { kernel, in_channels, out_channels, weight, bias: padded }
     }
 

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use crate::kernels::FeatureMap;
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::scratch;
+use crate::kernels::rows::{VectorRow, VectorRowMut};
+use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::{Cut, Tile};
+use crate::kernels::{FeatureMap, Isa, scratch};
 
 use super::gram;
 
@@ -31,14 +32,9 @@ pub struct Tap<'a> {
 
 impl<'a> Finish<'a> {
     /// The gradient by features that nothing but the loss looks at, over the features `x`.
-    pub fn alone(self, x: &mut FeatureMap) {
+    pub fn alone(self, isa: Isa, x: &mut FeatureMap) {
         self.for_each_tile(x, Cut::strips(x), |tile, prepared| {
-            for (block, y) in tile.rows() {
-                let mut along = self.along(prepared, tile, block, y, tile.x());
-                for x in tile.row_mut(block, y).as_chunks_mut().0 {
-                    along.write(x, &[0.0; BLOCK]);
-                }
-            }
+            isa.run(Alone { finish: self, tile, prepared })
         });
     }
 
@@ -92,67 +88,84 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// For writing the positions `x` of row `y` of `block` one after another, with what was prepared for `tile`.
+    /// For the positions `x` of row `y` by vectors of channels from `block` on, with what was prepared for `tile`.
     #[inline(always)]
-    pub(super) fn along<'p>(
+    pub(super) fn along<'p, S: Simd>(
         self,
+        simd: S,
         prepared: &'p [f32],
         tile: &Tile,
-        block: usize,
-        y: usize,
+        (block, y): (usize, usize),
         x: Range<usize>,
-    ) -> Along<'p>
+    ) -> Along<'p, S>
     where
         'a: 'p,
     {
-        let (gram, stride) = match self.tap.gram {
-            Some(gram) => {
-                let position = (y - tile.y().start) * tile.x().len() + x.start - tile.x().start;
-                (&prepared[position * gram.stride() + block * BLOCK..], gram.stride())
-            }
-            None => (&[][..], 0),
-        };
-        let (content, slope) = match self.tap.content {
-            Some((content, slope)) => (&content.row(block, y).as_chunks().0[x], slope),
-            None => (&[][..], 0.0),
-        };
-        Along { gram, stride, content, slope, relu: self.relu }
+        let gram = self.tap.gram.map(|gram| {
+            let position = (y - tile.y().start) * tile.x().len() + x.start - tile.x().start;
+            (&prepared[position * gram.stride() + block * BLOCK..], gram.stride())
+        });
+        let content =
+            self.tap.content.map(|(content, slope)| (content.vectors(block, y), x.start, simd.splat(slope)));
+        Along { simd, gram, content, relu: self.relu }
     }
 }
 
-/// Writes the gradients of a run of positions.
-pub(super) struct Along<'p> {
-    /// From the next position's block on.
-    gram: &'p [f32],
-    stride: usize,
-    /// From the next position on.
-    content: &'p [[f32; BLOCK]],
-    slope: f32,
+struct Alone<'a, 't> {
+    finish: Finish<'a>,
+    tile: &'a mut Tile<'t>,
+    prepared: &'a [f32],
+}
+
+impl Kernel for Alone<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { finish, tile, prepared } = self;
+        for (block, y) in tile.vectors(S::LANES) {
+            let along = finish.along(simd, prepared, tile, (block, y), tile.x());
+            let [mut row] = tile.vectors_mut(block, y);
+            for x in 0..row.positions() {
+                along.write(x, &mut row, x, simd.splat(0.0));
+            }
+        }
+    }
+}
+
+/// Finishes the gradients of a run of positions.
+pub(super) struct Along<'p, S: Simd> {
+    simd: S,
+    /// From the first position's vector on, and how far it is to the next position's.
+    gram: Option<(&'p [f32], usize)>,
+    /// The content's row, the first position in it, and the slope.
+    content: Option<(VectorRow<'p>, usize, S::F32)>,
     relu: bool,
 }
 
-impl Along<'_> {
-    /// Writes the gradient of the next position's block of channels over its features.
+impl<S: Simd> Along<'_, S> {
+    /// The finished gradient of the run's position `at`, which has the features `x`.
     #[inline(always)]
-    pub(super) fn write(&mut self, x: &mut [f32; BLOCK], gradient: &[f32; BLOCK]) {
-        let mut dx = *gradient;
-        if let Some(gram) = self.gram.first_chunk::<BLOCK>() {
-            for (dx, gram) in dx.iter_mut().zip(gram) {
-                *dx += gram;
-            }
-            self.gram = self.gram.get(self.stride..).unwrap_or(&[]);
+    pub(super) fn finish(&self, at: usize, x: S::F32, gradient: S::F32) -> S::F32 {
+        let simd = self.simd;
+        let mut dx = gradient;
+        if let Some((gram, stride)) = self.gram {
+            dx = simd.add(dx, simd.read(&gram[at * stride..]));
         }
-        if let Some((content, after)) = self.content.split_first() {
-            for ((dx, x), content) in dx.iter_mut().zip(&*x).zip(content) {
-                *dx += self.slope * (x - content);
-            }
-            self.content = after;
+        if let Some((content, first, slope)) = &self.content {
+            let error = simd.sub(x, content.get(simd, first + at));
+            dx = simd.mul_add(*slope, error, dx);
         }
-        if self.relu {
-            for (dx, x) in dx.iter_mut().zip(&*x) {
-                *dx = if *x > 0.0 { *dx } else { 0.0 };
-            }
+        match self.relu {
+            true => simd.where_positive(x, dx),
+            false => dx,
         }
-        *x = dx;
+    }
+
+    /// Finishes the gradient of the run's position `at` and writes it over the features, at `position` of their row.
+    #[inline(always)]
+    pub(super) fn write(&self, at: usize, x: &mut VectorRowMut, position: usize, gradient: S::F32) {
+        let dx = self.finish(at, x.get(self.simd, position), gradient);
+        x.set(self.simd, position, dx);
     }
 }

@@ -6,11 +6,10 @@
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
-use rayon::prelude::*;
 
 use crate::kernels::feature_map::BLOCK;
 use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
-use crate::kernels::{FeatureMap, Isa, pointwise, scratch, syrk};
+use crate::kernels::{FeatureMap, Isa, pointwise, scratch, syrk, team};
 
 /// Channel blocks whose rows of G one task makes: the unit in which its symmetry saves work.
 const BAND: usize = 8;
@@ -27,7 +26,7 @@ pub fn forward(isa: Isa, f: &FeatureMap, scale: f32, g: &mut Array2<f32>) {
     let stride = syrk::row_stride(isa, f);
     let band = BAND * BLOCK * stride;
     scratch::with([f.blocks().div_ceil(BAND) * slices * band], |[partials]| {
-        partials.par_chunks_mut(band).enumerate().for_each(|(task, partial)| {
+        team::for_each_chunk(partials, band, |task, partial| {
             let (first, top) = (task / slices * BAND, task % slices * rows);
             partial.fill(0.0);
             let blocks = first..(first + BAND).min(f.blocks());
@@ -40,7 +39,7 @@ pub fn forward(isa: Isa, f: &FeatureMap, scale: f32, g: &mut Array2<f32>) {
             (0..slices).map(|slice| of_band[slice * band + at] as f64).sum::<f64>()
         };
         let g = g.as_slice_mut().expect("Gram matrices are made contiguous");
-        g.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
+        team::for_each_chunk(g, n.max(1), |i, row| {
             for (j, g) in row.iter_mut().enumerate() {
                 *g = sum(i.min(j), i.max(j)) as f32 * scale;
             }

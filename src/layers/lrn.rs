@@ -3,10 +3,10 @@
 //! Krizhevsky, Sutskever and Hinton 2012, section 3.3: y_c = x_c · s_c^−β with s_c = k + α Σ x_j² over the five
 //! channels around c, k = 2, α = 1e-4, β = 0.75.
 
-use crate::kernels::FeatureMap;
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::scratch;
+use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::{Cut, Tile};
+use crate::kernels::{FeatureMap, Isa, scratch};
 
 use super::Finish;
 
@@ -35,12 +35,13 @@ pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
 
 /// dX_c = dY_c · s_c^−β − 2αβ x_c Σ dY_j x_j s_j^(−β−1) over the channels j around c; finished and written
 /// over X.
-pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
     assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
     let channels = x.channels();
+    let padded = channels.next_multiple_of(2 * BLOCK);
     finish.for_each_tile(x, rows(x), |tile, prepared| {
         for (row, column) in positions(tile) {
-            scratch::with([channels; 3], |[features, spread, gradients]| {
+            scratch::with([channels, channels, channels, padded], |[features, spread, gradients, dx]| {
                 let at = (column - tile.x().start) * BLOCK;
                 gather(features, |block| &tile.row(block, row)[at..]);
                 gather(gradients, |block| &dy.row(block, row)[column * BLOCK..]);
@@ -50,20 +51,45 @@ pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
                     *spread = direct * features[j] / scale;
                     gradients[j] = direct;
                 }
-                for block in tile.blocks() {
-                    let mut dx = [0.0; BLOCK];
-                    for (c, dx) in (block * BLOCK..channels).zip(&mut dx) {
-                        let spread: f32 = spread[around(channels, c)].iter().sum();
-                        *dx = gradients[c] - 2.0 * ALPHA * BETA * features[c] * spread;
-                    }
-                    let mut along = finish.along(prepared, tile, block, row, column..column + 1);
-                    if let Some(x) = tile.row_mut(block, row)[at..].first_chunk_mut() {
-                        along.write(x, &dx);
-                    }
+                for (c, dx) in dx.iter_mut().enumerate() {
+                    *dx = match c < channels {
+                        true => {
+                            let spread: f32 = spread[around(channels, c)].iter().sum();
+                            gradients[c] - 2.0 * ALPHA * BETA * features[c] * spread
+                        }
+                        false => 0.0,
+                    };
                 }
+                let gradients = &*dx;
+                isa.run(Store { finish, tile, prepared, row, column, gradients });
             });
         }
     });
+}
+
+/// Finishes one position's gradients, of whole vectors of channels, and writes them.
+struct Store<'a, 't> {
+    finish: Finish<'a>,
+    tile: &'a mut Tile<'t>,
+    prepared: &'a [f32],
+    row: usize,
+    column: usize,
+    gradients: &'a [f32],
+}
+
+impl Kernel for Store<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { finish, tile, prepared, row, column, gradients } = self;
+        let position = column - tile.x().start;
+        for block in tile.blocks().step_by(S::LANES / BLOCK) {
+            let along = finish.along(simd, prepared, tile, (block, row), column..column + 1);
+            let [mut x] = tile.vectors_mut(block, row);
+            along.write(0, &mut x, position, simd.read(&gradients[block * BLOCK..]));
+        }
+    }
 }
 
 /// s_c of the features at one position.

@@ -1,8 +1,8 @@
 //! Pooling, 2×2 with stride 2. An odd last row or column is left out, as in VGG.
 
-use crate::kernels::FeatureMap;
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::tiles::Cut;
+use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::tiles::{Cut, Tile};
+use crate::kernels::{FeatureMap, Isa};
 
 use super::Finish;
 
@@ -15,90 +15,113 @@ pub enum Pooling {
     Average,
 }
 
-/// One position's block of channels.
-type Features = [f32; BLOCK];
-
 /// Y from the windows of X. X is C×H×W, Y is C×⌊H/2⌋×⌊W/2⌋.
-pub fn forward(pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {
+pub fn forward(isa: Isa, pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {
     assert_eq!((y.channels(), y.height(), y.width()), (x.channels(), x.height() / 2, x.width() / 2));
-    y.for_each_tile(Cut::strips(y), |mut tile| {
-        for (block, row) in tile.rows() {
-            let windows = windows(x.row(block, 2 * row)).zip(windows(x.row(block, 2 * row + 1)));
-            for (y, ([a, b], [c, d])) in tile.row_mut(block, row).as_chunks_mut().0.iter_mut().zip(windows) {
-                *y = match pooling {
-                    Pooling::Max => largest([a, b, c, d]),
-                    Pooling::Average => std::array::from_fn(|i| (a[i] + b[i] + c[i] + d[i]) * 0.25),
+    y.for_each_tile(Cut::strips(y), |mut tile| isa.run(Forward { pooling, x, tile: &mut tile }));
+}
+
+struct Forward<'a, 't> {
+    pooling: Pooling,
+    x: &'a FeatureMap,
+    tile: &'a mut Tile<'t>,
+}
+
+impl Kernel for Forward<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pooling, x, tile } = self;
+        for (block, row) in tile.vectors(S::LANES) {
+            let [top, bottom] = [2 * row, 2 * row + 1].map(|row| x.vectors(block, row));
+            let first = tile.x().start;
+            let [mut y] = tile.vectors_mut(block, row);
+            for at in 0..y.positions() {
+                let left = 2 * (first + at);
+                let [a, b] = [left, left + 1].map(|x| top.get(simd, x));
+                let [c, d] = [left, left + 1].map(|x| bottom.get(simd, x));
+                let value = match pooling {
+                    Pooling::Max => largest(simd, [a, b, c, d]),
+                    Pooling::Average => {
+                        let sum = simd.add(simd.add(simd.add(a, b), c), d);
+                        simd.mul_add(sum, simd.splat(0.25), simd.splat(0.0))
+                    }
                 };
+                y.set(simd, at, value);
             }
         }
-    });
+    }
 }
 
 /// dX from dY: to the window's largest value, the first in reading order where several are equal, or a quarter
 /// to each; 0 in a row or column left out. Finished and written over X.
-pub fn backward(pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+pub fn backward(isa: Isa, pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
     assert_eq!((dy.channels(), dy.height(), dy.width()), (x.channels(), x.height() / 2, x.width() / 2));
-    let width = x.width().max(1);
     // An even number of rows, so that no window is shared by two tasks.
-    let cut = Cut { height: 2 * (512 / width).max(1), width, blocks: 1 };
+    let strips = Cut::strips(x);
+    let cut = Cut { height: strips.height.next_multiple_of(2), ..strips };
     finish.for_each_tile(x, cut, |tile, prepared| {
-        let windows = tile.rows().filter(|(_, y)| y.is_multiple_of(2));
-        for (block, y) in windows {
-            let rows = [y, (y + 1).min(tile.y().end - 1)];
-            let mut along = rows.map(|y| finish.along(prepared, tile, block, y, tile.x()));
-            let [top, bottom] = tile.row_pair_mut(block, y);
-            let (top, bottom) = (top.as_chunks_mut().0, bottom.as_chunks_mut().0);
-            let whole = if bottom.is_empty() { 0 } else { dy.width() };
-            let gradients = if whole == 0 { &[] } else { dy.row(block, y / 2).as_chunks().0 };
-            let (top_windows, top_rest) = top.split_at_mut(2 * whole);
-            let (bottom_windows, bottom_rest) = bottom.split_at_mut(2 * whole);
-            let windows = top_windows.as_chunks_mut().0.iter_mut().zip(bottom_windows.as_chunks_mut().0);
-            for (([a, b], [c, d]), dy) in windows.zip(gradients) {
-                let [da, db, dc, dd] = match pooling {
-                    Pooling::Max => to_the_largest([a, b, c, d], dy),
-                    Pooling::Average => [dy.map(|dy| 0.25 * dy); 4],
-                };
-                for (x, dx) in [(a, da), (b, db)] {
-                    along[0].write(x, &dx);
-                }
-                for (x, dx) in [(c, dc), (d, dd)] {
-                    along[1].write(x, &dx);
-                }
-            }
-            for (row, along) in [top_rest, bottom_rest].into_iter().zip(&mut along) {
-                for x in row {
-                    along.write(x, &[0.0; BLOCK]);
-                }
-            }
-        }
+        isa.run(Backward { pooling, dy, finish, tile, prepared });
     });
 }
 
-/// The windows' halves in one row.
-fn windows(row: &[f32]) -> impl Iterator<Item = &[Features; 2]> {
-    row.as_chunks::<BLOCK>().0.as_chunks::<2>().0.iter()
+struct Backward<'a, 't> {
+    pooling: Pooling,
+    dy: &'a FeatureMap,
+    finish: Finish<'a>,
+    tile: &'a mut Tile<'t>,
+    prepared: &'a [f32],
+}
+
+impl Kernel for Backward<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { pooling, dy, finish, tile, prepared } = self;
+        for (block, y) in tile.vectors(S::LANES).filter(|(_, y)| y.is_multiple_of(2)) {
+            let along = [y, (y + 1).min(tile.y().end - 1)]
+                .map(|y| finish.along(simd, prepared, tile, (block, y), tile.x()));
+            let mut rows = tile.vectors_mut::<2>(block, y);
+            let whole = if rows[1].positions() == 0 { 0 } else { dy.width() };
+            for window in 0..whole {
+                let dy = dy.vectors(block, y / 2).get(simd, window);
+                let [left, right] = [2 * window, 2 * window + 1];
+                let [a, b] = [left, right].map(|x| rows[0].get(simd, x));
+                let [c, d] = [left, right].map(|x| rows[1].get(simd, x));
+                let [da, db, dc, dd] = match pooling {
+                    Pooling::Max => to_the_largest(simd, [a, b, c, d], dy),
+                    Pooling::Average => [simd.mul_add(dy, simd.splat(0.25), simd.splat(0.0)); 4],
+                };
+                along[0].write(left, &mut rows[0], left, da);
+                along[0].write(right, &mut rows[0], right, db);
+                along[1].write(left, &mut rows[1], left, dc);
+                along[1].write(right, &mut rows[1], right, dd);
+            }
+            for (row, along) in rows.iter_mut().zip(&along) {
+                for x in 2 * whole..row.positions() {
+                    along.write(x, row, x, simd.splat(0.0));
+                }
+            }
+        }
+    }
 }
 
 /// The largest value of each channel. NaN counts as largest, so that it shows.
-fn largest(window: [&Features; 4]) -> Features {
-    let mut largest = *window[0];
-    for x in &window[1..] {
-        for (largest, x) in largest.iter_mut().zip(*x) {
-            *largest = if *x > *largest || x.is_nan() { *x } else { *largest };
-        }
-    }
-    largest
+#[inline(always)]
+fn largest<S: Simd>(simd: S, [a, b, c, d]: [S::F32; 4]) -> S::F32 {
+    simd.larger(simd.larger(simd.larger(a, b), c), d)
 }
 
 /// `dy` to the first place of each channel's largest value, 0 to the others.
-fn to_the_largest(window: [&Features; 4], dy: &Features) -> [Features; 4] {
-    let largest = largest(window);
-    let mut left = *dy;
-    window.map(|x| {
-        std::array::from_fn(|c| {
-            let here = if x[c] == largest[c] { left[c] } else { 0.0 };
-            left[c] = if x[c] == largest[c] { 0.0 } else { left[c] };
-            here
-        })
-    })
+#[inline(always)]
+fn to_the_largest<S: Simd>(simd: S, window: [S::F32; 4], dy: S::F32) -> [S::F32; 4] {
+    let largest = largest(simd, window);
+    let mut gradients = window;
+    let mut left = dy;
+    for gradient in &mut gradients {
+        [*gradient, left] = simd.where_equal(*gradient, largest, left);
+    }
+    gradients
 }

@@ -1,35 +1,69 @@
 //! ReLU as a layer of its own: for where its input is a tap, so that it can't ride on the convolution.
 
-use crate::kernels::FeatureMap;
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::tiles::Cut;
+use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::tiles::{Cut, Tile};
+use crate::kernels::{FeatureMap, Isa};
 
 use super::Finish;
 
 /// Y = max(0, X).
-pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
+pub fn forward(isa: Isa, x: &FeatureMap, y: &mut FeatureMap) {
     assert_eq!((x.channels(), x.height(), x.width()), (y.channels(), y.height(), y.width()));
-    y.for_each_tile(Cut::strips(y), |mut tile| {
-        for (block, row) in tile.rows() {
-            for (y, x) in tile.row_mut(block, row).iter_mut().zip(x.row(block, row)) {
-                // Not `max`, which would turn NaN into 0 and hide it.
-                *y = if *x < 0.0 { 0.0 } else { *x };
+    y.for_each_tile(Cut::strips(y), |mut tile| isa.run(Forward { x, tile: &mut tile }));
+}
+
+struct Forward<'a, 't> {
+    x: &'a FeatureMap,
+    tile: &'a mut Tile<'t>,
+}
+
+impl Kernel for Forward<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { x, tile } = self;
+        for (block, row) in tile.vectors(S::LANES) {
+            let x = x.vectors(block, row);
+            let first = tile.x().start;
+            let [mut y] = tile.vectors_mut(block, row);
+            for at in 0..y.positions() {
+                y.set(simd, at, simd.not_below(simd.splat(0.0), x.get(simd, first + at)));
             }
         }
-    });
+    }
 }
 
 /// dX = dY where X > 0, else 0; finished and written over X.
-pub fn backward(dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
     assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
     finish.for_each_tile(x, Cut::strips(x), |tile, prepared| {
-        for (block, row) in tile.rows() {
-            let dy = &dy.row(block, row).as_chunks::<BLOCK>().0[tile.x()];
-            let mut along = finish.along(prepared, tile, block, row, tile.x());
-            for (x, dy) in tile.row_mut(block, row).as_chunks_mut().0.iter_mut().zip(dy) {
-                let gradient = std::array::from_fn(|c| if x[c] > 0.0 { dy[c] } else { 0.0 });
-                along.write(x, &gradient);
+        isa.run(Backward { dy, finish, tile, prepared });
+    });
+}
+
+struct Backward<'a, 't> {
+    dy: &'a FeatureMap,
+    finish: Finish<'a>,
+    tile: &'a mut Tile<'t>,
+    prepared: &'a [f32],
+}
+
+impl Kernel for Backward<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { dy, finish, tile, prepared } = self;
+        for (block, row) in tile.vectors(S::LANES) {
+            let dy = dy.vectors(block, row);
+            let first = tile.x().start;
+            let along = finish.along(simd, prepared, tile, (block, row), tile.x());
+            let [mut x] = tile.vectors_mut(block, row);
+            for at in 0..x.positions() {
+                let gradient = simd.where_positive(x.get(simd, at), dy.get(simd, first + at));
+                along.write(at, &mut x, at, gradient);
             }
         }
-    });
+    }
 }

@@ -7,7 +7,7 @@ use crate::kernels::tiles::Cut;
 use crate::kernels::{direct, pointwise, scratch};
 
 use super::Pass;
-use super::store::Store;
+use super::store::{Store, StoreSums};
 
 /// Channels of a picture, at most.
 pub const MOST_CHANNELS: usize = 3;
@@ -42,11 +42,8 @@ fn from_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
                         let stride = columns.len();
                         direct::multiply(matrix, input, y, x.clone(), columns, sums);
                         let blocks = column / BLOCK..((column + stride) / BLOCK).min(tile.blocks().end);
-                        for block in blocks {
-                            let sums = sums[block * BLOCK - column..].chunks(stride);
-                            let sums = sums.map_while(|sums| sums.first_chunk());
-                            store.write(&mut tile, prepared, block, y, x.clone(), sums);
-                        }
+                        let (tile, y, x) = (&mut tile, y..y + 1, x.clone());
+                        isa.run(StoreSums { store, tile, prepared, y, x, blocks, sums, stride });
                     }
                 }
             }
@@ -71,7 +68,7 @@ fn to_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
     let row_len = (width + 2) * stride;
     output.for_each_tile(store.cut(cut, output), |mut tile| {
         let prepared_len = store.prepared_len(tile.positions());
-        scratch::with([3 * row_len, width * BLOCK, prepared_len], |[products, sums, prepared]| {
+        scratch::with([3 * row_len, (width + 1) * BLOCK, prepared_len], |[products, sums, prepared]| {
             store.prepare(|block, y| tile.row(block, y), tile.y(), width, prepared);
             products.fill(0.0);
             let multiply = |y: usize, products: &mut [f32]| {
@@ -91,9 +88,9 @@ fn to_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
                 multiply(y + 1, products);
                 // Above the first row are the zeros from the beginning.
                 let rows = [y + 2, y, y + 1].map(|row| &products[row % 3 * row_len..][..row_len]);
-                isa.run(SumTaps { rows, stride, few, sums });
-                let sums = sums.as_chunks().0.iter();
-                store.write(&mut tile, prepared, 0, y, 0..width, sums);
+                isa.run(SumTaps { rows, stride, few, sums: &mut sums[..width * BLOCK] });
+                let (tile, y, x) = (&mut tile, y..y + 1, 0..width);
+                isa.run(StoreSums { store, tile, prepared, y, x, blocks: 0..1, sums, stride: BLOCK });
             }
         });
     });

@@ -4,11 +4,9 @@ use crate::kernels::feature_map::BLOCK;
 use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
 use crate::kernels::im2col::{PackPatches, blocks_per_group, channel_and_tap};
 use crate::kernels::scratch;
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tiles::Tile;
 
 use super::Pass;
-use super::store::Store;
+use super::store::{Store, StoreSums};
 
 /// MC: with the packed patches 162 KiB, with the products of 512 channels 288 KiB of second-level cache.
 const MOST_POSITIONS: usize = 144;
@@ -51,35 +49,8 @@ pub fn convolve<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
                 matrix.multiply(panel, group, columns.clone(), sums, index > 0);
             }
             store.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
-            isa.run(StoreTile { tile: &mut tile, sums, width, prepared, store });
+            let (y, x) = (tile.y(), tile.x());
+            isa.run(StoreSums { store, tile: &mut tile, prepared, y, x, blocks, sums, stride: width });
         });
     });
-}
-
-/// Stores the sums of a tile: a row of `width` channels for each position.
-struct StoreTile<'a, 't, T> {
-    tile: &'a mut Tile<'t>,
-    sums: &'a [f32],
-    width: usize,
-    prepared: &'a [f32],
-    store: &'a T,
-}
-
-impl<T: Store> Kernel for StoreTile<'_, '_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
-        let Self { tile, sums, width, prepared, store } = self;
-        let (first, x) = (tile.blocks().start, tile.x());
-        for block in tile.blocks() {
-            for (row, y) in tile.y().enumerate() {
-                let sums = &sums[row * x.len() * width..];
-                let sums = sums
-                    .chunks_exact(width)
-                    .map_while(|channels| channels[(block - first) * BLOCK..].first_chunk());
-                store.write(tile, prepared, block, y, x.clone(), sums);
-            }
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::kernels::FeatureMap;
 use crate::kernels::feature_map::BLOCK;
+use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::{Cut, Tile};
 use crate::layers::Finish;
 
@@ -30,45 +31,43 @@ pub trait Store: Sync {
     ) {
     }
 
-    /// Writes the sums of the positions `x` of row `y` of `block`, each a block of channels, into the tile.
-    fn write<'p>(
+    /// Writes sums of the positions `x` of row `y` into the tile: vectors of channels from `block` on.
+    fn write<S: Simd>(
         &self,
+        simd: S,
         tile: &mut Tile,
         prepared: &[f32],
-        block: usize,
-        y: usize,
+        place: (usize, usize),
         x: Range<usize>,
-        sums: impl Iterator<Item = &'p [f32; BLOCK]>,
+        sums: impl Iterator<Item = S::F32>,
     );
 }
 
 /// Adds the bias and applies the ReLU.
 pub struct Forward<'a> {
-    /// By channel block.
-    pub bias: &'a [[f32; BLOCK]],
+    /// Of whole pairs of channel blocks.
+    pub bias: &'a [f32],
     /// Whether there is a ReLU.
     pub relu: bool,
 }
 
 impl Store for Forward<'_> {
     #[inline(always)]
-    fn write<'p>(
+    fn write<S: Simd>(
         &self,
+        simd: S,
         tile: &mut Tile,
         _prepared: &[f32],
-        block: usize,
-        y: usize,
+        (block, y): (usize, usize),
         x: Range<usize>,
-        sums: impl Iterator<Item = &'p [f32; BLOCK]>,
+        sums: impl Iterator<Item = S::F32>,
     ) {
-        let floor = if self.relu { 0.0 } else { f32::NEG_INFINITY };
-        let bias = &self.bias[block];
-        for (to, sums) in positions(tile, block, y, x).iter_mut().zip(sums) {
-            for ((to, sum), bias) in to.iter_mut().zip(sums).zip(bias) {
-                let value = sum + bias;
-                // Not `max`, which would turn NaN into 0 and hide it.
-                *to = if value < floor { floor } else { value };
-            }
+        let floor = simd.splat(if self.relu { 0.0 } else { f32::NEG_INFINITY });
+        let bias = simd.read(&self.bias[block * BLOCK..]);
+        let first = tile.x().start;
+        let [mut row] = tile.vectors_mut(block, y);
+        for (x, sums) in x.zip(sums) {
+            row.set(simd, x - first, simd.not_below(floor, simd.add(sums, bias)));
         }
     }
 }
@@ -99,25 +98,50 @@ impl Store for Backward<'_> {
     }
 
     #[inline(always)]
-    fn write<'p>(
+    fn write<S: Simd>(
         &self,
+        simd: S,
         tile: &mut Tile,
         prepared: &[f32],
-        block: usize,
-        y: usize,
+        place: (usize, usize),
         x: Range<usize>,
-        sums: impl Iterator<Item = &'p [f32; BLOCK]>,
+        sums: impl Iterator<Item = S::F32>,
     ) {
-        let mut along = self.finish.along(prepared, tile, block, y, x.clone());
-        for (x, sums) in positions(tile, block, y, x).iter_mut().zip(sums) {
-            along.write(x, sums);
+        let along = self.finish.along(simd, prepared, tile, place, x.clone());
+        let first = x.start - tile.x().start;
+        let [mut row] = tile.vectors_mut(place.0, place.1);
+        for (at, sums) in (0..x.len()).zip(sums) {
+            along.write(at, &mut row, first + at, sums);
         }
     }
 }
 
-/// The positions `x` of row `y` of `block` in the tile's map.
-#[inline(always)]
-fn positions<'t>(tile: &'t mut Tile, block: usize, y: usize, x: Range<usize>) -> &'t mut [[f32; BLOCK]] {
-    let first = tile.x().start;
-    &mut tile.row_mut(block, y).as_chunks_mut().0[x.start - first..x.end - first]
+/// Stores the sums of the positions `y` × `x`, one position after another.
+pub struct StoreSums<'a, 't, T> {
+    pub store: &'a T,
+    pub tile: &'a mut Tile<'t>,
+    pub prepared: &'a [f32],
+    pub y: Range<usize>,
+    pub x: Range<usize>,
+    /// The channel blocks that a position has sums of.
+    pub blocks: Range<usize>,
+    pub sums: &'a [f32],
+    /// Floats from one position to the next.
+    pub stride: usize,
+}
+
+impl<T: Store> Kernel for StoreSums<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { store, tile, prepared, y, x, blocks, sums, stride } = self;
+        for block in blocks.clone().step_by(S::LANES / BLOCK) {
+            for (row, y) in y.clone().enumerate() {
+                let sums = &sums[row * x.len() * stride + (block - blocks.start) * BLOCK..];
+                let sums = (0..x.len()).map(|position| simd.read(&sums[position * stride..]));
+                store.write(simd, tile, prepared, (block, y), x.clone(), sums);
+            }
+        }
+    }
 }

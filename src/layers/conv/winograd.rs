@@ -8,18 +8,16 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::kernels::aligned::AlignedVec;
 use crate::kernels::feature_map::BLOCK;
-use crate::kernels::gemm::{GROUP_DEPTH, geometry, multiply};
+use crate::kernels::gemm::{GROUP_DEPTH, Multiply, geometry};
 use crate::kernels::simd::{Kernel, Simd};
 use crate::kernels::tiles::{Cut, Tile};
 use crate::kernels::winograd::{
     POINTS, TILE, TransformFilters, TransformInput, TransformOutput, filters_layout, groups, input_layout,
     product_layout,
 };
-use crate::kernels::{Isa, scratch};
+use crate::kernels::{Isa, scratch, team};
 
 use super::Pass;
 use super::store::Store;
@@ -71,7 +69,7 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
     let columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let panel_len = filters_layout(depth, panel).1;
     shared.transformed.set_len(columns.div_ceil(panel) * panel_len);
-    shared.transformed.par_chunks_mut(panel_len).enumerate().for_each(|(index, to)| {
+    team::for_each_chunk(&mut shared.transformed, panel_len, |index, to| {
         let columns = index * panel..((index + 1) * panel).min(columns);
         isa.run(TransformFilters { filters, columns, to });
     });
@@ -107,7 +105,15 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
-                        multiply(isa, group.len(), &a[..room * GROUP_DEPTH], b, products, width, index > 0);
+                        isa.run(Multiply {
+                            depth: group.len(),
+                            a: &a[..room * GROUP_DEPTH],
+                            b,
+                            c: products,
+                            width,
+                            accumulate: index > 0,
+                            ahead: &[],
+                        });
                     }
                 }
                 let first = column / BLOCK;
@@ -157,7 +163,7 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
 
     let (input_stride, slab_len) = input_layout(SLAB, depth);
     shared.transformed.set_len(bands * slabs * slab_len);
-    shared.transformed.par_chunks_mut(slab_len).enumerate().for_each(|(index, to)| {
+    team::for_each_chunk(&mut shared.transformed, slab_len, |index, to| {
         let (band, first) = (index / slabs, index % slabs * SLAB);
         let tiles = band_rows.min(rows - band * band_rows) * columns;
         let tiles = first.min(tiles)..(first + SLAB).min(tiles);
@@ -169,7 +175,7 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
     if row_len > 0 {
         let features = &*output;
         let row = |block: usize, y: usize| &features.row(block, y)[x.start * BLOCK..x.end * BLOCK];
-        shared.prepared.par_chunks_mut(TILE * row_len).enumerate().for_each(|(index, to)| {
+        team::for_each_chunk(&mut shared.prepared, TILE * row_len, |index, to| {
             let top = y.start + index * TILE;
             store.prepare(row, top..(top + TILE).min(y.end), x.len(), to);
         });
@@ -192,10 +198,19 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
                 for (index, group) in groups(depth).enumerate() {
                     let b =
                         &transformed[point * filter_stride + group.start * width..][..group.len() * width];
+                    let at = point * input_stride + index * SLAB * GROUP_DEPTH;
                     let products = products[point * stride..].chunks_mut(SLAB * width);
-                    for (slab, products) in inputs.chunks(slab_len).zip(products) {
-                        let a = &slab[point * input_stride + index * SLAB * GROUP_DEPTH..];
-                        multiply(isa, group.len(), &a[..SLAB * GROUP_DEPTH], b, products, width, index > 0);
+                    for (slab, c) in (0..slabs).zip(products) {
+                        isa.run(Multiply {
+                            depth: group.len(),
+                            a: &inputs[slab * slab_len + at..][..SLAB * GROUP_DEPTH],
+                            b,
+                            c,
+                            width,
+                            accumulate: index > 0,
+                            // The same rows of the next slab.
+                            ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
+                        });
                     }
                 }
             }
@@ -224,29 +239,15 @@ impl<T: Store> Kernel for StorePanel<'_, '_, T> {
         let Self { tile, first, products, stride, width, prepared, store } = self;
         let (rows, columns) = (tile.y().step_by(TILE), tile.x().step_by(TILE));
         let tiles = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
-        let last = tile.blocks().end;
         // A vector of channels after another, so that what is written next lies beside what was written last.
         for lane in (0..width).step_by(S::LANES) {
+            let block = first + lane / BLOCK;
             for (index, (y, x)) in tiles.clone().enumerate() {
                 let x = x..(x + TILE).min(tile.x().end);
                 let transform = TransformOutput { products, stride, at: index * width + lane };
-                let mut outputs = [[[0.0f32; 2 * BLOCK]; TILE]; TILE];
-                for (to, from) in
-                    outputs.as_flattened_mut().iter_mut().zip(transform.outputs(simd).as_flattened())
-                {
-                    // SAFETY: `to` has room for the widest vector.
-                    unsafe { simd.store(to.as_mut_ptr(), *from) };
-                }
-                for half in 0..S::LANES / BLOCK {
-                    let block = first + lane / BLOCK + half;
-                    if block >= last {
-                        continue;
-                    }
-                    for (y, outputs) in (y..tile.y().end).zip(&outputs) {
-                        let sums =
-                            outputs.iter().map_while(|channels| channels[half * BLOCK..].first_chunk());
-                        store.write(tile, prepared, block, y, x.clone(), sums);
-                    }
+                let outputs = transform.outputs(simd);
+                for (y, outputs) in (y..tile.y().end).zip(&outputs) {
+                    store.write(simd, tile, prepared, (block, y), x.clone(), outputs.iter().copied());
                 }
             }
         }
