@@ -143,16 +143,6 @@ impl<'w> Network<'w> {
     ) -> Result<Vec<(Layer, FeatureMap)>> {
         let (_, height, width) = picture.dim();
         self.check_size("the picture", taps, height, width)?;
-        Ok(team::gather(|| self.features_together(picture, taps, pooling)))
-    }
-
-    fn features_together(
-        &self,
-        picture: ArrayView3<f32>,
-        taps: &[Layer],
-        pooling: Pooling,
-    ) -> Vec<(Layer, FeatureMap)> {
-        let (_, height, width) = picture.dim();
         let mut input = FeatureMap::zeros(PICTURE_CHANNELS, height, width);
         self.preprocess(picture, &mut input);
         let mut features = Vec::new();
@@ -165,7 +155,7 @@ impl<'w> Network<'w> {
             features.extend(layer.filter(|layer| taps.contains(layer)).map(|layer| (layer, map)));
         }
         features.extend(current.0.map(|layer| (layer, current.1)));
-        features
+        Ok(features)
     }
 
     /// Bytes of the buffers that a [`Plan`] for these taps and this size keeps.
