@@ -47,7 +47,7 @@ pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize
     let floats = if depth * columns <= MOST_FILTERS {
         columns.div_ceil(panel) * panel_len + threads * input_layout(tiles_of_a_task(depth).0, depth).1
     } else {
-        let batch = (height.div_ceil(TILE) * width.div_ceil(TILE)).min(BATCH);
+        let batch = (height.div_ceil(TILE) * width.div_ceil(TILE)).min(tiles_of_a_batch(depth));
         let slabs = batch.div_ceil(SLAB);
         let task = panel_len + product_layout(slabs * SLAB, panel).1;
         slabs * input_layout(SLAB, depth).1 + threads * task
@@ -127,9 +127,11 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
 /// Tiles whose transformed inputs lie together: whole register tiles of the micro-kernel on every instruction set.
 const SLAB: usize = 12;
 
-/// The most tiles of a batch: a panel's products are then 590 KB of second-level cache, and with 512 channels the
-/// transformed inputs 11 MB of the third.
-const BATCH: usize = 132;
+/// The most tiles of a batch: what their transformed inputs may take of the third-level cache, 10 MB, and their products
+/// with a panel of the second-level one, 1.2 MB. The more there are, the fewer times the filters are transformed.
+fn tiles_of_a_batch(depth: usize) -> usize {
+    (132 * 512 / depth.max(1)).clamp(132, 264)
+}
 
 /// A batch of tiles of the output at a time: their inputs are transformed by all tasks together. Then for each panel of
 /// channels a task transforms the filters, multiplies at each point, transforms back and stores.
@@ -137,8 +139,9 @@ fn by_panels<S: Store>(mut pass: Pass<S>, shared: &mut Shared) {
     let (whole_height, whole_width) = (pass.output.height(), pass.output.width());
     let (height, width) = (whole_height.div_ceil(TILE), whole_width.div_ceil(TILE));
     let even = |whole: usize, most: usize| whole.div_ceil(whole.div_ceil(most).max(1)).max(1);
-    let columns = even(width, BATCH);
-    let rows = even(height, BATCH / columns);
+    let most = tiles_of_a_batch(pass.filters.depth());
+    let columns = even(width, most);
+    let rows = even(height, most / columns);
     for top in (0..height).step_by(rows) {
         for left in (0..width).step_by(columns) {
             let y = top * TILE..((top + rows) * TILE).min(whole_height);
