@@ -1,4 +1,4 @@
-//! The numerical leaves: vectors, feature maps, im2col, GEMM, reductions.
+//! The numerical leaves: vectors, feature maps, im2col, GEMM, Winograd's transforms, reductions; and the threads' loops.
 //!
 //! Everything that needs `unsafe` for speed is below this module, one concern a file, behind safe functions.
 //! [`simd`] holds the vector trait that a kernel is written over once; `portable`, `avx2` and `avx512`
@@ -17,6 +17,8 @@ pub mod im2col;
 pub mod peak;
 pub mod pointwise;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod prefetch;
 pub mod reduce;
 pub mod rows;
 pub mod scratch;

@@ -323,10 +323,7 @@ impl<'w> Stylize<'w> {
             let content = content.as_ref().map(|content| content.resized(width, height));
             let planes = content.as_ref().map(Picture::planes);
             let mut objective = Objective::new(&network, terms.clone(), (height, width), planes, target)?;
-            picture = match (&self.init, content_before, &content) {
-                (Init::Content, Some(before), Some(content)) => enlarged(&picture, &before, content),
-                _ => picture.resized(width, height),
-            };
+            picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
             content_before = content;
             let evaluations_before = evaluations;
             let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
@@ -363,12 +360,14 @@ impl<'w> Stylize<'w> {
                 break;
             }
         }
+        // An end before its time may come at a smaller scale.
+        let content = content.as_ref().map(|content| content.resized(width, height));
+        picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
         let alpha = self.content.as_ref().and_then(|content| {
             content.alpha()?;
             content.resized(width, height).alpha().map(|alpha| alpha.to_owned())
         });
-        let picture = picture.resized(width, height).with_alpha(alpha);
-        Ok(Stylized { picture, steps, evaluations, end })
+        Ok(Stylized { picture: picture.with_alpha(alpha), steps, evaluations, end })
     }
 
     /// Bytes that the work takes at its last and largest scale, which is the most.
@@ -400,6 +399,20 @@ impl<'w> Stylize<'w> {
                 let pixels = (0..3 * width * height).map(|_| 0.25 + 0.5 * random.f32()).collect();
                 Picture::from_planes(as_planes(pixels, height, width))
             }
+        }
+    }
+
+    /// The picture at a size: where it began as the content `before`, the `content` of that size with what was changed.
+    fn at_size(
+        &self,
+        picture: &Picture,
+        before: Option<&Picture>,
+        content: Option<&Picture>,
+        (width, height): (usize, usize),
+    ) -> Picture {
+        match (&self.init, before, content) {
+            (Init::Content, Some(before), Some(content)) => enlarged(picture, before, content),
+            _ => picture.resized(width, height),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::prefetch;
 use super::simd::{Kernel, Simd};
 
 /// Proof that the CPU has AVX2 and FMA.
@@ -132,7 +133,11 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn prefetch(self, from: *const f32) {
-        // SAFETY: a prefetch reads nothing and never faults, and every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        prefetch::to_read(from);
+    }
+
+    #[inline(always)]
+    fn prefetch_write(self, to: *mut f32) {
+        prefetch::to_write(to);
     }
 }

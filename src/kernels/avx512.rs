@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::prefetch;
 use super::simd::{Kernel, Simd};
 
 /// Proof that the CPU has AVX-512 F and VL.
@@ -155,13 +156,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch_write(self, to: *mut f32) {
-        unsafe { std::arch::asm!("prefetchw [{}]", in(reg) to, options(nostack, preserves_flags)) }
+    fn prefetch(self, from: *const f32) {
+        prefetch::to_read(from);
     }
 
     #[inline(always)]
-    fn prefetch(self, from: *const f32) {
-        // SAFETY: a prefetch reads nothing and never faults, and every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    fn prefetch_write(self, to: *mut f32) {
+        prefetch::to_write(to);
     }
 }

@@ -129,7 +129,8 @@ impl Kernel for TransformInput<'_> {
         let Self { map, y, x, columns, tiles, room, to } = self;
         let (stride, len) = input_layout(room, map.channels());
         assert!(to.len() >= len && tiles.len() <= room);
-        // A vector of more than a block takes two at once. Where there is no second, it takes the first twice.
+        // A vector of more than a block takes two at once. Where there is no second, it takes the first twice: the group's
+        // row has room for both.
         let step = S::LANES / BLOCK;
         let mut next = tiles.start;
         while next < tiles.end {
@@ -139,7 +140,6 @@ impl Kernel for TransformInput<'_> {
             next = run.end;
             for block in (0..map.blocks()).step_by(step) {
                 let second = (block + step - 1).min(map.blocks() - 1);
-                let alone = block + step > map.blocks();
                 let channel = block * BLOCK;
                 for tile in run.clone() {
                     let left = x + tile % columns * TILE;
@@ -162,8 +162,8 @@ impl Kernel for TransformInput<'_> {
                     let at = (channel / GROUP_DEPTH * room + row) * GROUP_DEPTH + channel % GROUP_DEPTH;
                     // SAFETY: each pointer is to a row of `SIDE` blocks. The tile's row in the last point ends inside
                     // `to`, which is as long as `input_layout` says: `row` < `room`, and a vector lies inside its
-                    // group's row, or, `alone`, its first block.
-                    unsafe { transform_tile(simd, lo, hi, to[at..].as_mut_ptr(), stride, alone) };
+                    // group's row.
+                    unsafe { transform_tile(simd, lo, hi, to[at..].as_mut_ptr(), stride) };
                 }
             }
         }
@@ -205,8 +205,7 @@ fn copy_inside(
 /// Bᵀ d B of one tile and a vector of channels: of a block, or of two.
 ///
 /// # Safety
-/// `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places `stride` apart,
-/// or a block where it is `alone`.
+/// `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places `stride` apart.
 #[inline(always)]
 unsafe fn transform_tile<S: Simd>(
     simd: S,
@@ -214,7 +213,6 @@ unsafe fn transform_tile<S: Simd>(
     hi: [*const f32; SIDE],
     to: *mut f32,
     stride: usize,
-    alone: bool,
 ) {
     // SAFETY: every address below is one that the caller vouches for.
     unsafe {
@@ -229,11 +227,9 @@ unsafe fn transform_tile<S: Simd>(
             let points = input_1d(simd, row);
             for (j, value) in points.into_iter().enumerate() {
                 let to = to.add((i * SIDE + j) * stride);
-                simd.prefetch_write(to.add(S::LANES));
-                match alone {
-                    true => simd.store_blocks(to, to, value),
-                    false => simd.store(to, value),
-                }
+                // Where the next channels will be written.
+                simd.prefetch_write(to.wrapping_add(S::LANES));
+                simd.store(to, value);
             }
         }
     }

@@ -61,14 +61,14 @@ pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
                     };
                 }
                 let gradients = &*dx;
-                isa.run(Store { finish, tile, prepared, row, column, gradients });
+                isa.run(FinishPosition { finish, tile, prepared, row, column, gradients });
             });
         }
     });
 }
 
 /// Finishes one position's gradients, of whole vectors of channels, and writes them.
-struct Store<'a, 't> {
+struct FinishPosition<'a, 't> {
     finish: Finish<'a>,
     tile: &'a mut Tile<'t>,
     prepared: &'a [f32],
@@ -77,7 +77,7 @@ struct Store<'a, 't> {
     gradients: &'a [f32],
 }
 
-impl Kernel for Store<'_, '_> {
+impl Kernel for FinishPosition<'_, '_> {
     type Output = ();
 
     #[inline(always)]
