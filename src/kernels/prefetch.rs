@@ -15,5 +15,5 @@ pub fn to_read(from: *const f32) {
 pub fn to_write(to: *mut f32) {
     // The intrinsic with the hint ET0 is no `prefetchw` unless compiled for a feature that Rust has no name for.
     // SAFETY: it writes nothing and never faults; an x86-64 that does not have it takes it for a `nop`.
-    unsafe { asm!("prefetchw [{}]", in(reg) to, options(nomem, nostack, preserves_flags)) }
+    unsafe { asm!("prefetchw [{}]", in(reg) to.addr(), options(nomem, nostack, preserves_flags)) }
 }
