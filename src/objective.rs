@@ -132,7 +132,7 @@ impl<'n> Objective<'n> {
     }
 
     /// The losses of `picture`, 3×H×W, RGB in 0–1; and the total's gradient by it, written to `gradient`, which is of
-    /// the same shape and contiguous. Allocates nothing after the first time.
+    /// the same shape and contiguous. Allocates no buffer after the first time.
     pub fn evaluate(&mut self, picture: ArrayView3<f32>, mut gradient: ArrayViewMut3<f32>) -> &Losses {
         team::gather(|| self.evaluate_together(picture, gradient.view_mut()));
         &self.losses

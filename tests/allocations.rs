@@ -45,7 +45,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// On one thread, whose scratch has then met every task. Of several, each grows its own when it first meets the largest.
+/// On one thread, whose scratch has then met every task. Of several, each grows its own when it first meets the largest,
+/// and for each but the leader a job of some words is made an evaluation.
 #[test]
 fn no_evaluation_after_the_first_allocates() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();

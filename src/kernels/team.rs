@@ -23,31 +23,24 @@ thread_local! {
     static LED: Cell<Option<NonNull<Team>>> = const { Cell::new(None) };
 }
 
-/// Runs `work` with the pool's other threads waiting for its loops.
-pub fn gather<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+/// Runs `work` on this thread, with others of the pool waiting for its loops: as many threads as the pool has, all
+/// together.
+pub fn gather<R>(work: impl FnOnce() -> R) -> R {
     let threads = rayon::current_num_threads();
     if threads == 1 || LED.get().is_some() {
         return work();
     }
     let team = Team::new(threads);
-    let lead = || {
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| team.help());
+        }
         // However it ends, the others are let go.
         let _end = Finally(|| team.over.store(true, Ordering::Release));
-        // While a leader waits for rayon, it may take up another's work.
-        let before = LED.replace(Some(NonNull::from(&team)));
-        let _left = Finally(|| LED.set(before));
+        LED.set(Some(NonNull::from(&team)));
+        let _left = Finally(|| LED.set(None));
         work()
-    };
-    rayon::join(lead, || help(&team, threads - 1)).0
-}
-
-/// Takes a thread into the team, and has rayon find `threads` − 1 more.
-fn help(team: &Team, threads: usize) {
-    if threads > 1 {
-        rayon::join(|| team.help(), || help(team, threads - 1));
-    } else {
-        team.help();
-    }
+    })
 }
 
 /// Runs `task` on every index below `tasks`, in parallel.
@@ -91,6 +84,8 @@ type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
 struct Team {
     threads: usize,
+    /// Whether the leader is none of the pool's threads.
+    led_from_outside: bool,
     /// The current loop's task. The leader writes it only behind a closed gate, through which nobody is any more.
     task: Cell<Option<NonNull<Task<'static>>>>,
     /// What a task panicked with, on another thread than the leader's.
@@ -112,6 +107,7 @@ impl Team {
     fn new(threads: usize) -> Self {
         Self {
             threads,
+            led_from_outside: rayon::current_thread_index().is_none(),
             task: Cell::new(None),
             panic: Mutex::new(None),
             over: AtomicBool::new(false),
@@ -170,7 +166,11 @@ impl Team {
         // SAFETY: the leader keeps the task alive until everyone is out of the gate.
         let task = unsafe { task.as_ref() };
         let shares = self.shares();
-        let own = rayon::current_thread_index().unwrap_or(0) % shares.len();
+        let own = match rayon::current_thread_index() {
+            Some(index) if self.led_from_outside => 1 + index % (shares.len() - 1),
+            Some(index) => index % shares.len(),
+            None => 0,
+        };
         while let Some(index) = shares[own].0.first() {
             task(index);
         }

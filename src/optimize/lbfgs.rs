@@ -7,6 +7,8 @@ use argmin::core::{
 };
 use argmin::solver::quasinewton::LBFGS;
 
+use crate::kernels::team;
+
 use super::line_search::{GuardedLineSearch, SearchState};
 use super::memo::{Evaluated, Memo, Problem};
 use super::point::{Point, release_buffers};
@@ -137,7 +139,8 @@ impl<'m, 'g> Solver<Problem<'m, 'g>, SearchState> for Stepwise<'_, '_> {
         problem: &mut Counted<Problem<'m, 'g>>,
         state: SearchState,
     ) -> Result<(SearchState, Option<KV>), Error> {
-        let (state, log) = self.lbfgs.next_iter(problem, state)?;
+        // Some forty loops over the points, with the evaluation between them.
+        let (state, log) = team::gather(|| self.lbfgs.next_iter(problem, state))?;
         if state.terminated() {
             return Ok((state, log));
         }

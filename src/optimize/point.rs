@@ -9,9 +9,8 @@ use argmin_math::{
     ArgminAdd, ArgminDot, ArgminL1Norm, ArgminL2Norm, ArgminMinMax, ArgminMul, ArgminScaledAdd, ArgminSignum,
     ArgminSub, ArgminZeroLike,
 };
-use rayon::prelude::*;
 
-use crate::kernels::reduce;
+use crate::kernels::{reduce, team};
 
 use super::bounds::Bounds;
 
@@ -42,9 +41,8 @@ impl Point {
 
     /// Takes from the function's `gradient` here what leads out of the bounds.
     pub fn project(&self, gradient: &mut [f32]) {
-        let chunks = gradient.par_chunks_mut(CHUNK).zip(self.values().par_chunks(CHUNK));
-        chunks.for_each(|(gradient, x)| {
-            for (g, x) in gradient.iter_mut().zip(x) {
+        team::for_each_chunk(gradient, CHUNK, |chunk, gradient| {
+            for (g, x) in gradient.iter_mut().zip(self.chunk(chunk)) {
                 *g = if self.bounds.hold(*x, -*g) { 0.0 } else { *g };
             }
         });
@@ -54,8 +52,8 @@ impl Point {
     /// bound because the `gradient`, which is projected, has nothing there.
     pub fn open(&self, direction: &Self, gradient: &Self) -> Self {
         let mut open = buffer(self.values().len());
-        let [x, d, g] = [self, direction, gradient].map(|point| point.values().par_chunks(CHUNK));
-        open.par_chunks_mut(CHUNK).zip(x.zip(d).zip(g)).for_each(|(open, ((x, d), g))| {
+        team::for_each_chunk(&mut open, CHUNK, |chunk, open| {
+            let [x, d, g] = [self, direction, gradient].map(|point| point.chunk(chunk));
             for (((open, x), d), g) in open.iter_mut().zip(x).zip(d).zip(g) {
                 let shut = self.bounds.hold(*x, *d) || self.bounds.touch(*x) && *g == 0.0;
                 *open = if shut { 0.0 } else { *d };
@@ -74,17 +72,24 @@ impl Point {
         &self.values.0
     }
 
+    /// The values of a task, at most [`CHUNK`].
+    fn chunk(&self, index: usize) -> &[f32] {
+        let values = self.values();
+        &values[index * CHUNK..((index + 1) * CHUNK).min(values.len())]
+    }
+
     fn map(&self, f: impl Fn(f32) -> f32 + Sync) -> Self {
         let mut values = buffer(self.values().len());
-        let chunks = values.par_chunks_mut(CHUNK).zip(self.values().par_chunks(CHUNK));
-        chunks.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, from)| *to = f(*from)));
+        team::for_each_chunk(&mut values, CHUNK, |chunk, to| {
+            to.iter_mut().zip(self.chunk(chunk)).for_each(|(to, from)| *to = f(*from));
+        });
         Self::new(values)
     }
 
     fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32 + Sync) -> Self {
         let mut values = buffer(self.values().len());
-        let pairs = self.values().par_chunks(CHUNK).zip(other.values().par_chunks(CHUNK));
-        values.par_chunks_mut(CHUNK).zip(pairs).for_each(|(to, (a, b))| {
+        team::for_each_chunk(&mut values, CHUNK, |chunk, to| {
+            let (a, b) = (self.chunk(chunk), other.chunk(chunk));
             to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = f(*a, *b));
         });
         Self::new(values)
