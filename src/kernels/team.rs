@@ -43,6 +43,14 @@ pub fn gather<R>(work: impl FnOnce() -> R) -> R {
     })
 }
 
+/// Threads that may take part in loops, in one team or another, and then each keep scratch: the pool's and a leader.
+pub fn most_threads() -> usize {
+    match rayon::current_num_threads() {
+        1 => 1,
+        threads => threads + 1,
+    }
+}
+
 /// Runs `task` on every index below `tasks`, in parallel.
 pub fn for_each(tasks: usize, task: impl Fn(usize) + Sync) {
     run(tasks, &task);

@@ -42,7 +42,7 @@ pub fn convolve<S: Store>(pass: Pass<S>, shared: &mut Shared) {
 
 /// Bytes that a convolution of this many positions takes beside the maps.
 pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize, usize)) -> u64 {
-    let (panel, threads) = (geometry(isa).panel, rayon::current_num_threads());
+    let (panel, threads) = (geometry(isa).panel, team::most_threads());
     let panel_len = filters_layout(depth, panel).1;
     let floats = if depth * columns <= MOST_FILTERS {
         columns.div_ceil(panel) * panel_len + threads * input_layout(tiles_of_a_task(depth).0, depth).1
