@@ -107,8 +107,8 @@ struct Team {
 #[repr(align(128))]
 struct Apart<T>(T);
 
-// SAFETY: of all fields only `task` is neither Send nor Sync. It is written by the leader alone while the gate is closed and nobody
-// inside, and read by those inside; the gate's operations put the one before the other.
+// SAFETY: of all fields only `task` is neither Send nor Sync. It is written by the leader alone while the gate is closed
+// and nobody inside, and read by those inside; the gate's operations put the one before the other.
 unsafe impl Sync for Team {}
 
 impl Team {
@@ -363,6 +363,22 @@ mod tests {
             for_each(100, |_| add(&count, 1));
             assert_eq!(count.into_inner(), 100);
         });
+    }
+
+    #[test]
+    fn threads_outside_the_pool_lead_teams_at_the_same_time() {
+        let sum = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        gather(|| (0..10).for_each(|_| for_each(10, |index| add(&sum, index))));
+                        for_each(10, |index| add(&sum, index));
+                    }
+                });
+            }
+        });
+        assert_eq!(sum.into_inner(), 3 * 10 * 11 * 45);
     }
 
     #[test]
