@@ -360,9 +360,11 @@ impl<'w> Stylize<'w> {
                 break;
             }
         }
-        // An end before its time may come at a smaller scale.
-        let content = content.as_ref().map(|content| content.resized(width, height));
-        picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
+        if (picture.width(), picture.height()) != (width, height) {
+            // An end before its time came at a smaller scale.
+            let content = content.as_ref().map(|content| content.resized(width, height));
+            picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
+        }
         let alpha = self.content.as_ref().and_then(|content| {
             content.alpha()?;
             content.resized(width, height).alpha().map(|alpha| alpha.to_owned())

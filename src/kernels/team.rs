@@ -130,6 +130,7 @@ impl Team {
 
     /// A loop, by the leader.
     fn run(&self, tasks: usize, task: &Task) {
+        assert!(u32::try_from(tasks).is_ok(), "more tasks than a share can count");
         let shares = self.shares();
         for (index, share) in shares.iter().enumerate() {
             share.0.set(index * tasks / shares.len()..(index + 1) * tasks / shares.len());

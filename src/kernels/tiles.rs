@@ -145,6 +145,7 @@ impl FeatureMap {
             let start = within.start + index * step;
             start..(start + step).min(within.end)
         };
+        // All channels of some rows and then of the next, so that a thread's share is the same rows in every layer.
         let runs = blocks.div_ceil(cut.blocks);
         team::for_each(rows * columns * runs, |index| {
             let Shared(data) = { shared };

@@ -88,7 +88,7 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// For the positions `x` of row `y` by vectors of channels from `block` on, with what was prepared for `tile`.
+    /// For the tile's part of row `y` by vectors of channels from `block` on, with what was prepared for the tile.
     #[inline(always)]
     pub(super) fn along<'p, S: Simd>(
         self,
@@ -96,17 +96,17 @@ impl<'a> Finish<'a> {
         prepared: &'p [f32],
         tile: &Tile,
         (block, y): (usize, usize),
-        x: Range<usize>,
     ) -> Along<'p, S>
     where
         'a: 'p,
     {
         let gram = self.tap.gram.map(|gram| {
-            let position = (y - tile.y().start) * tile.x().len() + x.start - tile.x().start;
+            let position = (y - tile.y().start) * tile.x().len();
             (&prepared[position * gram.stride() + block * BLOCK..], gram.stride())
         });
+        let first = tile.x().start;
         let content =
-            self.tap.content.map(|(content, slope)| (content.vectors(block, y), x.start, simd.splat(slope)));
+            self.tap.content.map(|(content, slope)| (content.vectors(block, y), first, simd.splat(slope)));
         Along { simd, gram, content, relu: self.relu }
     }
 }
@@ -124,48 +124,42 @@ impl Kernel for Alone<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { finish, tile, prepared } = self;
         for (block, y) in tile.vectors(S::LANES) {
-            let along = finish.along(simd, prepared, tile, (block, y), tile.x());
+            let along = finish.along(simd, prepared, tile, (block, y));
             let [mut row] = tile.vectors_mut(block, y);
             for x in 0..row.positions() {
-                along.write(x, &mut row, x, simd.splat(0.0));
+                along.write(&mut row, x, simd.splat(0.0));
             }
         }
     }
 }
 
-/// Finishes the gradients of a run of positions.
+/// Finishes the gradients of a tile's part of a row.
 pub(super) struct Along<'p, S: Simd> {
     simd: S,
     /// From the first position's vector on, and how far it is to the next position's.
     gram: Option<(&'p [f32], usize)>,
-    /// The content's row, the first position in it, and the slope.
+    /// The content's row, where in it the tile's part begins, and the slope.
     content: Option<(VectorRow<'p>, usize, S::F32)>,
     relu: bool,
 }
 
 impl<S: Simd> Along<'_, S> {
-    /// The finished gradient of the run's position `at`, which has the features `x`.
+    /// Finishes the gradient of a position, and writes it over the features: `x` is the tile's part of the row.
     #[inline(always)]
-    pub(super) fn finish(&self, at: usize, x: S::F32, gradient: S::F32) -> S::F32 {
+    pub(super) fn write(&self, x: &mut VectorRowMut, position: usize, gradient: S::F32) {
         let simd = self.simd;
+        let features = x.get(simd, position);
         let mut dx = gradient;
         if let Some((gram, stride)) = self.gram {
-            dx = simd.add(dx, simd.read(&gram[at * stride..]));
+            dx = simd.add(dx, simd.read(&gram[position * stride..]));
         }
         if let Some((content, first, slope)) = &self.content {
-            let error = simd.sub(x, content.get(simd, first + at));
+            let error = simd.sub(features, content.get(simd, first + position));
             dx = simd.mul_add(*slope, error, dx);
         }
-        match self.relu {
-            true => simd.where_positive(x, dx),
-            false => dx,
+        if self.relu {
+            dx = simd.where_positive(features, dx);
         }
-    }
-
-    /// Finishes the gradient of the run's position `at` and writes it over the features, at `position` of their row.
-    #[inline(always)]
-    pub(super) fn write(&self, at: usize, x: &mut VectorRowMut, position: usize, gradient: S::F32) {
-        let dx = self.finish(at, x.get(self.simd, position), gradient);
-        x.set(self.simd, position, dx);
+        x.set(simd, position, dx);
     }
 }

@@ -85,9 +85,9 @@ impl Kernel for FinishPosition<'_, '_> {
         let Self { finish, tile, prepared, row, column, gradients } = self;
         let position = column - tile.x().start;
         for block in tile.blocks().step_by(S::LANES / BLOCK) {
-            let along = finish.along(simd, prepared, tile, (block, row), column..column + 1);
+            let along = finish.along(simd, prepared, tile, (block, row));
             let [mut x] = tile.vectors_mut(block, row);
-            along.write(0, &mut x, position, simd.read(&gradients[block * BLOCK..]));
+            along.write(&mut x, position, simd.read(&gradients[block * BLOCK..]));
         }
     }
 }

@@ -81,8 +81,8 @@ impl Kernel for Backward<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { pooling, dy, finish, tile, prepared } = self;
         for (block, y) in tile.vectors(S::LANES).filter(|(_, y)| y.is_multiple_of(2)) {
-            let along = [y, (y + 1).min(tile.y().end - 1)]
-                .map(|y| finish.along(simd, prepared, tile, (block, y), tile.x()));
+            let along =
+                [y, (y + 1).min(tile.y().end - 1)].map(|y| finish.along(simd, prepared, tile, (block, y)));
             let mut rows = tile.vectors_mut::<2>(block, y);
             let whole = if rows[1].positions() == 0 { 0 } else { dy.width() };
             for window in 0..whole {
@@ -94,14 +94,14 @@ impl Kernel for Backward<'_, '_> {
                     Pooling::Max => to_the_largest(simd, [a, b, c, d], dy),
                     Pooling::Average => [simd.mul_add(dy, simd.splat(0.25), simd.splat(0.0)); 4],
                 };
-                along[0].write(left, &mut rows[0], left, da);
-                along[0].write(right, &mut rows[0], right, db);
-                along[1].write(left, &mut rows[1], left, dc);
-                along[1].write(right, &mut rows[1], right, dd);
+                along[0].write(&mut rows[0], left, da);
+                along[0].write(&mut rows[0], right, db);
+                along[1].write(&mut rows[1], left, dc);
+                along[1].write(&mut rows[1], right, dd);
             }
             for (row, along) in rows.iter_mut().zip(&along) {
                 for x in 2 * whole..row.positions() {
-                    along.write(x, row, x, simd.splat(0.0));
+                    along.write(row, x, simd.splat(0.0));
                 }
             }
         }

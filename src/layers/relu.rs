@@ -58,11 +58,11 @@ impl Kernel for Backward<'_, '_> {
         for (block, row) in tile.vectors(S::LANES) {
             let dy = dy.vectors(block, row);
             let first = tile.x().start;
-            let along = finish.along(simd, prepared, tile, (block, row), tile.x());
+            let along = finish.along(simd, prepared, tile, (block, row));
             let [mut x] = tile.vectors_mut(block, row);
             for at in 0..x.positions() {
                 let gradient = simd.where_positive(x.get(simd, at), dy.get(simd, first + at));
-                along.write(at, &mut x, at, gradient);
+                along.write(&mut x, at, gradient);
             }
         }
     }

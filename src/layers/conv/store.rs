@@ -31,7 +31,8 @@ pub trait Store: Sync {
     ) {
     }
 
-    /// Writes sums of the positions `x` of row `y` into the tile: vectors of channels from `block` on.
+    /// Writes sums into the tile: vectors of channels from a block on, for a row's positions `x`. The place is (block,
+    /// row).
     fn write<S: Simd>(
         &self,
         simd: S,
@@ -103,15 +104,15 @@ impl Store for Backward<'_> {
         simd: S,
         tile: &mut Tile,
         prepared: &[f32],
-        place: (usize, usize),
+        (block, y): (usize, usize),
         x: Range<usize>,
         sums: impl Iterator<Item = S::F32>,
     ) {
-        let along = self.finish.along(simd, prepared, tile, place, x.clone());
-        let first = x.start - tile.x().start;
-        let [mut row] = tile.vectors_mut(place.0, place.1);
-        for (at, sums) in (0..x.len()).zip(sums) {
-            along.write(at, &mut row, first + at, sums);
+        let along = self.finish.along(simd, prepared, tile, (block, y));
+        let first = tile.x().start;
+        let [mut row] = tile.vectors_mut(block, y);
+        for (x, sums) in x.zip(sums) {
+            along.write(&mut row, x - first, sums);
         }
     }
 }
