@@ -1,6 +1,6 @@
 //! Parallel loops by a team of the pool's threads.
 //!
-//! An evaluation is some hundred loops one behind the other, each of a millisecond or less. Handed to rayon one by one,
+//! An evaluation is some eighty loops one behind the other, most of a millisecond or less. Handed to rayon one by one,
 //! the threads would fall asleep between them, and each loop would give a thread another part of the maps than its caches
 //! hold: where cores have different third-level caches, most of it would come from the other's. A team stays together
 //! for as long as [`gather`]'s work takes. Its threads wait awake for the next loop, and each begins a loop with a

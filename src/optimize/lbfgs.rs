@@ -139,7 +139,7 @@ impl<'m, 'g> Solver<Problem<'m, 'g>, SearchState> for Stepwise<'_, '_> {
         problem: &mut Counted<Problem<'m, 'g>>,
         state: SearchState,
     ) -> Result<(SearchState, Option<KV>), Error> {
-        // Dozens of loops over the points, with the evaluation's between them.
+        // Some seventy loops over the points, with the evaluation between them.
         let (state, log) = team::gather(|| self.lbfgs.next_iter(problem, state))?;
         if state.terminated() {
             return Ok((state, log));
