@@ -5,10 +5,11 @@
 use std::path::PathBuf;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use impasto::kernels::{Isa, peak::peak_gflops};
 use impasto::loss::StyleTarget;
+use impasto::loss::objective::Objective;
 use impasto::network::Network;
-use impasto::objective::Objective;
+use impasto::simd::Isa;
+use impasto::simd::peak::peak_gflops;
 use impasto::{Picture, Stylize, Weights};
 use ndarray::Array3;
 

@@ -4,9 +4,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use impasto::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
-use impasto::kernels::sgemm::{Matrix, sgemm};
-use impasto::kernels::{Isa, peak::peak_gflops};
+use impasto::gemm::sgemm::{Matrix, sgemm};
+use impasto::gemm::{GROUP_DEPTH, PackedMatrix};
+use impasto::simd::Isa;
+use impasto::simd::peak::peak_gflops;
 
 /// (rows, depth, columns): a task's rows of the layer, C·3·3, N.
 const SHAPES: [(&str, usize, usize, usize); 5] = [

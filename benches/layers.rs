@@ -1,10 +1,12 @@
 //! Every kind of layer, forward and backward, at VGG-19's shapes for a 512×512 picture, on all cores.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use impasto::kernels::{FeatureMap, Isa, peak::peak_gflops};
 use impasto::layers::conv::{Conv, Method, Workspace};
 use impasto::layers::pool::Pooling;
-use impasto::layers::{Finish, Tap, gram, lrn, pool, relu};
+use impasto::layers::{Finish, Tap, lrn, moments, pool, relu};
+use impasto::simd::Isa;
+use impasto::simd::peak::peak_gflops;
+use impasto::tensor::FeatureMap;
 use ndarray::{Array2, Array3};
 
 /// A map of values of both signs.
@@ -87,9 +89,9 @@ fn others(criterion: &mut Criterion) {
         let mut f = map(channels, side, side);
         let mut g = Array2::zeros((channels, channels));
         group.bench_function("forward", |bencher| {
-            bencher.iter(|| gram::forward(Isa::best(), &f, 1.0, &mut g));
+            bencher.iter(|| moments::forward(Isa::best(), &f, 1.0, &mut g));
         });
-        let mut gradient = gram::Gradient::new(Isa::best());
+        let mut gradient = moments::Gradient::new(Isa::best());
         gradient.set(Array2::from_elem((channels, channels), 0.01).view());
         let tap = Tap { gram: Some(&gradient), content: None };
         group.throughput(Throughput::Elements(2 * flop as u64));

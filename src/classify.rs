@@ -29,7 +29,7 @@ pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Resul
     let layers: Option<Vec<_>> = (6..=8).map(|number| weights.dense(number)).collect();
     let Some(layers) = layers else {
         return Err(Error::Weights {
-            path: weights.path().to_owned(),
+            name: weights.path().to_owned(),
             reason: "no classifier: expected fc6, fc7 and fc8 behind the convolutions".to_owned(),
         });
     };

@@ -7,10 +7,10 @@
 
 pub mod conv;
 pub mod dense;
-mod finish;
-pub mod gram;
+mod epilogue;
 pub mod lrn;
+pub mod moments;
 pub mod pool;
 pub mod relu;
 
-pub use finish::{Finish, Tap};
+pub use epilogue::{Finish, Tap};

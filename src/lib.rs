@@ -1,31 +1,36 @@
 //! Neural style transfer on the CPU: Gatys, Ecker and Bethge (2015), from pictures to pictures.
 //!
-//! [`Stylize`] is the main job. Beneath it, each module uses only those before it: [`kernels`] (the numerical
-//! leaves), [`layers`], [`vgg`] (the networks as data), [`weights`], [`network`], [`loss`], [`objective`], [`optimize`],
-//! [`picture`], [`pyramid`], [`stylize`].
+//! [`Stylize`] is the main job.
 #![warn(missing_docs)]
 
 pub mod classify;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod error;
-pub mod kernels;
+#[doc(hidden)]
+pub mod gemm;
+#[doc(hidden)]
 pub mod layers;
 pub mod loss;
 pub mod memory;
+#[doc(hidden)]
+pub mod named;
 pub mod network;
-pub mod objective;
+#[doc(hidden)]
 pub mod optimize;
+#[doc(hidden)]
+pub mod parallel;
 pub mod picture;
-pub mod profile;
-pub mod pyramid;
+#[doc(hidden)]
+pub mod simd;
 pub mod stylize;
+#[doc(hidden)]
+pub mod tensor;
 pub mod vgg;
 pub mod weights;
+#[doc(hidden)]
 pub mod whole_file;
 
-pub use error::{Error, Result};
-pub use kernels::Isa;
+pub use error::{Error, Result, Setting};
 pub use picture::Picture;
+pub use simd::Isa;
 pub use stylize::Stylize;
 pub use weights::Weights;

@@ -1,21 +1,28 @@
 //! The three terms of the loss, each with its gradient: content, style, total variation.
 
+pub mod objective;
+
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView3, ArrayViewMut3};
 
-use crate::error::{Error, Result};
-use crate::kernels::{FeatureMap, Isa, reduce, team};
-use crate::layers::gram;
+use crate::error::{Error, Result, Setting};
+use crate::layers::moments;
 use crate::layers::pool::Pooling;
+use crate::named::named;
 use crate::network::Network;
+use crate::parallel::reduce;
+use crate::parallel::team;
+use crate::simd::Isa;
+use crate::tensor::FeatureMap;
 use crate::vgg::Layer;
 
 /// How a term's error is measured.
 ///
 /// F, P are the features (N channels × M positions) of the picture and of the content, G = F·Fᵀ and A the Gram
 /// matrices of the picture and of the style, over M_x and M_a positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Form {
     /// Every error over its target's energy, so that one set of weights gives the same look at any size and with
     /// any network: content Σ(F−P)²/ΣP², style Σ(G/M_x − A/M_a)²/Σ(A/M_a)².
@@ -24,6 +31,8 @@ pub enum Form {
     /// their 1/(4N²M²) Σ(G−A)² (equation 4) where both pictures have the same size.
     Gatys,
 }
+
+named!(Form { Relative => "relative", Gatys => "gatys" });
 
 /// A content's features at one layer.
 pub struct ContentTarget {
@@ -101,7 +110,7 @@ impl StyleTarget {
         let total: f64 = styles.iter().map(|(weight, _)| weight).sum();
         let usable = styles.iter().all(|(weight, _)| *weight >= 0.0) && total > 0.0 && total.is_finite();
         let (Some((_, first)), true) = (styles.first(), usable) else {
-            return Err(Error::invalid("blend", "weights must not be negative, and one must be above 0"));
+            return Err(Error::setting(Setting::Shares, "none may be negative, and one must be above 0"));
         };
         let mut grams = first.grams.clone();
         for (layer, gram) in &mut grams {
@@ -121,7 +130,7 @@ impl StyleTarget {
 
 /// G/M of the features `f`, written to `gram`.
 fn normalized_gram(isa: Isa, f: &FeatureMap, gram: &mut Array2<f32>) {
-    gram::forward(isa, f, 1.0 / f.positions() as f32, gram);
+    moments::forward(isa, f, 1.0 / f.positions() as f32, gram);
 }
 
 /// The style term of one layer, with what it needs from one evaluation to the next.
@@ -132,7 +141,7 @@ pub struct StyleTerm {
     energy: f64,
     /// G/M − A/M_a, and then its multiple that is the gradient by G.
     difference: Array2<f32>,
-    gradient: gram::Gradient,
+    gradient: moments::Gradient,
 }
 
 impl StyleTerm {
@@ -141,7 +150,7 @@ impl StyleTerm {
         let energy = target.iter().map(|a| *a as f64 * *a as f64).sum();
         let difference = Array2::zeros(target.dim());
         let energy = if energy > 0.0 { energy } else { 1.0 };
-        Self { target, energy, difference, gradient: gram::Gradient::new(isa) }
+        Self { target, energy, difference, gradient: moments::Gradient::new(isa) }
     }
 
     /// The term of the features `f`, unweighted; equation 4. Its gradient by G, times `weight`, is kept.
@@ -162,7 +171,7 @@ impl StyleTerm {
     }
 
     /// The gradient that the last evaluation left.
-    pub fn gradient(&self) -> &gram::Gradient {
+    pub fn gradient(&self) -> &moments::Gradient {
         &self.gradient
     }
 }

@@ -16,9 +16,11 @@ pub fn available() -> u64 {
 ///
 /// # Errors
 /// [`Error::OutOfMemory`].
-pub fn require(needed: u64, width: usize, height: usize) -> Result<()> {
+pub fn require(what: &str, needed: u64, width: usize, height: usize) -> Result<()> {
     match available() {
-        available if needed > available => Err(Error::OutOfMemory { width, height, needed, available }),
+        available if needed > available => {
+            Err(Error::OutOfMemory { what: what.to_owned(), width, height, needed, available })
+        }
         _ => Ok(()),
     }
 }

@@ -1,20 +1,25 @@
 //! Runs a VGG forward to the taps and backward to the picture.
 
+pub mod profile;
+
 use std::borrow::Cow;
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::tiles::Cut;
-use crate::kernels::{FeatureMap, Isa, team};
 use crate::layers::conv::{Conv, Method, Workspace};
 use crate::layers::pool::Pooling;
 use crate::layers::{Finish, Tap, lrn, pool, relu};
-use crate::profile::{LayerTimes, Pass, Profile};
+use crate::named::named;
+use crate::parallel::team;
+use crate::simd::Isa;
+use crate::tensor::FeatureMap;
+use crate::tensor::feature_map::BLOCK;
+use crate::tensor::tiles::Cut;
 use crate::vgg::{Architecture, Layer, PICTURE_CHANNELS, Preprocessing};
 use crate::weights::{Tensor, Weights};
+use profile::{LayerTimes, Pass, Profile};
 
 /// A network's convolutions, ready to run, with their weights where they lie: mapped from the file where they are F32.
 pub struct Network<'w> {
@@ -48,7 +53,8 @@ impl From<Isa> for Compute {
 }
 
 /// How convolutions are computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Convolution {
     /// Each as is fastest for its shape.
     #[default]
@@ -58,6 +64,8 @@ pub enum Convolution {
     /// All with 3×3 kernels by Winograd's minimal filtering.
     Winograd,
 }
+
+named!(Convolution { Auto => "auto", Im2col => "im2col", Winograd => "winograd" });
 
 /// One step of a forward pass. Its output is a map of the layer `layer`.
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +212,7 @@ impl<'w> Network<'w> {
     }
 
     /// Refuses a picture for which a tap would have no position.
-    pub(crate) fn check_size(&self, what: &str, taps: &[Layer], height: usize, width: usize) -> Result<()> {
+    pub fn check_size(&self, what: &str, taps: &[Layer], height: usize, width: usize) -> Result<()> {
         let deepest = taps.iter().max_by_key(|layer| layer.least_side());
         match deepest {
             Some(layer) if height.min(width) < layer.least_side() => Err(Error::TooSmall {

@@ -134,7 +134,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`](crate::Error::Invalid) where a side is longer than the format's
+    /// [`Error::TooLarge`](crate::Error::TooLarge) where a side is longer than the format's
     /// [`longest_side`](OutputFormat::longest_side).
     pub fn encode(&self, format: OutputFormat) -> Result<Vec<u8>> {
         encode::encode(self, format)

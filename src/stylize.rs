@@ -1,20 +1,23 @@
 //! The main job as a library call: a picture with one's content in another's style.
 
+pub mod schedule;
+
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::layers::pool::Pooling;
+use crate::loss::objective::{Losses, Objective, Terms};
 use crate::loss::{Form, StyleTarget};
 use crate::memory;
+use crate::named::named;
 use crate::network::{Compute, Network};
-use crate::objective::{Losses, Objective, Terms};
 use crate::optimize::{self, Bounds, Minimum, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
-use crate::pyramid::{Scale, Scales, schedule};
 use crate::weights::Weights;
+use schedule::{Scale, Scales, schedule};
 
 /// Pairs of steps and gradient changes that L-BFGS keeps.
 const HISTORY: usize = 10;
@@ -51,13 +54,16 @@ pub mod defaults {
 }
 
 /// The optimiser of the pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Optimizer {
     /// Limited-memory BFGS, as in the paper.
     Lbfgs,
     /// Adam.
     Adam,
 }
+
+named!(Optimizer { Lbfgs => "lbfgs", Adam => "adam" });
 
 /// What the first scale starts from.
 #[derive(Clone, Debug)]
@@ -231,42 +237,45 @@ impl<'w> Stylize<'w> {
     /// that the network lacks.
     pub fn terms(&self) -> Result<Terms> {
         if self.content.is_none() && self.styles.is_empty() {
-            return Err(Error::invalid("pictures", "there is neither a content nor a style"));
+            return Err(Error::setting(Setting::Pictures, "there is neither a content nor a style"));
         }
-        let layers = |what: &str, layers: &[LayerWeight], wanted: bool| match wanted {
+        let layers = |what: Setting, layers: &[LayerWeight], wanted: bool| match wanted {
             true => self.layers(what, layers),
             false => Ok(Vec::new()),
         };
         let has_content = self.content.is_some();
         let has_style = !self.styles.is_empty();
-        above_zero("content-weight", self.content_weight)?;
-        above_zero("style-weight", self.style_weight)?;
+        above_zero(Setting::ContentWeight, None, self.content_weight)?;
+        above_zero(Setting::StyleWeight, None, self.style_weight)?;
         if !(self.tv_weight >= 0.0 && self.tv_weight.is_finite()) {
-            return Err(Error::invalid("tv-weight", format!("must be 0 or above, found {}", self.tv_weight)));
+            return Err(Error::setting(
+                Setting::TvWeight,
+                format!("must be 0 or above, found {}", self.tv_weight),
+            ));
         }
         Ok(Terms {
             form: self.form,
             content_weight: self.content_weight,
-            content_layers: layers("content-layer", &self.content_layers, has_content)?,
+            content_layers: layers(Setting::ContentLayers, &self.content_layers, has_content)?,
             style_weight: self.style_weight,
-            style_layers: layers("style-layer", &self.style_layers, has_style)?,
+            style_layers: layers(Setting::StyleLayers, &self.style_layers, has_style)?,
             tv_weight: self.tv_weight,
             pooling: self.pooling,
         })
     }
 
-    fn layers(&self, what: &str, layers: &[LayerWeight]) -> Result<Vec<(crate::vgg::Layer, f64)>> {
+    fn layers(&self, what: Setting, layers: &[LayerWeight]) -> Result<Vec<(crate::vgg::Layer, f64)>> {
         if layers.is_empty() {
-            return Err(Error::invalid(what, "at least one layer is needed"));
+            return Err(Error::setting(what, "at least one layer is needed"));
         }
         let mut found = Vec::with_capacity(layers.len());
         for (name, weight) in layers {
             let layer = self.weights.layer(name)?;
             if found.iter().any(|(other, _)| *other == layer) {
-                return Err(Error::invalid(what, format!("{layer} is given twice")));
+                return Err(Error::setting(what, format!("{layer} is given twice")));
             }
             let weight = weight.unwrap_or(1.0 / layers.len() as f64);
-            above_zero(&format!("{what} {layer}"), weight)?;
+            above_zero(what, Some(layer), weight)?;
             found.push((layer, weight));
         }
         Ok(found)
@@ -278,11 +287,11 @@ impl<'w> Stylize<'w> {
     /// [`Error::Invalid`] for a size of 0.
     pub fn result_size(&self) -> Result<(usize, usize)> {
         let Some(shape) = self.content.as_ref().or(self.styles.first().map(|(picture, _)| picture)) else {
-            return Err(Error::invalid("pictures", "there is neither a content nor a style"));
+            return Err(Error::setting(Setting::Pictures, "there is neither a content nor a style"));
         };
         match self.size {
             Size::Own => Ok((shape.width(), shape.height())),
-            Size::Longest(0) => Err(Error::invalid("size", "must be above 0")),
+            Size::Longest(0) => Err(Error::setting(Setting::Size, "must be above 0")),
             Size::Longest(longest) => Ok(fit(shape.width(), shape.height(), longest)),
         }
     }
@@ -302,7 +311,7 @@ impl<'w> Stylize<'w> {
         let network = Network::load(self.weights, self.compute, deepest)?;
         network.check_size("the result", &taps, height, width)?;
         let needed = self.memory(&network, &terms, width, height);
-        memory::require(needed, width, height)?;
+        memory::require("a result", needed, width, height)?;
 
         let content = self.content.as_ref().map(Picture::flattened);
         let styles: Vec<_> = self.styles.iter().map(|(style, share)| (style.flattened(), *share)).collect();
@@ -465,11 +474,12 @@ fn as_planes(values: Vec<f32>, height: usize, width: usize) -> Array3<f32> {
     Array3::from_shape_vec((3, height, width), values).expect("as many values as pixels")
 }
 
-fn above_zero(what: &str, value: f64) -> Result<()> {
-    match value > 0.0 && value.is_finite() {
-        true => Ok(()),
-        false => Err(Error::invalid(what, format!("must be above 0, found {value}"))),
+fn above_zero(setting: Setting, layer: Option<crate::vgg::Layer>, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
     }
+    let of_layer = layer.map_or(String::new(), |layer| format!("the weight of {layer} "));
+    Err(Error::setting(setting, format!("{of_layer}must be above 0, found {value}")))
 }
 
 /// The styles' blend at a scale: each style with as many pixels as the picture then has, so that its strokes grow with

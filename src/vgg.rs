@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::named::{Named, named};
 
 /// Groups of convolutions in every network.
 pub const GROUPS: usize = 5;
@@ -277,24 +278,13 @@ pub enum Preprocessing {
 }
 
 impl Preprocessing {
-    /// Both conventions.
-    pub const ALL: [Self; 2] = [Self::Caffe, Self::Torchvision];
-
-    /// The name used on the command line: `caffe` or `torchvision`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Caffe => "caffe",
-            Self::Torchvision => "torchvision",
-        }
-    }
-
-    /// The convention with this [name](Self::name), or with the longer one of weights files' metadata
-    /// (`caffe-bgr`, `torchvision-rgb`).
-    pub fn from_name(name: &str) -> Option<Self> {
+    /// The convention with this name, or with the longer one of weights files' metadata (`caffe-bgr`,
+    /// `torchvision-rgb`).
+    pub fn from_metadata(name: &str) -> Option<Self> {
         match name {
-            "caffe" | "caffe-bgr" => Some(Self::Caffe),
-            "torchvision" | "torchvision-rgb" => Some(Self::Torchvision),
-            _ => None,
+            "caffe-bgr" => Some(Self::Caffe),
+            "torchvision-rgb" => Some(Self::Torchvision),
+            _ => Self::from_name(name),
         }
     }
 
@@ -317,11 +307,7 @@ impl Preprocessing {
     }
 }
 
-impl fmt::Display for Preprocessing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+named!(Preprocessing { Caffe => "caffe", Torchvision => "torchvision" });
 
 /// One channel of the network's input: `scale · x + offset` of one plane of a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -413,12 +399,12 @@ mod tests {
             assert_eq!(Architecture::from_name(architecture.name()), Some(architecture));
         }
         assert_eq!(Architecture::from_name("vgg"), None);
-        for preprocessing in Preprocessing::ALL {
+        for &preprocessing in Preprocessing::ALL {
             assert_eq!(Preprocessing::from_name(preprocessing.name()), Some(preprocessing));
         }
-        assert_eq!(Preprocessing::from_name("caffe-bgr"), Some(Preprocessing::Caffe));
-        assert_eq!(Preprocessing::from_name("torchvision-rgb"), Some(Preprocessing::Torchvision));
-        assert_eq!(Preprocessing::from_name("rgb"), None);
+        assert_eq!(Preprocessing::from_metadata("caffe-bgr"), Some(Preprocessing::Caffe));
+        assert_eq!(Preprocessing::from_metadata("torchvision-rgb"), Some(Preprocessing::Torchvision));
+        assert_eq!(Preprocessing::from_metadata("rgb"), None);
     }
 
     /// The mean picture becomes zero, and a step in red, green or blue goes to its own channel.

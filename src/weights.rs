@@ -103,7 +103,7 @@ impl Weights {
         match Contents::of(&bytes) {
             Ok(contents) => Ok(Self { path, bytes, contents }),
             // It may have names from the file, in which there may be anything, and must stay one line.
-            Err(reason) => Err(Error::Weights { path, reason: reason.replace(char::is_control, "?") }),
+            Err(reason) => Err(Error::Weights { name: path, reason: reason.replace(char::is_control, "?") }),
         }
     }
 
@@ -222,7 +222,7 @@ impl Weights {
     }
 
     fn error(&self, reason: String) -> Error {
-        Error::Weights { path: self.path.clone(), reason }
+        Error::Weights { name: self.path.clone(), reason }
     }
 }
 
@@ -235,7 +235,7 @@ impl Contents {
             header.stated("network", Architecture::from_name, &Architecture::ALL.map(Architecture::name))?;
         let network = Network::of(&header, naming, stated)?;
         let preprocessing = header
-            .stated("preprocessing", Preprocessing::from_name, &Preprocessing::ALL.map(Preprocessing::name))?
+            .stated("preprocessing", Preprocessing::from_metadata, &["caffe", "torchvision"])?
             .unwrap_or(naming.preprocessing());
         header.check_extents(bytes.len(), |tensor| network.label(tensor))?;
         Ok(Self { metadata: header.metadata, naming, preprocessing, network, data_start: header.data_start })

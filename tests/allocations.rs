@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use impasto::loss::StyleTarget;
+use impasto::loss::objective::Objective;
 use impasto::network::{Compute, Convolution, Network};
-use impasto::objective::Objective;
 use impasto::{Isa, Picture, Stylize, Weights};
 use ndarray::Array3;
 

@@ -53,7 +53,7 @@ fn where_nothing_is_installed_the_embedded_network_is_the_default() {
     bare("stylize content.png style.png --steps 2 --size 32 -o out.png").notes();
     assert!(folder.path("out.png").exists());
     let missing = bare("loss content.png --style style.png --weights vgg19");
-    missing.failed_with(&["--weights", "no vgg19.safetensors", "safetensors file"]);
+    missing.failed_with(&["--weights", "no file vgg19, and no vgg19.safetensors", "safetensors file"]);
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use impasto::loss::StyleTarget;
+use impasto::loss::objective::Objective;
 use impasto::network::Network;
-use impasto::objective::Objective;
 use impasto::optimize::{Bounds, Settings, lbfgs};
-use impasto::pyramid::Scales;
+use impasto::stylize::schedule::Scales;
 use impasto::stylize::{Init, Size};
 use impasto::{Isa, Picture, Stylize, Weights};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};

@@ -492,7 +492,7 @@ fn a_side_too_long_for_the_format_is_refused() {
         assert_eq!(format.longest_side(), longest);
         assert!(Picture::from_planes(Array3::zeros((3, 1, longest))).encode(format).is_ok());
         let error = Picture::from_planes(Array3::zeros((3, longest + 1, 1))).encode(format).unwrap_err();
-        assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
+        assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
         assert!(error.to_string().contains(&format!("1×{}", longest + 1)), "{error}");
     }
 }

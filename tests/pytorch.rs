@@ -7,13 +7,13 @@ mod tensors;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use impasto::kernels::Isa;
 use impasto::layers::pool::Pooling;
+use impasto::loss::objective::{Objective, Terms};
 use impasto::loss::{Form, StyleTarget};
 use impasto::network::{Compute, Convolution, Network};
-use impasto::objective::{Objective, Terms};
-use impasto::pyramid::Scales;
+use impasto::simd::Isa;
 use impasto::stylize::Size;
+use impasto::stylize::schedule::Scales;
 use impasto::vgg::Layer;
 use impasto::{Picture, Stylize, Weights};
 use ndarray::Array3;

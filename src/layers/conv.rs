@@ -2,20 +2,21 @@
 //! filtering, or directly, from and to the few channels of a picture.
 
 mod direct;
+mod epilogue;
 mod im2col;
-mod store;
 mod winograd;
 
 use std::borrow::Cow;
 
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::filters::Filters;
-use crate::kernels::gemm::{PackedMatrix, geometry};
-use crate::kernels::tiles::Cut;
-use crate::kernels::{FeatureMap, Isa};
+use crate::gemm::{PackedMatrix, geometry};
+use crate::simd::Isa;
+use crate::tensor::FeatureMap;
+use crate::tensor::feature_map::BLOCK;
+use crate::tensor::filters::Filters;
+use crate::tensor::tiles::Cut;
 
 use super::Finish;
-use store::{Backward, Forward, Store};
+use epilogue::{Backward, Forward, Store};
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,12 @@
 //! Krizhevsky, Sutskever and Hinton 2012, section 3.3: y_c = x_c · s_c^−β with s_c = k + α Σ x_j² over the five
 //! channels around c, k = 2, α = 1e-4, β = 0.75.
 
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tiles::{Cut, Tile};
-use crate::kernels::{FeatureMap, Isa, scratch};
+use crate::parallel::scratch;
+use crate::simd::Isa;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::FeatureMap;
+use crate::tensor::feature_map::BLOCK;
+use crate::tensor::tiles::{Cut, Tile};
 
 use super::Finish;
 

@@ -1,19 +1,25 @@
 //! Pooling, 2×2 with stride 2. An odd last row or column is left out, as in VGG.
 
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tiles::{Cut, Tile};
-use crate::kernels::{FeatureMap, Isa};
+use crate::simd::Isa;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::FeatureMap;
+use crate::tensor::tiles::{Cut, Tile};
+
+use crate::named::named;
 
 use super::Finish;
 
 /// What a pool makes of its window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Pooling {
     /// The largest value, as VGG was trained.
     Max,
     /// The mean, which Gatys et al. found to give slightly more appealing pictures (section "Methods").
     Average,
 }
+
+named!(Pooling { Max => "max", Average => "average" });
 
 /// Y from the windows of X. X is C×H×W, Y is C×⌊H/2⌋×⌊W/2⌋.
 pub fn forward(isa: Isa, pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {

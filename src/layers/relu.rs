@@ -1,8 +1,9 @@
 //! ReLU as a layer of its own: for where its input is a tap, so that it can't ride on the convolution.
 
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tiles::{Cut, Tile};
-use crate::kernels::{FeatureMap, Isa};
+use crate::simd::Isa;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::FeatureMap;
+use crate::tensor::tiles::{Cut, Tile};
 
 use super::Finish;
 

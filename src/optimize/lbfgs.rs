@@ -7,7 +7,7 @@ use argmin::core::{
 };
 use argmin::solver::quasinewton::LBFGS;
 
-use crate::kernels::team;
+use crate::parallel::team;
 
 use super::line_search::{GuardedLineSearch, SearchState};
 use super::memo::{Evaluated, Memo, Problem};

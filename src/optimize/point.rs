@@ -10,7 +10,8 @@ use argmin_math::{
     ArgminSub, ArgminZeroLike,
 };
 
-use crate::kernels::{reduce, team};
+use crate::parallel::reduce;
+use crate::parallel::team;
 
 use super::bounds::Bounds;
 

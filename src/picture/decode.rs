@@ -27,7 +27,7 @@ const MAX_PIPED: u64 = 1 << 30;
 pub(super) fn open(path: &Path) -> Result<Picture> {
     read(path).map_err(|failure| match failure {
         Failure::Read(source) => Error::Read { path: path.to_owned(), source },
-        Failure::Decode(reason) => Error::Decode { path: path.to_owned(), reason },
+        Failure::Decode(reason) => Error::Decode { name: path.to_owned(), reason },
     })
 }
 

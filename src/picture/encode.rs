@@ -11,6 +11,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::Picture;
 use crate::error::{Error, Result};
+use crate::named::named;
 
 /// Of 100: the loss can't be seen, and a file is a fraction of the PNG's size.
 const JPEG_QUALITY: u8 = 95;
@@ -28,6 +29,8 @@ pub enum OutputFormat {
     /// TIFF: uncompressed, with alpha.
     Tiff,
 }
+
+named!(OutputFormat { Png => "PNG", Jpeg => "JPEG", WebP => "WebP", Tiff => "TIFF" });
 
 impl OutputFormat {
     /// The format that the extension of `path` asks for: png, jpg, jpeg, webp, tif or tiff, in upper or
@@ -47,16 +50,6 @@ impl OutputFormat {
         }
     }
 
-    /// The format's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Png => "PNG",
-            Self::Jpeg => "JPEG",
-            Self::WebP => "WebP",
-            Self::Tiff => "TIFF",
-        }
-    }
-
     /// The most pixels that a side may have in this format.
     pub fn longest_side(self) -> usize {
         match self {
@@ -72,18 +65,13 @@ impl OutputFormat {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where a side is longer than [`longest_side`](Self::longest_side).
+    /// [`Error::TooLarge`] where a side is longer than [`longest_side`](Self::longest_side).
     pub fn check_size(self, width: usize, height: usize) -> Result<()> {
-        let (name, longest) = (self.name(), self.longest_side());
+        let longest = self.longest_side();
         if width.max(height) <= longest {
             return Ok(());
         }
-        Err(Error::invalid(
-            name,
-            format!(
-                "a side has at most {longest} pixels, not {width}×{height}: use a smaller --size or .png"
-            ),
-        ))
+        Err(Error::TooLarge { format: self, width, height, longest })
     }
 }
 
@@ -109,7 +97,7 @@ pub(super) fn encode(picture: &Picture, format: OutputFormat) -> Result<Vec<u8>>
             TiffEncoder::new(Cursor::new(&mut bytes)).write_image(&pixels, width, height, colour)
         }
     };
-    encoded.map_err(|error| Error::invalid(format.name(), error.to_string()))?;
+    encoded.map_err(|error| Error::Encode { format, reason: error.to_string() })?;
     Ok(bytes)
 }
 

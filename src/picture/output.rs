@@ -67,7 +67,7 @@ impl Output {
     /// # Errors
     ///
     /// [`Error::Write`] where the disk is full, the reader of standard output is gone and the like;
-    /// [`Error::Invalid`] where the picture is too large for the format.
+    /// [`Error::TooLarge`] where the picture is too large for the format.
     pub fn write(&self, picture: &Picture) -> Result<()> {
         let bytes = picture.encode(self.format)?;
         if !self.is_stdout() {

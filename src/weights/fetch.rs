@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use super::locate::EXTENSION;
 use super::{Contents, Weights};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::vgg::Architecture;
 use crate::whole_file;
 
@@ -90,7 +90,7 @@ impl Fetch {
         let Some((_, repository, checksum)) = HUB.iter().find(|(known, ..)| *known == architecture) else {
             let known: Vec<_> = Self::on_hub().map(Architecture::name).collect();
             let reason = format!("{architecture} is not on the hub, which has {}", known.join(", "));
-            return Err(Error::invalid("network", reason));
+            return Err(Error::setting(Setting::Network, reason));
         };
         Ok(Self {
             architecture,
@@ -133,7 +133,7 @@ impl Fetch {
         let found = Checksum::of(&bytes);
         if found != expected {
             let reason = format!("expected SHA-256 {expected}, found {found}: --force replaces the file");
-            return Err(Error::Weights { path, reason });
+            return Err(Error::Weights { name: path, reason });
         }
         Ok(true)
     }

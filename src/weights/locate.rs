@@ -53,27 +53,34 @@ impl Places {
     /// says what is wrong.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where `spec` is a name (it has no separator and no dot) and there is no
+    /// [`Error::NoNetwork`] where `spec` is a name (it has no separator and no dot) and there is no
     /// network with that name.
     pub fn find(&self, spec: impl AsRef<Path>) -> Result<Source> {
-        self.find_for("--weights", spec.as_ref())
+        let spec = spec.as_ref();
+        if spec.is_file() || !is_name(spec) {
+            return Ok(Source::File(spec.to_owned()));
+        }
+        if let Some(embedded) = embedded().into_iter().find(|network| spec == Path::new(&network.name)) {
+            return Ok(embedded.source);
+        }
+        let file = spec.with_extension(EXTENSION);
+        let mut paths = self.folders.iter().map(|folder| folder.join(&file));
+        let found = paths.find(|path| path.is_file()).map(Source::File);
+        found.ok_or_else(|| self.no_network(Some(spec)))
     }
 
     /// The network to use where none is named: the preferred one, or else the embedded one, or else the
     /// best of those installed.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is none, or as [`find`](Self::find) for the preferred one.
+    /// [`Error::NoNetwork`] where there is none, or as [`find`](Self::find) for the preferred one.
     pub fn find_default(&self) -> Result<Source> {
         if let Some(preferred) = &self.preferred {
-            return self.find_for("IMPASTO_WEIGHTS", preferred);
+            return self.find(preferred);
         }
         match self.networks().into_iter().next() {
             Some(best) => Ok(best.source),
-            None => Err(Error::invalid(
-                "--weights",
-                format!("none given, and no network is installed in {}; {HOW_TO_GET}", self.searched()),
-            )),
+            None => Err(self.no_network(None)),
         }
     }
 
@@ -106,39 +113,11 @@ impl Places {
         found
     }
 
-    fn find_for(&self, setting: &str, spec: &Path) -> Result<Source> {
-        if spec.is_file() || !is_name(spec) {
-            return Ok(Source::File(spec.to_owned()));
-        }
-        if let Some(embedded) = embedded().into_iter().find(|network| spec == Path::new(&network.name)) {
-            return Ok(embedded.source);
-        }
-        let file = spec.with_extension(EXTENSION);
-        let mut paths = self.folders.iter().map(|folder| folder.join(&file));
-        paths.find(|path| path.is_file()).map(Source::File).ok_or_else(|| {
-            let (name, file) = (spec.display(), file.display());
-            let searched = self.searched();
-            Error::invalid(setting, format!("no file {name} and no {file} in {searched}; {HOW_TO_GET}"))
-        })
-    }
-
-    /// The folders as a message names them.
-    fn searched(&self) -> String {
-        if self.folders.is_empty() {
-            return "any folder (IMPASTO_WEIGHTS_DIR may name one)".to_owned();
-        }
-        let folders: Vec<_> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
-        folders.join(" or ")
+    fn no_network(&self, name: Option<&Path>) -> Error {
+        let name = name.map(|name| name.display().to_string());
+        Error::NoNetwork { name, folders: self.folders.clone() }
     }
 }
-
-#[cfg(feature = "fetch")]
-const HOW_TO_GET: &str = "`impasto weights fetch vgg19` gets VGG-19, or give a VGG's safetensors file \
-                          (scripts/convert_weights.py makes one of .pth, .h5 and .npz)";
-#[cfg(not(feature = "fetch"))]
-const HOW_TO_GET: &str = "give a VGG's safetensors file (timm's and torchvision's are read as they are, \
-                          scripts/convert_weights.py makes one of .pth, .h5 and .npz) \
-                          or put it there as NAME.safetensors";
 
 /// The network that is part of the program, where one is.
 fn embedded() -> Vec<Available> {

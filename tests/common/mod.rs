@@ -7,7 +7,7 @@
 use std::fmt::{Debug, Display};
 use std::sync::LazyLock;
 
-use impasto::kernels::FeatureMap;
+use impasto::tensor::FeatureMap;
 use ndarray::{Array, Array2, Array3, Dimension};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -239,7 +239,7 @@ pub mod naive {
             let values = window(at).map(|place| x[place]);
             match pooling {
                 Pooling::Max => values.into_iter().fold(f64::NEG_INFINITY, f64::max),
-                Pooling::Average => values.iter().sum::<f64>() / 4.0,
+                _ => values.iter().sum::<f64>() / 4.0,
             }
         })
     }
@@ -256,7 +256,7 @@ pub mod naive {
                         .reduce(|first, next| if x[next] > x[first] { next } else { first });
                     dx[first.expect("four places")] = *dy;
                 }
-                Pooling::Average => window.iter().for_each(|place| dx[*place] = dy / 4.0),
+                _ => window.iter().for_each(|place| dx[*place] = dy / 4.0),
             }
         }
         dx

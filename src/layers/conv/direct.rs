@@ -1,13 +1,16 @@
 //! The first layer's convolution, from the few channels of a picture and back to them.
 
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix, geometry};
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tiles::Cut;
-use crate::kernels::{direct, pointwise, scratch};
+mod product;
+
+use crate::gemm::pointwise;
+use crate::gemm::{GROUP_DEPTH, PackedMatrix, geometry};
+use crate::parallel::scratch;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::feature_map::BLOCK;
+use crate::tensor::tiles::Cut;
 
 use super::Pass;
-use super::store::{Store, StoreSums};
+use super::epilogue::{Store, StoreSums};
 
 /// Channels of a picture, at most.
 pub const MOST_CHANNELS: usize = 3;
@@ -40,7 +43,7 @@ fn from_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
                     for column in (0..matrix.columns()).step_by(panel) {
                         let columns = column..(column + panel).min(matrix.columns());
                         let stride = columns.len();
-                        direct::multiply(matrix, input, y, x.clone(), columns, sums);
+                        product::multiply(matrix, input, y, x.clone(), columns, sums);
                         let blocks = column / BLOCK..((column + stride) / BLOCK).min(tile.blocks().end);
                         let (tile, y, x) = (&mut tile, y..y + 1, x.clone());
                         isa.run(StoreSums { store, tile, prepared, y, x, blocks, sums, stride });

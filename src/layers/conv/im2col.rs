@@ -1,12 +1,14 @@
 //! The convolution as a product with its input's patch matrix.
 
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::gemm::{GROUP_DEPTH, PackedMatrix};
-use crate::kernels::im2col::{PackPatches, blocks_per_group, channel_and_tap};
-use crate::kernels::scratch;
+mod patches;
+
+use crate::gemm::{GROUP_DEPTH, PackedMatrix};
+use crate::parallel::scratch;
+use crate::tensor::feature_map::BLOCK;
+use patches::{PackPatches, blocks_per_group, channel_and_tap};
 
 use super::Pass;
-use super::store::{Store, StoreSums};
+use super::epilogue::{Store, StoreSums};
 
 /// MC: with the packed patches 162 KiB, with the products of 512 channels 288 KiB of second-level cache.
 const MOST_POSITIONS: usize = 144;

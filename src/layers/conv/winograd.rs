@@ -6,21 +6,25 @@
 //! transforms the inputs of a run of tiles of its own. [`by_panels`], for many channels: the inputs of a batch of
 //! tiles are transformed first, and each task transforms the filters of a panel of output channels of its own.
 
+mod transforms;
+
 use std::ops::Range;
 
-use crate::kernels::aligned::AlignedVec;
-use crate::kernels::feature_map::BLOCK;
-use crate::kernels::gemm::{GROUP_DEPTH, Multiply, geometry};
-use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tiles::{Cut, Tile};
-use crate::kernels::winograd::{
+use crate::gemm::{GROUP_DEPTH, Multiply, geometry};
+use crate::parallel::scratch;
+use crate::parallel::team;
+use crate::simd::Isa;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::aligned::AlignedVec;
+use crate::tensor::feature_map::BLOCK;
+use crate::tensor::tiles::{Cut, Tile};
+use transforms::{
     POINTS, TILE, TransformFilters, TransformInput, TransformOutput, filters_layout, groups, input_layout,
     product_layout,
 };
-use crate::kernels::{Isa, scratch, team};
 
 use super::Pass;
-use super::store::Store;
+use super::epilogue::Store;
 
 /// What tasks share: transformed filters or transformed inputs, and what the storing prepared.
 #[derive(Default)]

@@ -84,7 +84,7 @@ fn new_header(
     let mut set = |key: &str, value: &str| metadata.insert(key.to_owned(), value.to_owned());
     set("network", architecture.name());
     if !header.metadata.contains_key("preprocessing") {
-        set("preprocessing", naming.preprocessing().name());
+        set("preprocessing", &naming.preprocessing().to_string());
     }
     set("fetched_from", &format!("{origin} (convolutions only)"));
 

@@ -1,0 +1,99 @@
+//! Why the command failed, with what to do about it in the command's own options.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use impasto::{Error, Setting};
+
+/// What every fallible part of the command returns.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Why the command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What the library says.
+    Library(Error),
+    /// An option or a variable of the environment has a value that it can't have.
+    Option { option: &'static str, reason: String },
+    /// A file of the command's own could not be read.
+    Read { path: PathBuf, source: io::Error },
+    /// A file of the command's own, or standard output (`-`), could not be written.
+    Write { path: PathBuf, source: io::Error },
+}
+
+impl Failure {
+    pub(crate) fn option(option: &'static str, reason: impl Into<String>) -> Self {
+        Self::Option { option, reason: reason.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Library(Error::Setting { setting, reason, .. }) => match option_of(*setting) {
+                Some(option) => write!(f, "{option}: {reason}"),
+                None => write!(f, "{setting}: {reason}"),
+            },
+            Self::Library(error @ Error::NoNetwork { name, .. }) => {
+                // The name in the environment counts only where no option is given.
+                let preferred = std::env::var("IMPASTO_WEIGHTS").ok();
+                let option = match preferred.is_some() && preferred == *name {
+                    true => "IMPASTO_WEIGHTS",
+                    false => "--weights",
+                };
+                write!(f, "{option}: {error}; {HOW_TO_GET}")
+            }
+            Self::Library(error) => match advice(error) {
+                Some(advice) => write!(f, "{error}: {advice}"),
+                None => error.fmt(f),
+            },
+            Self::Option { option, reason } => write!(f, "{option}: {reason}"),
+            Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
+        }
+    }
+}
+
+/// The option that a setting of the library is given by.
+fn option_of(setting: Setting) -> Option<&'static str> {
+    Some(match setting {
+        Setting::Size => "--size",
+        Setting::Steps => "--steps",
+        Setting::Scales => "--scales",
+        Setting::ContentWeight => "--content-weight",
+        Setting::StyleWeight => "--style-weight",
+        Setting::TvWeight => "--tv-weight",
+        Setting::ContentLayers => "--content-layer",
+        Setting::StyleLayers => "--style-layer",
+        Setting::Shares => "--blend",
+        Setting::Threads => "--threads",
+        Setting::Network => "--weights",
+        _ => return None,
+    })
+}
+
+/// What to do about an error, where there is something to do.
+fn advice(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::TooSmall { .. } => "use a larger picture or --size, or a shallower layer",
+        Error::TooLarge { .. } => "use a smaller --size, or .png",
+        Error::OutOfMemory { .. } => "use a smaller --size",
+        Error::NotFinite { .. } => "use smaller --content-weight, --style-weight or --tv-weight",
+        _ => return None,
+    })
+}
+
+#[cfg(feature = "fetch")]
+const HOW_TO_GET: &str = "`impasto weights fetch vgg19` gets VGG-19, or give a VGG's safetensors file \
+                          (scripts/convert_weights.py makes one of .pth, .h5 and .npz)";
+#[cfg(not(feature = "fetch"))]
+const HOW_TO_GET: &str = "give a VGG's safetensors file (timm's and torchvision's are read as they are, \
+                          scripts/convert_weights.py makes one of .pth, .h5 and .npz) \
+                          or put it in such a folder as NAME.safetensors";

@@ -1,0 +1,201 @@
+//! What stylize, texture and reconstruct share: the work's options, and seeing it through to a picture.
+
+use std::io::{self, IsTerminal};
+use std::mem;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::compute::ComputeOptions;
+use crate::failure::{Failure, Result};
+use crate::interrupt;
+use crate::metrics::Metrics;
+use crate::network::NetworkOptions;
+use crate::progress::Bar;
+use crate::terminal::{self, Detail, DetailOptions};
+use crate::values::{self, LONGEST_SIZE, named, scales};
+use crate::{Outcome, picture_file};
+use impasto::memory;
+use impasto::network::Compute;
+use impasto::picture::{Output, Picture};
+use impasto::stylize::schedule::Scales;
+use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
+use impasto::weights::Weights;
+
+#[derive(Debug, Args)]
+pub(crate) struct JobOptions {
+    #[command(flatten)]
+    work: WorkOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
+
+    #[command(flatten)]
+    compute: ComputeOptions,
+
+    #[command(flatten)]
+    detail: DetailOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Work")]
+struct WorkOptions {
+    /// Longest side of the result in pixels; 0: as the first picture given
+    #[arg(long, value_name = "N", default_value_t = defaults::SIZE as u64, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u64).range(..=LONGEST_SIZE))]
+    size: u64,
+
+    /// Steps of the optimiser, over all scales
+    #[arg(long, value_name = "N", default_value_t = defaults::STEPS as u64,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+
+    /// Optimiser of the pixels
+    #[arg(long, value_parser = named::<Optimizer>(), value_name = "NAME", default_value_t = defaults::OPTIMIZER)]
+    optimizer: Optimizer,
+
+    /// Scales from coarse to fine, each √2 of the one before; 1: the result's size alone
+    #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = scales)]
+    scales: Scales,
+
+    /// Write one JSON object a step here: scale, step, evaluations, seconds, loss, content, style, tv
+    #[arg(long, value_name = "FILE.jsonl")]
+    metrics: Option<PathBuf>,
+
+    /// Write the picture every N steps as well, beside the result: out-0050.png for out.png
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    save_every: Option<u64>,
+}
+
+impl JobOptions {
+    /// Refuses options that contradict each other.
+    pub(crate) fn check(&self, output: Option<&Path>) -> Result<(), String> {
+        match (self.work.save_every, output) {
+            (Some(_), Some(output)) if output == Path::new("-") => {
+                Err("--save-every needs a file beside which to write, not standard output".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds out all that can be before any picture is read: whether the results can be written, and the
+    /// network.
+    pub(crate) fn prepare(&self, output: &Path) -> Result<(Weights, Work<'_>)> {
+        let output = Output::new(output)?;
+        if output.is_stdout() && io::stdout().is_terminal() {
+            return Err(Failure::option("--output", "standard output is a terminal: give a file or a pipe"));
+        }
+        let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
+        let detail = self.detail.detail();
+        let compute = self.compute.start(detail)?;
+        let weights = self.network.open(detail)?;
+        Ok((weights, Work { options: &self.work, output, metrics, compute, detail }))
+    }
+}
+
+/// A picture to be made.
+pub(crate) struct Work<'o> {
+    options: &'o WorkOptions,
+    output: Output,
+    metrics: Option<Metrics>,
+    compute: Compute,
+    detail: Detail,
+}
+
+impl Work<'_> {
+    /// The library's job, as the options have it, with no pictures yet.
+    pub(crate) fn job<'w>(&self, weights: &'w Weights) -> Stylize<'w> {
+        let WorkOptions { size, steps, optimizer, scales, .. } = *self.options;
+        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+        Stylize {
+            compute: self.compute,
+            size: values::size(size),
+            steps,
+            optimizer,
+            scales,
+            ..Stylize::new(weights)
+        }
+    }
+
+    /// Reads a picture.
+    pub(crate) fn open(&self, path: &Path) -> Result<Picture> {
+        picture_file::open(path, self.detail)
+    }
+
+    /// Does the job and writes the picture.
+    pub(crate) fn run(mut self, job: &Stylize) -> Result<Outcome> {
+        let start = Instant::now();
+        let (width, height) = job.result_size()?;
+        self.output.format().check_size(width, height)?;
+
+        let mut bar = Bar::new(self.detail);
+        interrupt::watch(bar.line_above("Ctrl-C: ending after this step; once more to end at once"));
+        let (mut started, mut failure) = (false, None);
+        let stylized = job.run(&mut |progress| {
+            if !mem::replace(&mut started, true) {
+                self.say_schedule(progress);
+            }
+            bar.update(progress);
+            // What is written beside the result is not worth losing the result for: the first failure is told
+            // once that is written.
+            if failure.is_none() {
+                failure = self.record(progress).err();
+            }
+            match interrupt::pressed() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        bar.finish();
+        let stylized = stylized?;
+        let worked = start.elapsed();
+
+        self.output.write(&stylized.picture)?;
+        let what = match stylized.end {
+            End::Done => "wrote",
+            End::Cancelled => "interrupted: wrote the best picture so far,",
+            End::Failed(_) => "wrote the best picture so far,",
+        };
+        self.detail.normal(format_args!(
+            "{what} {}: {width}×{height}, {} steps, {} evaluations, {:.1} s",
+            self.output.path().display(),
+            stylized.steps,
+            stylized.evaluations,
+            start.elapsed().as_secs_f64()
+        ));
+        self.detail.verbose(format_args!(
+            "time: {:.2} s of work, {:.2} s of writing; peak memory {}",
+            worked.as_secs_f64(),
+            (start.elapsed() - worked).as_secs_f64(),
+            memory::peak().map_or("unknown".to_owned(), terminal::bytes)
+        ));
+        match (stylized.end, failure) {
+            (End::Failed(error), _) => Err(error.into()),
+            (_, Some(failure)) => Err(failure),
+            (End::Cancelled, None) => Ok(Outcome::Interrupted),
+            (End::Done, None) => Ok(Outcome::Done),
+        }
+    }
+
+    /// Says with `--verbose` what is ahead.
+    fn say_schedule(&self, progress: &Progress) {
+        let scales = progress.schedule.iter().map(|scale| format!("{} px × {}", scale.longest, scale.steps));
+        let scales = scales.collect::<Vec<_>>().join(", ");
+        let memory = terminal::bytes(progress.memory);
+        self.detail.verbose(format_args!("steps: {scales}; memory foreseen: {memory}"));
+    }
+
+    /// Writes what is asked for of a step.
+    fn record(&mut self, progress: &Progress) -> Result<()> {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.write(progress)?;
+        }
+        let due = self.options.save_every.is_some_and(|every| (progress.step as u64).is_multiple_of(every));
+        match self.output.numbered(progress.step) {
+            Some(numbered) if due => Ok(numbered.write(&progress.picture())?),
+            _ => Ok(()),
+        }
+    }
+}

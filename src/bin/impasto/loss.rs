@@ -1,0 +1,208 @@
+//! `impasto loss`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use ndarray::Array3;
+use serde_json::{Map, Value, json};
+
+use crate::compute::ComputeOptions;
+use crate::failure::{Failure, Result};
+use crate::network::NetworkOptions;
+use crate::picture_file;
+use crate::tensor_file::TensorFile;
+use crate::terminal::{self, VerboseOption};
+use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
+use crate::values::LONGEST_SIZE;
+use impasto::loss::StyleTarget;
+use impasto::loss::objective::{Losses, Objective, Terms};
+use impasto::memory;
+use impasto::network::Network;
+use impasto::picture::Picture;
+use impasto::stylize::Stylize;
+use impasto::vgg::Layer;
+
+/// Say how far IMAGE is from a content and from styles
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("content_weight", |arg| arg.requires("content")),
+    mut_arg("content_layers", |arg| arg.requires("content")),
+    mut_arg("style_weight", |arg| arg.requires("style")),
+    mut_arg("style_layers", |arg| arg.requires("style")),
+    mut_arg("blend", |arg| arg.requires("style")),
+    after_help = "\
+Examples:
+  impasto loss out.png --content portrait.png --style painting.jpg
+  impasto loss out.png --content portrait.png --style painting.jpg --json --gradient gradient.safetensors
+
+Terms are given unweighted by layer, and the weighted total. The gradient is the total's, a tensor `gradient`, \
+3×H×W, F32, by red, green and blue in 0–1.")]
+pub(crate) struct Options {
+    /// Picture to judge
+    image: PathBuf,
+
+    /// Picture of the content, as large as IMAGE
+    #[arg(long, value_name = "C", required_unless_present = "style")]
+    content: Option<PathBuf>,
+
+    /// Picture of the style; repeatable
+    #[arg(long, value_name = "S")]
+    style: Vec<PathBuf>,
+
+    /// Resize every picture's longest side to this many pixels [default: their own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LONGEST_SIZE))]
+    size: Option<u64>,
+
+    /// Safetensors file to write the total's gradient to
+    #[arg(long, value_name = "FILE")]
+    gradient: Option<PathBuf>,
+
+    /// Print one JSON object: loss, content and style by layer, tv
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    balance: BalanceOptions,
+
+    #[command(flatten)]
+    content_layers: ContentLayers,
+
+    #[command(flatten)]
+    style_options: StyleOptions,
+
+    #[command(flatten)]
+    measure: MeasureOptions,
+
+    #[command(flatten)]
+    network: NetworkOptions,
+
+    #[command(flatten)]
+    compute: ComputeOptions,
+
+    #[command(flatten)]
+    verbose: VerboseOption,
+}
+
+impl Options {
+    pub(crate) fn run(&self) -> Result<()> {
+        let detail = self.verbose.detail();
+        self.style_options.check(self.style.len())?;
+        let gradient_file =
+            self.gradient.as_ref().map(|path| TensorFile::new("--gradient", path)).transpose()?;
+        let compute = self.compute.start(detail)?;
+        let weights = self.network.open(detail)?;
+        let image = self.open(&self.image)?;
+        let mut job = Stylize::new(&weights);
+        job.content = self.content.as_ref().map(|content| self.open(content)).transpose()?;
+        let styles = self.style.iter().map(|style| self.open(style)).collect::<Result<_>>()?;
+        self.content_layers.apply(&mut job);
+        self.style_options.apply(&mut job, styles);
+        self.measure.apply(&mut job);
+        self.balance.apply(&mut job);
+        let terms = job.terms()?;
+        self.check_sizes(&image, job.content.as_ref())?;
+
+        let network = Network::load(&weights, compute, *terms.taps().last().expect("terms have a layer"))?;
+        let mut objective = self.objective(&network, &terms, &image, &job)?;
+        let mut gradient = Array3::zeros(image.planes().dim());
+        let start = Instant::now();
+        let losses = objective.evaluate(image.planes(), gradient.view_mut());
+        detail.verbose(format_args!("one evaluation: {:.3} s", start.elapsed().as_secs_f64()));
+        if !losses.total.is_finite() {
+            return Err(Failure::Option { option: "--image", reason: losses.total.to_string() });
+        }
+        if let Some(file) = gradient_file {
+            file.write(vec![("gradient".to_owned(), gradient)], &BTreeMap::new())?;
+        }
+        match self.json {
+            true => terminal::print(json(losses)),
+            false => terminal::print(table(losses, &terms).trim_end()),
+        }
+    }
+
+    /// Reads a picture, without its alpha and in the size asked for.
+    fn open(&self, path: &Path) -> Result<Picture> {
+        let picture = picture_file::open(path, self.verbose.detail())?;
+        let (width, height) = picture_file::size_of(&picture, self.size);
+        memory::require("a picture", (2 * 3 * size_of::<f32>() * width * height) as u64, width, height)?;
+        Ok(picture.flattened().resized(width, height))
+    }
+
+    fn check_sizes(&self, image: &Picture, content: Option<&Picture>) -> Result<()> {
+        let size = |picture: &Picture| (picture.width(), picture.height());
+        match content {
+            Some(content) if size(content) != size(image) => {
+                let ((width, height), (wanted_width, wanted_height)) = (size(content), size(image));
+                let image = self.image.display();
+                Err(Failure::option(
+                    "--content",
+                    format!(
+                        "expected {wanted_width}×{wanted_height} pixels as {image}, found {width}×{height}"
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The loss as a function, where the memory suffices.
+    fn objective<'n>(
+        &self,
+        network: &'n Network<'n>,
+        terms: &Terms,
+        image: &Picture,
+        job: &Stylize,
+    ) -> Result<Objective<'n>> {
+        let (width, height) = (image.width(), image.height());
+        network.check_size(&self.image.display().to_string(), &terms.taps(), height, width)?;
+        let image_bytes = (3 * size_of::<f32>() * width * height) as u64;
+        let maps = Objective::bytes(network, terms, height, width);
+        let weights = network.bytes();
+        memory::require("a picture", weights + maps + 2 * image_bytes, width, height)?;
+
+        let taps = terms.style_taps();
+        let mut targets = Vec::with_capacity(job.styles.len());
+        for ((style, share), path) in job.styles.iter().zip(&self.style) {
+            let (width, height) = (style.width(), style.height());
+            network.check_size(&path.display().to_string(), &taps, height, width)?;
+            let maps = network.features_bytes(&taps, terms.pooling, height, width);
+            memory::require("a picture", weights + maps, width, height)?;
+            targets.push((*share, StyleTarget::of_picture(network, style.planes(), &taps, terms.pooling)?));
+        }
+        let target = if targets.is_empty() { None } else { Some(StyleTarget::blend(&targets)?) };
+        let content = job.content.as_ref().map(Picture::planes);
+        Ok(Objective::new(network, terms.clone(), (height, width), content, target)?)
+    }
+}
+
+fn json(losses: &Losses) -> Value {
+    let by_layer = |values: &BTreeMap<Layer, f64>| -> Map<String, Value> {
+        values.iter().map(|(layer, value)| (layer.to_string(), json!(value))).collect()
+    };
+    json!({
+        "loss": losses.total,
+        "content": by_layer(&losses.content),
+        "style": by_layer(&losses.style),
+        "tv": losses.tv,
+    })
+}
+
+/// Each term: its value, its weight in the total, and what it adds to that.
+fn table(losses: &Losses, terms: &Terms) -> String {
+    let mut table = format!("{:<17} {:>12} {:>12} {:>12}\n", "term", "value", "weight", "weighted");
+    let mut row = |term: &str, value: f64, weight: f64| {
+        let _ = writeln!(table, "{term:<17} {value:>12.5e} {weight:>12.5} {:>12.5e}", value * weight);
+    };
+    for (layer, weight) in &terms.content_layers {
+        row(&format!("content {layer}"), losses.content[layer], terms.content_weight * weight);
+    }
+    for (layer, weight) in &terms.style_layers {
+        row(&format!("style {layer}"), losses.style[layer], terms.style_weight * weight);
+    }
+    row("total variation", losses.tv, terms.tv_weight);
+    let _ = writeln!(table, "{:<17} {:>12} {:>12} {:>12.5e}", "loss", "", "", losses.total);
+    table
+}

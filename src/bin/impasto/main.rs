@@ -1,0 +1,129 @@
+//! The `impasto` command: one file a subcommand, and what they share.
+
+mod classify;
+mod compute;
+mod failure;
+mod features;
+mod interrupt;
+mod job;
+mod loss;
+mod metrics;
+mod network;
+mod picture_file;
+mod profile;
+mod progress;
+mod reconstruct;
+mod stylize;
+mod tensor_file;
+mod terminal;
+mod terms;
+mod texture;
+mod values;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::failure::Result;
+
+/// Paints one picture in another's style: neural style transfer on the CPU.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = ABOUT_ALL)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const ABOUT_ALL: &str = "\
+Example:
+  impasto stylize portrait.jpg painting.jpg -o out.png
+
+Environment:
+  IMPASTO_WEIGHTS      the network to use by default: its file, or its name in `weights list`
+  IMPASTO_WEIGHTS_DIR  a folder of networks, each as NAME.safetensors
+
+Exit code: 0 done; 1 failed, with one line on stderr; 2 bad usage; 130 after Ctrl-C, with the best picture \
+so far written.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Stylize(stylize::Options),
+    Texture(texture::Options),
+    Reconstruct(reconstruct::Options),
+    Features(features::Options),
+    Loss(loss::Options),
+    Classify(classify::Options),
+    Profile(profile::Options),
+    Weights(weights::Options),
+}
+
+/// How the command ended where nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All is done.
+    Done,
+    /// Ctrl-C was pressed. What there was until then is written.
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    match Cli::from_arguments().run() {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        // What a shell says of a program that Ctrl-C ended.
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(failure) => {
+            terminal::report(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Cli {
+    /// The command that the process was called with. Bad usage, `--help` and `--version` end the process.
+    fn from_arguments() -> Self {
+        let cli = Self::parse();
+        if let Err(conflict) = cli.check() {
+            Self::command().error(ErrorKind::ArgumentConflict, conflict).exit();
+        }
+        cli
+    }
+
+    /// Refuses options that contradict each other by their values, which clap's own rules can't say.
+    fn check(&self) -> Result<(), String> {
+        match &self.command {
+            Command::Stylize(options) => options.check(),
+            Command::Texture(options) => options.check(),
+            Command::Reconstruct(options) => options.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what the command says.
+    ///
+    /// # Errors
+    /// Whatever failed, in one line.
+    fn run(&self) -> Result<Outcome> {
+        match &self.command {
+            Command::Stylize(options) => options.run(),
+            Command::Texture(options) => options.run(),
+            Command::Reconstruct(options) => options.run(),
+            Command::Features(options) => options.run().map(|()| Outcome::Done),
+            Command::Loss(options) => options.run().map(|()| Outcome::Done),
+            Command::Classify(options) => options.run().map(|()| Outcome::Done),
+            Command::Profile(options) => options.run().map(|()| Outcome::Done),
+            Command::Weights(options) => options.run().map(|()| Outcome::Done),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+}

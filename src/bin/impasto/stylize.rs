@@ -1,0 +1,93 @@
+//! `impasto stylize`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::Outcome;
+use crate::failure::Result;
+use crate::job::JobOptions;
+use crate::picture_file::stem;
+use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
+use crate::values::{self, Init};
+use impasto::stylize;
+
+/// Paint CONTENT in the style of one or more STYLEs
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  impasto stylize portrait.jpg painting.jpg
+  impasto stylize portrait.jpg painting.jpg drawing.png --blend 2,1 --size 1024 -o out.png
+  impasto stylize portrait.jpg painting.jpg --style-weight 10 --style-layer relu3_1 --style-layer relu4_1")]
+pub(crate) struct Options {
+    /// Picture of what is to be seen
+    content: PathBuf,
+
+    /// Pictures of how it is to be painted
+    #[arg(required = true)]
+    style: Vec<PathBuf>,
+
+    /// File to write: .png, .jpg, .webp or .tiff; -: PNG on standard output
+    /// [default: CONTENT-in-STYLE.png here]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    balance: BalanceOptions,
+
+    #[command(flatten)]
+    content_layers: ContentLayers,
+
+    #[command(flatten)]
+    style_options: StyleOptions,
+
+    #[command(flatten)]
+    measure: MeasureOptions,
+
+    /// What the first scale starts from: content, noise, or a picture (resized)
+    #[arg(long, value_name = "content|noise|FILE", default_value = "content", value_parser = values::init,
+          help_heading = "Work")]
+    init: Init,
+
+    /// Seed of the noise, with --init noise [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    seed: Option<u64>,
+
+    #[command(flatten)]
+    job: JobOptions,
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.seed.is_some() && self.init != Init::Noise {
+            return Err("--seed is of the noise: it goes with --init noise".to_owned());
+        }
+        self.job.check(self.output.as_deref())
+    }
+
+    pub(crate) fn run(&self) -> Result<Outcome> {
+        self.style_options.check(self.style.len())?;
+        let (weights, work) = self.job.prepare(&self.output())?;
+        let mut job = work.job(&weights);
+        job.content = Some(work.open(&self.content)?);
+        let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
+        self.content_layers.apply(&mut job);
+        self.style_options.apply(&mut job, styles);
+        self.measure.apply(&mut job);
+        self.balance.apply(&mut job);
+        job.init = match &self.init {
+            Init::Content => stylize::Init::Content,
+            Init::Noise => stylize::Init::Noise,
+            Init::File(file) => stylize::Init::Picture(work.open(file)?),
+        };
+        job.seed = self.seed.unwrap_or(job.seed);
+        work.run(&job)
+    }
+
+    fn output(&self) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| {
+            let styles: Vec<_> = self.style.iter().map(|style| stem(style)).collect();
+            format!("{}-in-{}.png", stem(&self.content), styles.join("-and-")).into()
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! The options that say what the loss is made of.
+
+use clap::Args;
+
+use crate::failure::{Failure, Result};
+use crate::values::{layer_weight, named};
+use impasto::layers::pool::Pooling;
+use impasto::loss::Form;
+use impasto::picture::Picture;
+use impasto::stylize::{LayerWeight, Stylize, defaults};
+
+/// How errors are measured.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(crate) struct MeasureOptions {
+    /// How errors are measured. relative: every term over its target's energy, so that weights mean the same
+    /// at any size and with any network. gatys: as the paper
+    #[arg(long = "loss", value_parser = named::<Form>(), value_name = "FORM", default_value_t = defaults::FORM)]
+    form: Form,
+
+    /// Weight of total variation, the mean squared step between neighbours: smooths [default: 10; reconstruct: 0]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    tv_weight: Option<f64>,
+
+    /// What the network's pools do
+    #[arg(long, value_parser = named::<Pooling>(), value_name = "KIND", default_value_t = defaults::POOLING)]
+    pooling: Pooling,
+}
+
+impl MeasureOptions {
+    pub(crate) fn apply(&self, job: &mut Stylize) {
+        (job.form, job.pooling) = (self.form, self.pooling);
+        job.tv_weight =
+            self.tv_weight.unwrap_or(if job.styles.is_empty() { 0.0 } else { defaults::TV_WEIGHT });
+    }
+}
+
+/// The two terms' weights, where there are both terms.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(crate) struct BalanceOptions {
+    /// Weight of the content term. Only its ratio to the others matters to the picture
+    #[arg(long, value_name = "W", default_value_t = defaults::CONTENT_WEIGHT, allow_negative_numbers = true)]
+    content_weight: f64,
+
+    /// Weight of the style term. With --loss relative 1 tints, 3 leaves the content crisp, 10 is strong, 100
+    /// leaves nothing but style [default: 5; with --loss gatys 1000]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    style_weight: Option<f64>,
+}
+
+impl BalanceOptions {
+    pub(crate) fn apply(&self, job: &mut Stylize) {
+        job.content_weight = self.content_weight;
+        job.style_weight = self.style_weight.unwrap_or(match job.form {
+            Form::Gatys => defaults::GATYS_STYLE_WEIGHT,
+            _ => defaults::STYLE_WEIGHT,
+        });
+    }
+}
+
+/// Layers of the content term.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(crate) struct ContentLayers {
+    /// Layer whose features should be the content's, and its weight (without one, an even share); repeatable
+    #[arg(long = "content-layer", value_name = "L[=W]", value_parser = layer_weight,
+          default_values = defaults::CONTENT_LAYERS.iter().copied())]
+    content_layers: Vec<LayerWeight>,
+}
+
+impl ContentLayers {
+    pub(crate) fn apply(&self, job: &mut Stylize) {
+        job.content_layers = self.content_layers.clone();
+    }
+}
+
+/// Layers of the style term, and how several styles blend.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Loss")]
+pub(crate) struct StyleOptions {
+    /// Layer whose Gram matrix should be the style's, and its weight (without one, an even share); repeatable
+    #[arg(long = "style-layer", value_name = "L[=W]", value_parser = layer_weight,
+          default_values = defaults::STYLE_LAYERS.iter().copied())]
+    style_layers: Vec<LayerWeight>,
+
+    /// Share of each style, in their order [default: even]
+    #[arg(long, value_name = "W,W,…", value_delimiter = ',', allow_negative_numbers = true)]
+    blend: Vec<f64>,
+}
+
+impl StyleOptions {
+    /// Refuses shares that don't fit that many styles.
+    pub(crate) fn check(&self, styles: usize) -> Result<()> {
+        let shares = self.blend.len();
+        if shares != 0 && shares != styles {
+            let reason = format!("expected a share for each style, found {shares} for {styles}");
+            return Err(Failure::option("--blend", reason));
+        }
+        if let Some(share) = self.blend.iter().find(|share| !(**share >= 0.0 && share.is_finite())) {
+            return Err(Failure::option("--blend", format!("a share must be 0 or above, found {share}")));
+        }
+        if shares != 0 && self.blend.iter().sum::<f64>() == 0.0 {
+            return Err(Failure::option("--blend", "one share must be above 0"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn apply(&self, job: &mut Stylize, styles: Vec<Picture>) {
+        let shares = self.blend.iter().copied().chain(std::iter::repeat(1.0));
+        job.styles = styles.into_iter().zip(shares).collect();
+        job.style_layers = self.style_layers.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// What the help texts say in words.
+    #[test]
+    fn defaults_are_as_the_help_says() {
+        assert_eq!(
+            (defaults::TV_WEIGHT, defaults::STYLE_WEIGHT, defaults::GATYS_STYLE_WEIGHT),
+            (10.0, 5.0, 1000.0)
+        );
+        let mut command = crate::Cli::command();
+        let help =
+            command.find_subcommand_mut("stylize").map(|stylize| stylize.render_long_help().to_string());
+        assert!(
+            help.is_some_and(
+                |help| help.contains("5; with --loss gatys 1000") && help.contains("default: 10;")
+            )
+        );
+    }
+}

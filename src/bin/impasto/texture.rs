@@ -1,0 +1,65 @@
+//! `impasto texture`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::Outcome;
+use crate::failure::Result;
+use crate::job::JobOptions;
+use crate::picture_file::stem;
+use crate::terms::{MeasureOptions, StyleOptions};
+
+/// Make a texture of one or more STYLEs from noise
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  impasto texture painting.jpg -o texture.png
+  impasto texture painting.jpg --style-layer relu1_1 --style-layer relu2_1   fine structure alone")]
+pub(crate) struct Options {
+    /// Pictures of the style. The result has the first one's aspect
+    #[arg(required = true)]
+    style: Vec<PathBuf>,
+
+    /// File to write: .png, .jpg, .webp or .tiff; -: PNG on standard output
+    /// [default: STYLE-texture.png here]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    style_options: StyleOptions,
+
+    #[command(flatten)]
+    measure: MeasureOptions,
+
+    /// Seed of the noise
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Work")]
+    seed: u64,
+
+    #[command(flatten)]
+    job: JobOptions,
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.job.check(self.output.as_deref())
+    }
+
+    pub(crate) fn run(&self) -> Result<Outcome> {
+        self.style_options.check(self.style.len())?;
+        let (weights, work) = self.job.prepare(&self.output())?;
+        let mut job = work.job(&weights);
+        let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
+        self.style_options.apply(&mut job, styles);
+        self.measure.apply(&mut job);
+        job.seed = self.seed;
+        work.run(&job)
+    }
+
+    fn output(&self) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| {
+            let styles: Vec<_> = self.style.iter().map(|style| stem(style)).collect();
+            format!("{}-texture.png", styles.join("-and-")).into()
+        })
+    }
+}

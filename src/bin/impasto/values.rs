@@ -1,0 +1,86 @@
+//! How values of the library are written on the command line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use impasto::named::Named;
+use impasto::stylize::schedule::Scales;
+use impasto::stylize::{LayerWeight, Size};
+
+/// The longest side that `--size` takes, in pixels. A square of it overflows nothing, and fits no memory.
+pub(crate) const LONGEST_SIZE: u64 = 1_000_000;
+
+/// Takes a value of an enum by its name.
+pub(crate) fn named<T: Named>() -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(T::ALL.iter().map(|value| value.name()))
+        .map(|name| T::from_name(&name).expect("clap takes no other names"))
+}
+
+/// `--init`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    Content,
+    Noise,
+    File(PathBuf),
+}
+
+pub(crate) fn init(text: &str) -> Result<Init, String> {
+    Ok(match text {
+        "content" => Init::Content,
+        "noise" => Init::Noise,
+        file => Init::File(file.into()),
+    })
+}
+
+/// `auto`, or a count.
+pub(crate) fn scales(text: &str) -> Result<Scales, String> {
+    match (text, text.parse()) {
+        ("auto", _) => Ok(Scales::Auto),
+        (_, Ok(count @ 1..)) => Ok(Scales::Count(count)),
+        _ => Err("expected auto or a number from 1".to_owned()),
+    }
+}
+
+/// `relu4_2`, or `relu4_2=0.5`.
+pub(crate) fn layer_weight(text: &str) -> Result<LayerWeight, String> {
+    match text.split_once('=') {
+        None => Ok((text.to_owned(), None)),
+        Some((layer, weight)) => match weight.parse() {
+            Ok(weight) => Ok((layer.to_owned(), Some(weight))),
+            Err(_) => Err(format!("expected a number behind =, found {weight:?}")),
+        },
+    }
+}
+
+/// A number of pixels, or 0 for the picture's own size.
+pub(crate) fn size(pixels: u64) -> Size {
+    match pixels {
+        0 => Size::Own,
+        // At most LONGEST_SIZE.
+        pixels => Size::Longest(pixels as usize),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_may_have_weights() {
+        assert_eq!(layer_weight("relu4_2"), Ok(("relu4_2".to_owned(), None)));
+        assert_eq!(layer_weight("relu4_2=0.5"), Ok(("relu4_2".to_owned(), Some(0.5))));
+        for wrong in ["relu4_2=", "relu4_2=x", "relu4_2=1=2"] {
+            assert!(layer_weight(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn scales_are_auto_or_counted() {
+        assert_eq!(scales("auto"), Ok(Scales::Auto));
+        assert_eq!(scales("3"), Ok(Scales::Count(3)));
+        for wrong in ["", "0", "-1", "1.5", "all"] {
+            assert!(scales(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Products of matrices: one register-tile micro-kernel, and the loops that bring its operands.
+
+pub mod packed;
+pub mod pointwise;
+pub mod sgemm;
+pub mod syrk;
+
+pub use packed::{GROUP_DEPTH, Geometry, Multiply, PackedMatrix, geometry};

@@ -1,0 +1,326 @@
+//! Cache-blocked matrix product with a packed right-hand side: the arithmetic of the im2col convolution.
+//!
+//! In BLIS's terms: a task owns a block of MC rows of the result and as many columns as its tile has channels.
+//! The depth K is cut into groups of at most [`GROUP_DEPTH`] (KC), so that a panel of the right-hand side stays
+//! in the first-level cache while the task's rows pass over it, and the task's part of the left-hand side in
+//! the second-level one. The right-hand side (the layer's weights) is packed once, into panels as wide as the
+//! micro-kernel's register tile (NR).
+
+use std::ops::Range;
+
+use crate::parallel::team;
+use crate::simd::{Isa, Kernel, Simd};
+use crate::tensor::aligned::{AlignedVec, LINE};
+
+/// KC, the most of the depth that is multiplied in one go, and the row stride of the packed left-hand side.
+/// Four channel blocks of a 3×3 convolution; with a 32-wide panel it is 36 KiB, of a first-level cache's 32–48.
+/// As a constant it makes every address in the micro-kernel an offset known to the compiler. 1152 bytes is no
+/// multiple of a page, so a tile's rows fall into different cache sets.
+pub const GROUP_DEPTH: usize = 288;
+
+/// A K×N matrix, packed for one instruction set as the right-hand side of products.
+///
+/// Layout: groups of at most `group` rows; in a group, panels of NR columns; in a panel, row by row. N is padded
+/// with zeros to a whole number of vectors; where the last panel has no use for a second vector, it has one.
+pub struct PackedMatrix {
+    isa: Isa,
+    depth: usize,
+    columns: usize,
+    group: usize,
+    data: AlignedVec,
+}
+
+impl PackedMatrix {
+    /// A 0×0 matrix.
+    pub fn new(isa: Isa) -> Self {
+        Self { isa, depth: 0, columns: 0, group: GROUP_DEPTH, data: AlignedVec::default() }
+    }
+
+    /// Packs a `depth`×`columns` matrix in place of what there was, in groups of `group` rows. Its element (row,
+    /// column) is `elements(row)(column)`. Allocates only to grow.
+    pub fn pack<Row: Fn(usize) -> f32>(
+        &mut self,
+        (depth, columns): (usize, usize),
+        group: usize,
+        elements: impl Fn(usize) -> Row + Sync,
+    ) {
+        assert!((1..=GROUP_DEPTH).contains(&group), "a group of {group} rows");
+        let Geometry { lanes, panel, .. } = geometry(self.isa);
+        let padded = columns.next_multiple_of(lanes);
+        (self.depth, self.columns, self.group) = (depth, padded, group);
+        self.data.set_len(depth * padded);
+        team::for_each_chunk(&mut self.data, (group * padded).max(1), |index, packed| {
+            let rows = index * group..(index * group + group).min(depth);
+            for left in (0..padded).step_by(panel) {
+                let width = panel.min(padded - left);
+                let packed = &mut packed[left * rows.len()..][..rows.len() * width];
+                for (packed, row) in packed.chunks_exact_mut(width).zip(rows.clone()) {
+                    let element = elements(row);
+                    let (inside, outside) = packed.split_at_mut(width.min(columns - left));
+                    for (to, column) in inside.iter_mut().zip(left..) {
+                        *to = element(column);
+                    }
+                    outside.fill(0.0);
+                }
+            }
+        });
+    }
+
+    /// The groups that the depth is cut into.
+    pub fn groups(&self) -> impl Iterator<Item = Range<usize>> {
+        let Self { depth, group, .. } = *self;
+        (0..depth).step_by(group).map(move |start| start..(start + group).min(depth))
+    }
+
+    /// Columns, with the zeros that pad them to whole vectors.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The instruction set that it is packed for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// MR: the left-hand side has its rows padded to a multiple of it.
+    pub fn tile_rows(&self) -> usize {
+        geometry(self.isa).tile_rows
+    }
+
+    /// The packed `columns` of a group's `rows`: whole panels.
+    pub fn panels(&self, rows: Range<usize>, columns: Range<usize>) -> &[f32] {
+        &self.data[rows.start * self.columns + columns.start * rows.len()..][..rows.len() * columns.len()]
+    }
+
+    /// [`Multiply`] by the `columns` of a group's `rows`.
+    pub fn multiply(
+        &self,
+        a: &[f32],
+        rows: Range<usize>,
+        columns: Range<usize>,
+        c: &mut [f32],
+        accumulate: bool,
+    ) {
+        let (depth, width) = (rows.len(), columns.len());
+        let b = self.panels(rows, columns);
+        self.isa.run(Multiply { depth, a, b, c, width, accumulate, ahead: &[] });
+    }
+}
+
+/// What the layout of the operands takes from the instruction set.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Floats in a vector. The right-hand side's columns are padded to a multiple of it.
+    pub lanes: usize,
+    /// NR: columns of a panel of the right-hand side.
+    pub panel: usize,
+    /// MR: rows that the left-hand side is padded to a multiple of.
+    pub tile_rows: usize,
+}
+
+/// The layout's measures on an instruction set.
+pub fn geometry(isa: Isa) -> Geometry {
+    isa.run(GeometryOf)
+}
+
+struct GeometryOf;
+
+impl Kernel for GeometryOf {
+    type Output = Geometry;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) -> Geometry {
+        Geometry { lanes: S::LANES, panel: S::LANES * S::TILE_VECTORS, tile_rows: S::TILE_ROWS }
+    }
+}
+
+/// The macro-kernel: C = A·B, or C += A·B where `accumulate`.
+pub struct Multiply<'a> {
+    /// K.
+    pub depth: usize,
+    /// A, K columns and as many rows as there is room for, [`GROUP_DEPTH`] floats apart: a multiple of the register
+    /// tile's.
+    pub a: &'a [f32],
+    /// B: a group's K rows of one or more panels.
+    pub b: &'a [f32],
+    /// C, its rows `width` floats apart.
+    pub c: &'a mut [f32],
+    /// Columns of the panels.
+    pub width: usize,
+    /// Whether C is added to.
+    pub accumulate: bool,
+    /// What will be A next. Asked for meanwhile, where it lies in a cache that is far away; else empty.
+    pub ahead: &'a [f32],
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        match (S::TILE_ROWS, S::TILE_VECTORS) {
+            (12, 2) => self.tiles::<S, 12, 2>(simd),
+            (6, 2) => self.tiles::<S, 6, 2>(simd),
+            (4, 1) => self.tiles::<S, 4, 1>(simd),
+            _ => unreachable!("a register tile that gemm.rs does not list"),
+        }
+    }
+}
+
+impl Multiply<'_> {
+    #[inline(always)]
+    fn tiles<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+        let Self { depth, a, b, c, width, accumulate, ahead } = self;
+        let rows = a.len() / GROUP_DEPTH;
+        assert!(rows.is_multiple_of(MR) && width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
+        assert!(a.len() >= rows * GROUP_DEPTH && b.len() >= depth * width && c.len() >= rows * width);
+        for left in (0..width).step_by(NV * S::LANES) {
+            let whole = width - left >= NV * S::LANES;
+            for top in (0..rows).step_by(MR) {
+                // SAFETY: by the asserts above, the tile's MR rows of `depth` floats lie inside `a`, the panel at
+                // column `left` (whose predecessors are `left` columns of `depth` rows) inside `b`, and the
+                // tile's rows, `width` apart and one or NV vectors wide, inside `c`.
+                unsafe {
+                    // A run of lines as long as the tile's rows. Where there is nothing ahead, the tile's own.
+                    let ahead = ahead.get(top * GROUP_DEPTH..).unwrap_or(&a[top * GROUP_DEPTH..]).as_ptr();
+                    let a = a.as_ptr().add(top * GROUP_DEPTH);
+                    let b = b.as_ptr().add(left * depth);
+                    let operands = Operands { depth, a, b, c: c.as_mut_ptr().add(top * width + left), ahead };
+                    if whole {
+                        tile::<S, MR, NV>(simd, operands, width, accumulate);
+                    } else {
+                        tile::<S, MR, 1>(simd, operands, width, accumulate);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A register tile's operands.
+struct Operands {
+    depth: usize,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    ahead: *const f32,
+}
+
+/// The micro-kernel: MR rows by NV vectors of C, held in registers over the whole depth.
+///
+/// # Safety
+/// `a` must be valid for reading `depth` floats at each of MR rows [`GROUP_DEPTH`] apart, `b` for `depth` · NV
+/// vectors, and `c` for reading and writing NV vectors at each of MR rows `c_stride` apart.
+#[inline(always)]
+unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    Operands { depth, a, b, c, ahead }: Operands,
+    c_stride: usize,
+    accumulate: bool,
+) {
+    // SAFETY: every address below is one that the caller vouches for.
+    unsafe {
+        let mut sums = [[simd.splat(0.0); NV]; MR];
+        if accumulate {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.load(c.add(row * c_stride + vector * S::LANES));
+                }
+            }
+        }
+        for k in 0..depth {
+            // A cache line a step reaches over the rows ahead before the depth's end.
+            simd.prefetch(ahead.wrapping_add(k * LINE));
+            let b: [S::F32; NV] =
+                std::array::from_fn(|vector| simd.load(b.add((k * NV + vector) * S::LANES)));
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let a = simd.splat(*a.add(row * GROUP_DEPTH + k));
+                for (sum, b) in sums.iter_mut().zip(b) {
+                    *sum = simd.mul_add(a, b, *sum);
+                }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            for (vector, sum) in sums.iter().enumerate() {
+                simd.store(c.add(row * c_stride + vector * S::LANES), *sum);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same product by the definition, in f64, beside the sum of the terms' magnitudes.
+    fn naive(rows: usize, depth: usize, columns: usize, a: &[f32], b: &[f32]) -> Vec<(f64, f64)> {
+        let mut c = vec![(0.0, 0.0); rows * columns];
+        for (at, c) in c.iter_mut().enumerate() {
+            for k in 0..depth {
+                let term = a[at / columns * depth + k] as f64 * b[k * columns + at % columns] as f64;
+                *c = (c.0 + term, c.1 + term.abs());
+            }
+        }
+        c
+    }
+
+    fn check(isa: Isa, rows: usize, depth: usize, columns: usize, group: usize, seed: u64) {
+        let value = |i: usize| ((i as u64 + 1).wrapping_mul(seed | 1) % 2003) as f32 / 1001.0 - 1.0;
+        let a: Vec<f32> = (0..rows * depth).map(value).collect();
+        let b: Vec<f32> = (0..depth * columns).map(|i| value(i + 7)).collect();
+        let mut packed = PackedMatrix::new(isa);
+        // Twice: what a larger matrix left must not show.
+        packed.pack((depth + 1, columns + 9), group, |_| |_| f32::NAN);
+        let b_at = &b;
+        packed.pack((depth, columns), group, |k| move |column| b_at[k * columns + column]);
+        let padded_rows = rows.next_multiple_of(packed.tile_rows());
+        let width = packed.columns();
+        let mut c = vec![f32::NAN; padded_rows * width];
+        for group in packed.groups() {
+            let mut panel = vec![0.0; padded_rows * GROUP_DEPTH];
+            for row in 0..rows {
+                panel[row * GROUP_DEPTH..][..group.len()].copy_from_slice(&a[row * depth..][group.clone()]);
+            }
+            let accumulate = group.start > 0;
+            packed.multiply(&panel, group, 0..width, &mut c, accumulate);
+        }
+        let expected = naive(rows, depth, columns, &a, &b);
+        for row in 0..if depth > 0 { rows } else { 0 } {
+            for column in 0..columns {
+                let (value, magnitude) = expected[row * columns + column];
+                let found = c[row * width + column] as f64;
+                let bound = magnitude * f32::EPSILON as f64 * (depth as f64).sqrt().max(1.0);
+                assert!((found - value).abs() <= bound, "{isa:?} ({row}, {column}): {found} for {value}");
+            }
+            assert!(c[row * width + columns..][..width - columns].iter().all(|v| *v == 0.0));
+        }
+    }
+
+    #[test]
+    fn sizes_at_and_around_the_block_edges() {
+        for isa in Isa::available() {
+            let Geometry { panel: nr, tile_rows: mr, .. } = geometry(isa);
+            for rows in [0, 1, mr - 1, mr, mr + 1, 3 * mr] {
+                for columns in [0, 1, 3, nr / 2, nr - 1, nr, nr + 1, 2 * nr + nr / 2] {
+                    for depth in [0, 1, 2, 27, 287, 288, 289, 600] {
+                        check(isa, rows, depth, columns, GROUP_DEPTH, 48271);
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_size_and_grouping(
+            rows in 0usize..40, depth in 0usize..700, columns in 0usize..80,
+            group in 1usize..=GROUP_DEPTH, seed in any::<u64>(),
+        ) {
+            for isa in Isa::available() {
+                check(isa, rows, depth, columns, group, seed);
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Winograd's minimal filtering F(4×4, 3×3): 36 multiplications for 16 outputs where the definition has 144.
+//!
+//! Lavin and Gray 2016: a tile of 4×4 outputs of one channel is
+//!
+//! ```text
+//! Y = Aᵀ [ Σ over input channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A
+//! ```
+//!
+//! with g a 3×3 kernel and d the 6×6 inputs under the tile. At each of the 36 points the sum is a product of
+//! matrices, tiles × channels by channels × channels, which the packed product of [`gemm`](crate::gemm) computes. All
+//! three transforms work on vectors of channels, which the channel-blocked map holds side by side.
+
+use std::ops::Range;
+
+use crate::gemm::GROUP_DEPTH;
+use crate::simd::{Kernel, Simd};
+use crate::tensor::feature_map::{BLOCK, FeatureMap};
+use crate::tensor::filters::Filters;
+
+/// Outputs along a side of a tile.
+pub const TILE: usize = 4;
+
+/// Inputs along a side of a tile, and points along a side of its transform.
+const SIDE: usize = TILE + 2;
+
+/// Points of a transformed tile.
+pub const POINTS: usize = SIDE * SIDE;
+
+/// Floats between points that would else lie a multiple of a page apart and fall into the same cache set.
+const SKEW: usize = 16;
+
+/// Groups of input channels that one product sums over.
+pub fn groups(channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..channels).step_by(GROUP_DEPTH).map(move |start| start..(start + GROUP_DEPTH).min(channels))
+}
+
+/// Floats from one point to the next of the transformed inputs of `tiles` tiles, and all in all.
+pub fn input_layout(tiles: usize, channels: usize) -> (usize, usize) {
+    let stride = channels.div_ceil(GROUP_DEPTH) * tiles * GROUP_DEPTH + SKEW;
+    (stride, POINTS * stride)
+}
+
+/// Floats from one point to the next of the products of `tiles` tiles with a panel, and all in all.
+pub fn product_layout(tiles: usize, width: usize) -> (usize, usize) {
+    let stride = tiles * width + SKEW;
+    (stride, POINTS * stride)
+}
+
+/// Floats from one point to the next of the transformed filters of a panel, and all in all.
+pub fn filters_layout(channels: usize, width: usize) -> (usize, usize) {
+    let stride = channels * width + SKEW;
+    (stride, POINTS * stride)
+}
+
+/// Transforms the filters of a panel: at each point there is a matrix of input channels by the panel's columns.
+pub struct TransformFilters<'a> {
+    /// The filters, 3×3.
+    pub filters: Filters<'a>,
+    /// The panel's output channels, a whole number of vectors. Those that there are not are zero.
+    pub columns: Range<usize>,
+    /// Where the points go: laid out by [`filters_layout`].
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for TransformFilters<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { filters, columns, to } = self;
+        let (channels, width) = (filters.depth(), columns.len());
+        let (stride, len) = filters_layout(channels, width);
+        assert!(to.len() >= len && width.is_multiple_of(S::LANES));
+        for block in (0..channels).step_by(BLOCK) {
+            let used = BLOCK.min(channels - block);
+            for left in (0..width).step_by(S::LANES) {
+                let taps = filters.block_3x3(simd, block, columns.start + left);
+                for (channel, taps) in (block..block + used).zip(&taps) {
+                    let mut vectors = [simd.splat(0.0); 9];
+                    for (vector, tap) in vectors.iter_mut().zip(taps) {
+                        // SAFETY: `tap` holds the widest vector.
+                        *vector = unsafe { simd.load(tap.as_ptr()) };
+                    }
+                    let mut down = [[simd.splat(0.0); SIDE]; 3];
+                    for (x, down) in down.iter_mut().enumerate() {
+                        *down = kernel_1d(simd, [vectors[x], vectors[3 + x], vectors[6 + x]]);
+                    }
+                    let [left_column, middle, right] = down;
+                    for (y, row) in left_column.into_iter().zip(middle).zip(right).enumerate() {
+                        let ((first, second), third) = row;
+                        let points = kernel_1d(simd, [first, second, third]);
+                        for (x, value) in points.into_iter().enumerate() {
+                            let at = (y * SIDE + x) * stride + channel * width + left;
+                            // SAFETY: the last point's last channel ends inside `to`, by the assert above.
+                            unsafe { simd.store(to.as_mut_ptr().add(at), value) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Transforms the inputs under some of the tiles of a region of the output, counted row by row. At each point, a
+/// group of channels after another, there is a row a tile, [`GROUP_DEPTH`] floats apart, as
+/// [`Multiply`](crate::gemm::Multiply) takes them.
+pub struct TransformInput<'a> {
+    /// The convolution's input.
+    pub map: &'a FeatureMap,
+    /// Row of the region's first output.
+    pub y: usize,
+    /// Column of the region's first output.
+    pub x: usize,
+    /// Tiles in a row of the region.
+    pub columns: usize,
+    /// Which tiles.
+    pub tiles: Range<usize>,
+    /// Rows that each point has room for, at least one a tile.
+    pub room: usize,
+    /// Where the points go: laid out by [`input_layout`] of `room`.
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for TransformInput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { map, y, x, columns, tiles, room, to } = self;
+        let (stride, len) = input_layout(room, map.channels());
+        assert!(to.len() >= len && tiles.len() <= room);
+        // A vector of more than a block takes two at once. Where there is no second, it takes the first twice: the group's
+        // row has room for both.
+        let step = S::LANES / BLOCK;
+        let mut next = tiles.start;
+        while next < tiles.end {
+            // The tiles of one row.
+            let run = next..tiles.end.min((next / columns + 1) * columns);
+            let top = y + next / columns * TILE;
+            next = run.end;
+            for block in (0..map.blocks()).step_by(step) {
+                let second = (block + step - 1).min(map.blocks() - 1);
+                let channel = block * BLOCK;
+                for tile in run.clone() {
+                    let left = x + tile % columns * TILE;
+                    let mut edge: [[[f32; SIDE * BLOCK]; SIDE]; 2];
+                    let [lo, hi] = if top + SIDE <= map.height() + 2 && left + SIDE <= map.width() + 2 {
+                        for next in block + step..(block + 2 * step).min(map.blocks()) {
+                            prefetch_tile(simd, map, next, top, left);
+                        }
+                        [block, second].map(|block| {
+                            std::array::from_fn(|i| map.bordered_run::<SIDE>(block, top + i, left).as_ptr())
+                        })
+                    } else {
+                        edge = [[[0.0; SIDE * BLOCK]; SIDE]; 2];
+                        for (edge, block) in edge.iter_mut().zip([block, second]) {
+                            copy_inside(map, block, top, left, edge);
+                        }
+                        edge.each_ref().map(|edge| edge.each_ref().map(|row| row.as_ptr()))
+                    };
+                    let row = tile - tiles.start;
+                    let at = (channel / GROUP_DEPTH * room + row) * GROUP_DEPTH + channel % GROUP_DEPTH;
+                    // SAFETY: each pointer is to a row of `SIDE` blocks. The tile's row in the last point ends inside
+                    // `to`, which is as long as `input_layout` says: `row` < `room`, and a vector lies inside its
+                    // group's row.
+                    unsafe { transform_tile(simd, lo, hi, to[at..].as_mut_ptr(), stride) };
+                }
+            }
+        }
+    }
+}
+
+/// A vector of channels never belongs to two groups.
+const _: () = assert!(GROUP_DEPTH.is_multiple_of(2 * BLOCK));
+
+/// Asks for what of `block` the tile at the bordered (`top`, `left`) has and its left neighbour has not. A run of tiles
+/// is too short for the caches to see where it goes, and the next block's rows are far away.
+#[inline(always)]
+fn prefetch_tile<S: Simd>(simd: S, map: &FeatureMap, block: usize, top: usize, left: usize) {
+    for i in 0..SIDE {
+        let row = map.bordered_run::<SIDE>(block, top + i, left);
+        // A cache line is two positions.
+        simd.prefetch(row[2 * BLOCK..].as_ptr());
+        simd.prefetch(row[4 * BLOCK..].as_ptr());
+    }
+}
+
+/// Copies what the map and its border have of the 6×6 positions at the bordered (`top`, `left`).
+fn copy_inside(
+    map: &FeatureMap,
+    block: usize,
+    top: usize,
+    left: usize,
+    to: &mut [[f32; SIDE * BLOCK]; SIDE],
+) {
+    for (i, to) in to.iter_mut().enumerate() {
+        for (j, to) in to.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+            if top + i < map.height() + 2 && left + j < map.width() + 2 {
+                to.copy_from_slice(map.bordered_run::<1>(block, top + i, left + j));
+            }
+        }
+    }
+}
+
+/// Bᵀ d B of one tile and a vector of channels: of a block, or of two.
+///
+/// # Safety
+/// `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places `stride` apart.
+#[inline(always)]
+unsafe fn transform_tile<S: Simd>(
+    simd: S,
+    lo: [*const f32; SIDE],
+    hi: [*const f32; SIDE],
+    to: *mut f32,
+    stride: usize,
+) {
+    // SAFETY: every address below is one that the caller vouches for.
+    unsafe {
+        let mut down = [[simd.splat(0.0); SIDE]; SIDE];
+        for (j, down) in down.iter_mut().enumerate() {
+            let [d0, d1, d2, d3, d4, d5] =
+                [0, 1, 2, 3, 4, 5].map(|i| simd.load_blocks(lo[i].add(j * BLOCK), hi[i].add(j * BLOCK)));
+            *down = input_1d(simd, [d0, d1, d2, d3, d4, d5]);
+        }
+        let rows: [[S::F32; SIDE]; SIDE] = std::array::from_fn(|i| down.map(|column| column[i]));
+        for (i, row) in rows.into_iter().enumerate() {
+            let points = input_1d(simd, row);
+            for (j, value) in points.into_iter().enumerate() {
+                let to = to.add((i * SIDE + j) * stride);
+                // Where the next channels will be written.
+                simd.prefetch_write(to.wrapping_add(S::LANES));
+                simd.store(to, value);
+            }
+        }
+    }
+}
+
+/// Transforms one tile's products with a panel back: writes, for each pair of channel blocks, the 4×4 outputs.
+pub struct TransformOutput<'a> {
+    /// The products: laid out by [`product_layout`].
+    pub products: &'a [f32],
+    /// Floats from one point to the next.
+    pub stride: usize,
+    /// Where in each point the tile's vector of channels begins.
+    pub at: usize,
+}
+
+impl TransformOutput<'_> {
+    /// The outputs of [`Simd::LANES`] channels, row by row of the tile.
+    #[inline(always)]
+    pub fn outputs<S: Simd>(&self, simd: S) -> [[S::F32; TILE]; TILE] {
+        let last = (POINTS - 1) * self.stride + self.at;
+        assert!(last + S::LANES <= self.products.len(), "products of fewer points");
+        // Loops, not `from_fn`: its closures are not always inlined, and then not compiled for `simd`'s set.
+        let mut across = [[simd.splat(0.0); TILE]; SIDE];
+        for (j, across) in across.iter_mut().enumerate() {
+            let mut column = [simd.splat(0.0); SIDE];
+            for (i, value) in column.iter_mut().enumerate() {
+                // SAFETY: no point begins behind the last, which ends inside the products.
+                *value =
+                    unsafe { simd.load(self.products.as_ptr().add((i * SIDE + j) * self.stride + self.at)) };
+            }
+            *across = output_1d(simd, column);
+        }
+        let mut outputs = [[simd.splat(0.0); TILE]; TILE];
+        for (i, outputs) in outputs.iter_mut().enumerate() {
+            let [m0, m1, m2, m3, m4, m5] = across;
+            *outputs = output_1d(simd, [m0[i], m1[i], m2[i], m3[i], m4[i], m5[i]]);
+        }
+        outputs
+    }
+}
+
+/// G·w, scaled so that no entry is a third.
+#[inline(always)]
+fn kernel_1d<S: Simd>(simd: S, w: [S::F32; 3]) -> [S::F32; SIDE] {
+    let [zero, sixth, twelfth] = [0.0, 1.0 / 6.0, 1.0 / 12.0].map(|value| simd.splat(value));
+    let scaled = |factor: f32, value| simd.mul_add(simd.splat(factor), value, zero);
+    let ends = scaled(-1.0 / 6.0, simd.add(w[0], w[2]));
+    let wide = simd.mul_add(sixth, w[2], scaled(1.0 / 24.0, w[0]));
+    let (middle, half) = (scaled(-1.0 / 6.0, w[1]), simd.mul_add(twelfth, w[1], zero));
+    [
+        scaled(0.25, w[0]),
+        simd.add(ends, middle),
+        simd.sub(ends, middle),
+        simd.add(wide, half),
+        simd.sub(wide, half),
+        w[2],
+    ]
+}
+
+/// Bᵀ·d.
+#[inline(always)]
+fn input_1d<S: Simd>(simd: S, d: [S::F32; SIDE]) -> [S::F32; SIDE] {
+    let [two, minus_two, four, minus_four, minus_five] =
+        [2.0, -2.0, 4.0, -4.0, -5.0].map(|value| simd.splat(value));
+    let even = simd.mul_add(minus_four, d[2], d[4]);
+    let odd = simd.mul_add(minus_four, d[1], d[3]);
+    let (near, far) = (simd.sub(d[4], d[2]), simd.sub(d[3], d[1]));
+    [
+        simd.mul_add(four, d[0], simd.mul_add(minus_five, d[2], d[4])),
+        simd.add(even, odd),
+        simd.sub(even, odd),
+        simd.mul_add(two, far, near),
+        simd.mul_add(minus_two, far, near),
+        simd.mul_add(four, d[1], simd.mul_add(minus_five, d[3], d[5])),
+    ]
+}
+
+/// Aᵀ·m.
+#[inline(always)]
+fn output_1d<S: Simd>(simd: S, m: [S::F32; SIDE]) -> [S::F32; TILE] {
+    let [two, four, eight] = [2.0, 4.0, 8.0].map(|value| simd.splat(value));
+    let (sum_1, difference_1) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
+    let (sum_2, difference_2) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
+    [
+        simd.add(m[0], simd.add(sum_1, sum_2)),
+        simd.mul_add(two, difference_2, difference_1),
+        simd.mul_add(four, sum_2, sum_1),
+        simd.add(m[5], simd.mul_add(eight, difference_2, difference_1)),
+    ]
+}

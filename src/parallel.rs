@@ -1,0 +1,5 @@
+//! Parallel loops, scratch memory of threads, and reductions that do not depend on the number of threads.
+
+pub mod reduce;
+pub mod scratch;
+pub mod team;

@@ -1,0 +1,167 @@
+//! AVX-512: sixteen lanes in thirty-two registers.
+
+use std::arch::x86_64::*;
+
+use super::prefetch;
+use super::{Kernel, Simd};
+
+/// Proof that the CPU has AVX-512 F and VL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// Asks the CPU.
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")).then_some(Self(()))
+    }
+
+    /// Runs `kernel`, compiled for this set.
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // Everything inlined into this function is compiled for the set.
+        #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+        fn compiled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists only where `detect` found the features that `compiled` is compiled for.
+        unsafe { compiled(self, kernel) }
+    }
+}
+
+impl Simd for Avx512 {
+    type F32 = __m512;
+    const LANES: usize = 16;
+    // Twenty-four accumulators, two vectors of the packed weights and one broadcast: twenty-seven of thirty-two.
+    const TILE_ROWS: usize = 12;
+    const TILE_VECTORS: usize = 2;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn larger(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            // `max` gives `b` where either is NaN.
+            let a_is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
+            _mm512_mask_mov_ps(_mm512_max_ps(a, b), a_is_nan, a)
+        }
+    }
+
+    #[inline(always)]
+    fn not_below(self, floor: __m512, value: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction. It gives the second where either is NaN.
+        unsafe { _mm512_max_ps(floor, value) }
+    }
+
+    #[inline(always)]
+    fn where_positive(self, sign: __m512, value: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(sign, _mm512_setzero_ps()), value) }
+    }
+
+    #[inline(always)]
+    fn where_equal(self, a: __m512, b: __m512, value: __m512) -> [__m512; 2] {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b);
+            [_mm512_maskz_mov_ps(equal, value), _mm512_maskz_mov_ps(!equal, value)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [__m512; 8] {
+        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
+        unsafe {
+            // Rows 0–7 in the lower halves, 8–15 in the upper: AVX2's transposition, twice at once.
+            let mut rows = [_mm512_setzero_ps(); 8];
+            for (row, floats) in rows.iter_mut().enumerate() {
+                *floats = self.load_blocks(from.add(row * stride), from.add((row + 8) * stride));
+            }
+            // Pairs of floats of two rows, then of four, then of eight.
+            let mut pairs = rows;
+            for i in [0, 2, 4, 6] {
+                pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            let mut fours = pairs;
+            for i in [0, 4] {
+                fours[i] = _mm512_shuffle_ps::<0x44>(pairs[i], pairs[i + 2]);
+                fours[i + 1] = _mm512_shuffle_ps::<0xee>(pairs[i], pairs[i + 2]);
+                fours[i + 2] = _mm512_shuffle_ps::<0x44>(pairs[i + 1], pairs[i + 3]);
+                fours[i + 3] = _mm512_shuffle_ps::<0xee>(pairs[i + 1], pairs[i + 3]);
+            }
+            let lower = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+            let upper = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+            let mut columns = fours;
+            for i in 0..4 {
+                let [a, b] = [fours[i], fours[i + 4]].map(|four| _mm512_castps_pd(four));
+                columns[i] = _mm512_castpd_ps(_mm512_permutex2var_pd(a, lower, b));
+                columns[i + 4] = _mm512_castpd_ps(_mm512_permutex2var_pd(a, upper, b));
+            }
+            columns
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: __m512) {
+        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        unsafe { _mm512_storeu_ps(to, value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_blocks(self, first: *const f32, second: *const f32) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions (AVX-512 F implies AVX); the caller vouches for the
+        // memory.
+        unsafe {
+            let first = _mm512_castpd256_pd512(_mm256_loadu_pd(first.cast()));
+            _mm512_castpd_ps(_mm512_insertf64x4::<1>(first, _mm256_loadu_pd(second.cast())))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_blocks(self, first: *mut f32, second: *mut f32, value: __m512) {
+        // SAFETY: as in `load_blocks`.
+        unsafe {
+            let value = _mm512_castps_pd(value);
+            _mm256_storeu_pd(second.cast(), _mm512_extractf64x4_pd::<1>(value));
+            _mm256_storeu_pd(first.cast(), _mm512_castpd512_pd256(value));
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        prefetch::to_read(from);
+    }
+
+    #[inline(always)]
+    fn prefetch_write(self, to: *mut f32) {
+        prefetch::to_write(to);
+    }
+}

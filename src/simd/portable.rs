@@ -1,0 +1,82 @@
+//! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has (SSE2, NEON …).
+
+use super::Simd;
+
+/// Eight lanes in an array.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Portable;
+
+impl Simd for Portable {
+    type F32 = [f32; 8];
+    const LANES: usize = 8;
+    // Eight 4-wide accumulators: half of SSE2's sixteen registers, a quarter of NEON's thirty-two.
+    const TILE_ROWS: usize = 4;
+    const TILE_VECTORS: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> [f32; 8] {
+        [value; 8]
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        // `f32::mul_add` is a library call where the target has no FMA: multiply and add are not.
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn add(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn sub(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+
+    #[inline(always)]
+    fn larger(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| if b[i] > a[i] || b[i].is_nan() { b[i] } else { a[i] })
+    }
+
+    #[inline(always)]
+    fn not_below(self, floor: [f32; 8], value: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| if value[i] < floor[i] { floor[i] } else { value[i] })
+    }
+
+    #[inline(always)]
+    fn where_positive(self, sign: [f32; 8], value: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| if sign[i] > 0.0 { value[i] } else { 0.0 })
+    }
+
+    #[inline(always)]
+    fn where_equal(self, a: [f32; 8], b: [f32; 8], value: [f32; 8]) -> [[f32; 8]; 2] {
+        [true, false]
+            .map(|equal| std::array::from_fn(|i| if (a[i] == b[i]) == equal { value[i] } else { 0.0 }))
+    }
+
+    #[inline(always)]
+    unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [[f32; 8]; 8] {
+        let mut columns = [[0.0; 8]; 8];
+        for row in 0..8 {
+            // SAFETY: the caller vouches for eight readable floats at each place.
+            let floats = unsafe { self.load(from.add(row * stride)) };
+            for (column, value) in columns.iter_mut().zip(floats) {
+                column[row] = value;
+            }
+        }
+        columns
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> [f32; 8] {
+        // SAFETY: the caller vouches for eight readable floats; an array of floats needs no more alignment.
+        unsafe { from.cast::<[f32; 8]>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: [f32; 8]) {
+        // SAFETY: the caller vouches for eight writable floats; an array of floats needs no more alignment.
+        unsafe { to.cast::<[f32; 8]>().write(value) }
+    }
+}

@@ -1,0 +1,153 @@
+//! Channel-blocked feature maps.
+
+use ndarray::{Array3, ArrayView3};
+
+use crate::tensor::aligned::AlignedVec;
+
+/// Channels in a block: one AVX vector.
+pub const BLOCK: usize = 8;
+
+/// The feature maps of one layer for one picture: C channels of H×W positions.
+///
+/// Stored as ⌈C/8⌉ × (H+2) × (W+2) × 8: blocks of eight channels, each a plane with a border of one position
+/// around it. The border and the channels past C are zero, so that a 3×3 convolution with zero padding reads
+/// plain runs of memory with no edge cases.
+#[derive(Clone, Default)]
+pub struct FeatureMap {
+    channels: usize,
+    height: usize,
+    width: usize,
+    data: AlignedVec,
+}
+
+impl FeatureMap {
+    /// A map of zeros.
+    pub fn zeros(channels: usize, height: usize, width: usize) -> Self {
+        let mut map = Self { channels, height, width, data: AlignedVec::default() };
+        map.data = AlignedVec::zeros(map.blocks() * map.plane_len());
+        map
+    }
+
+    /// A map of the C×H×W planes.
+    pub fn from_planes(planes: ArrayView3<f32>) -> Self {
+        let (channels, height, width) = planes.dim();
+        let mut map = Self::zeros(channels, height, width);
+        for ((c, y, x), &value) in planes.indexed_iter() {
+            let at = map.offset(c / BLOCK, y, x) + c % BLOCK;
+            map.data[at] = value;
+        }
+        map
+    }
+
+    /// The C×H×W planes of this map.
+    pub fn to_planes(&self) -> Array3<f32> {
+        Array3::from_shape_fn((self.channels, self.height, self.width), |(c, y, x)| {
+            self.data[self.offset(c / BLOCK, y, x) + c % BLOCK]
+        })
+    }
+
+    /// Gives the map another shape, reusing its memory. Every value, the border's too, is unspecified until
+    /// written: for maps of which only the inside is read.
+    pub fn reshape(&mut self, channels: usize, height: usize, width: usize) {
+        (self.channels, self.height, self.width) = (channels, height, width);
+        self.data.set_len(self.blocks() * self.plane_len());
+    }
+
+    /// Channels, C.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Height, H, without the border.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Width, W, without the border.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Positions, M = H·W.
+    pub fn positions(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Blocks of eight channels, the last perhaps partly used.
+    pub fn blocks(&self) -> usize {
+        self.channels.div_ceil(BLOCK)
+    }
+
+    /// Channels in use in `block`: eight, or fewer in the last.
+    pub fn channels_in(&self, block: usize) -> usize {
+        BLOCK.min(self.channels - block * BLOCK)
+    }
+
+    /// Floats from one row of a plane to the next.
+    pub fn row_stride(&self) -> usize {
+        (self.width + 2) * BLOCK
+    }
+
+    /// Floats of a block's plane, border included.
+    fn plane_len(&self) -> usize {
+        (self.height + 2) * self.row_stride()
+    }
+
+    /// Where channel 0 of `block` at (`y`, `x`) lies, in floats.
+    pub(super) fn offset(&self, block: usize, y: usize, x: usize) -> usize {
+        block * self.plane_len() + (y + 1) * self.row_stride() + (x + 1) * BLOCK
+    }
+
+    /// `N` positions' blocks of channels in a row, counting rows and columns from the border's: (0, 0) is its
+    /// corner.
+    pub fn bordered_run<const N: usize>(&self, block: usize, row: usize, column: usize) -> &[f32] {
+        let start = block * self.plane_len() + row * self.row_stride() + column * BLOCK;
+        &self.data[start..start + N * BLOCK]
+    }
+
+    /// Row `y` of `block` with the border's position on either side: (W+2)·8 floats, for `y` from −1 to H.
+    pub fn bordered_row(&self, block: usize, y: isize) -> &[f32] {
+        let start = block * self.plane_len() + (y + 1) as usize * self.row_stride();
+        &self.data[start..start + self.row_stride()]
+    }
+
+    /// Row `y` of `block`: W·8 floats.
+    pub fn row(&self, block: usize, y: usize) -> &[f32] {
+        let start = self.offset(block, y, 0);
+        &self.data[start..start + self.width * BLOCK]
+    }
+
+    /// Row `y` of `block`: W·8 floats.
+    pub fn row_mut(&mut self, block: usize, y: usize) -> &mut [f32] {
+        let start = self.offset(block, y, 0);
+        &mut self.data[start..start + self.width * BLOCK]
+    }
+
+    /// Everything, border included.
+    pub(super) fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// Bytes that a map of this shape takes.
+    pub fn bytes_of(channels: usize, height: usize, width: usize) -> u64 {
+        (channels.div_ceil(BLOCK) * BLOCK * size_of::<f32>()) as u64
+            * (height + 2) as u64
+            * (width + 2) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_survive_the_blocked_layout() {
+        for (c, h, w) in [(1, 1, 1), (3, 2, 5), (8, 3, 3), (17, 4, 1), (2, 0, 3)] {
+            let planes = Array3::from_shape_fn((c, h, w), |(c, y, x)| 1.0 + (c * 100 + y * 10 + x) as f32);
+            let map = FeatureMap::from_planes(planes.view());
+            assert_eq!(map.to_planes(), planes);
+            let border_and_padding = map.data.iter().filter(|v| **v == 0.0).count();
+            assert_eq!(border_and_padding, map.data.len() - c * h * w);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A convolution's weights where they lie, in a file's order, as either of its directions takes them.
+
+use crate::simd::Simd;
+use crate::tensor::feature_map::BLOCK;
+
+/// The filters of a convolution from `depth` to `columns` channels: the layer's own, or those of its backward pass,
+/// which has in and out changed and every kernel turned by 180°.
+#[derive(Clone, Copy)]
+pub struct Filters<'w> {
+    /// N×C×k×k, row-major.
+    values: &'w [f32],
+    kernel: usize,
+    depth: usize,
+    columns: usize,
+    depth_stride: usize,
+    column_stride: usize,
+    turned: bool,
+}
+
+impl<'w> Filters<'w> {
+    /// From C to N channels.
+    pub fn forward(values: &'w [f32], [n, c, kernel]: [usize; 3]) -> Self {
+        let taps = kernel * kernel;
+        assert_eq!(values.len(), n * c * taps, "weights of another shape");
+        let (depth_stride, column_stride) = (taps, c * taps);
+        Self { values, kernel, depth: c, columns: n, depth_stride, column_stride, turned: false }
+    }
+
+    /// From N to C channels.
+    pub fn backward(values: &'w [f32], [n, c, kernel]: [usize; 3]) -> Self {
+        let taps = kernel * kernel;
+        assert_eq!(values.len(), n * c * taps, "weights of another shape");
+        let (depth_stride, column_stride) = (c * taps, taps);
+        Self { values, kernel, depth: n, columns: c, depth_stride, column_stride, turned: true }
+    }
+
+    /// Side of a kernel, k.
+    pub fn kernel(&self) -> usize {
+        self.kernel
+    }
+
+    /// Channels that are summed over.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Channels that come out.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The weights of `channel` at `tap` (row · k + column), by column.
+    #[inline(always)]
+    pub fn row(self, channel: usize, tap: usize) -> impl Fn(usize) -> f32 + use<'w> {
+        let last = self.kernel * self.kernel - 1;
+        let start = channel * self.depth_stride + if self.turned { last - tap } else { tap };
+        move |column| self.values[start + column * self.column_stride]
+    }
+
+    /// The 3×3 kernels from a block of channels, from `channel` on, to a vector of columns, from `column` on: by
+    /// channel and tap, with a float a column. Where there are no channels or columns any more, zeros.
+    #[inline(always)]
+    pub fn block_3x3<S: Simd>(&self, simd: S, channel: usize, column: usize) -> [Taps; BLOCK] {
+        assert_eq!(self.kernel, 3, "kernels of another size");
+        let mut block = [[[0.0; 2 * BLOCK]; 9]; BLOCK];
+        if channel + BLOCK > self.depth || column + S::LANES > self.columns {
+            for (channel, taps) in (channel..self.depth).zip(&mut block) {
+                for (tap, lanes) in taps.iter_mut().enumerate() {
+                    let row = self.row(channel, tap);
+                    for (column, lane) in (column..self.columns).zip(&mut lanes[..S::LANES]) {
+                        *lane = row(column);
+                    }
+                }
+            }
+            return block;
+        }
+        let at = |channel: usize, column: usize| channel * self.depth_stride + column * self.column_stride;
+        assert!(at(channel + BLOCK - 1, column + S::LANES - 1) + 9 <= self.values.len());
+        // SAFETY: The kernels of the last channel and the last column end inside the values, by the assert above, and
+        // all that is read is of kernels up to these. A block has room for the widest vectors.
+        unsafe {
+            if self.turned {
+                // Kernels of neighbouring columns lie one behind the other.
+                for (i, taps) in block.iter_mut().enumerate() {
+                    let kernel = self.values.as_ptr().add(at(channel + i, column));
+                    let first = simd.load_transposed(kernel, self.column_stride);
+                    let [.., last] = simd.load_transposed(kernel.add(1), self.column_stride);
+                    for (to, tap) in taps.iter_mut().rev().zip(first.into_iter().chain([last])) {
+                        simd.store(to.as_mut_ptr(), tap);
+                    }
+                }
+            } else {
+                // Those of neighbouring channels do: nine times eight floats a column.
+                let kernels = self.values.as_ptr().add(at(channel, column));
+                for (i, to) in block.as_flattened_mut().as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                    let taps = simd.load_transposed(kernels.add(8 * i), self.column_stride);
+                    for (to, tap) in to.iter_mut().zip(taps) {
+                        simd.store(to.as_mut_ptr(), tap);
+                    }
+                }
+            }
+        }
+        block
+    }
+}
+
+/// The nine taps of a kernel, each of as many columns as the widest vector has lanes.
+pub type Taps = [[f32; 2 * BLOCK]; 9];

@@ -1,0 +1,212 @@
+//! Parallel writing into one feature map: the only place where tasks share mutable memory.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use crate::parallel::team;
+use crate::tensor::feature_map::{BLOCK, FeatureMap};
+use crate::tensor::rows::VectorRowMut;
+
+/// How a map is cut into tiles: the most rows, columns and channel blocks of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Rows of a tile.
+    pub height: usize,
+    /// Columns of a tile.
+    pub width: usize,
+    /// Blocks of eight channels of a tile.
+    pub blocks: usize,
+}
+
+impl Cut {
+    /// Runs of whole rows of pairs of channel blocks: the cut for work that goes element by element.
+    pub fn strips(map: &FeatureMap) -> Self {
+        // About 32 KiB a task: enough to outweigh handing it out, and inside a first-level cache.
+        let width = map.width().max(1);
+        Self { height: (512 / width).max(1), width, blocks: 2 }
+    }
+}
+
+/// A task's own part of a map: a rectangle of positions in a range of channel blocks.
+pub struct Tile<'a> {
+    // Private: the bounds that `row_mut` trusts.
+    y: Range<usize>,
+    x: Range<usize>,
+    blocks: Range<usize>,
+    data: *mut f32,
+    plane: usize,
+    row: usize,
+    map: PhantomData<&'a mut FeatureMap>,
+}
+
+impl Tile<'_> {
+    /// Its rows.
+    pub fn y(&self) -> Range<usize> {
+        self.y.clone()
+    }
+
+    /// Its columns.
+    pub fn x(&self) -> Range<usize> {
+        self.x.clone()
+    }
+
+    /// Its channel blocks.
+    pub fn blocks(&self) -> Range<usize> {
+        self.blocks.clone()
+    }
+
+    /// The tile's part of row `y` of `block`: eight floats a column.
+    pub fn row(&self, block: usize, y: usize) -> &[f32] {
+        let start = self.start(block, y);
+        // SAFETY: as in `row_mut`, but that the tile is borrowed for reading only.
+        unsafe { std::slice::from_raw_parts(self.data.add(start), self.x.len() * BLOCK) }
+    }
+
+    /// The tile's part of row `y` of `block`: eight floats a column.
+    pub fn row_mut(&mut self, block: usize, y: usize) -> &mut [f32] {
+        let start = self.start(block, y);
+        // SAFETY: block, y and x lie inside the map (the tile was cut from it), so the run is inside its memory.
+        // The tile is borrowed mutably, and no other tile has these positions of this block (`for_each_tile`
+        // cuts a grid), so nothing else reads or writes the run while the slice lives.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(start), self.x.len() * BLOCK) }
+    }
+
+    /// Where the tile's part of row `y` of `block` begins in the map, in floats.
+    fn start(&self, block: usize, y: usize) -> usize {
+        assert!(self.blocks.contains(&block) && self.y.contains(&y), "row outside the tile");
+        block * self.plane + (y + 1) * self.row + (self.x.start + 1) * BLOCK
+    }
+
+    /// The tile's parts of the `N` rows from `y` on, by vectors of channels from `block` on. Rows past the tile have no
+    /// position.
+    #[inline(always)]
+    pub fn vectors_mut<const N: usize>(&mut self, block: usize, y: usize) -> [VectorRowMut<'_>; N] {
+        let second = if self.blocks.contains(&(block + 1)) { block + 1 } else { block };
+        std::array::from_fn(|row| {
+            let (y, positions) = match y + row < self.y.end {
+                true => (y + row, self.x.len()),
+                false => (self.y.start, 0),
+            };
+            // SAFETY: within a row as in `row_mut`; the rows are different memory, and the tile stays borrowed for all.
+            unsafe {
+                let blocks = [block, second].map(|block| self.data.add(self.start(block, y)));
+                VectorRowMut::new(blocks, positions)
+            }
+        })
+    }
+
+    /// Every row of the tile, with each of the blocks from which on a vector of so many lanes covers its channels.
+    pub fn vectors(&self, lanes: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let y = self.y.clone();
+        self.blocks.clone().step_by(lanes / BLOCK).flat_map(move |block| y.clone().map(move |y| (block, y)))
+    }
+
+    /// Every (block, row) of the tile.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let y = self.y.clone();
+        self.blocks.clone().flat_map(move |block| y.clone().map(move |y| (block, y)))
+    }
+
+    /// Positions in the tile.
+    pub fn positions(&self) -> usize {
+        self.y.len() * self.x.len()
+    }
+}
+
+/// The map's memory, to be shared among tasks that each touch a tile of their own.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: the pointer is only used through tiles, which do not overlap.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl FeatureMap {
+    /// Cuts the map into a grid of tiles and runs `task` on each, in parallel.
+    pub fn for_each_tile(&mut self, cut: Cut, task: impl Fn(Tile) + Sync) {
+        self.for_each_tile_of(0..self.height(), 0..self.width(), cut, task);
+    }
+
+    /// [`FeatureMap::for_each_tile`] of the positions `y` × `x`.
+    pub fn for_each_tile_of(
+        &mut self,
+        y: Range<usize>,
+        x: Range<usize>,
+        cut: Cut,
+        task: impl Fn(Tile) + Sync,
+    ) {
+        assert!(y.end <= self.height() && x.end <= self.width(), "positions outside the map");
+        let blocks = self.blocks();
+        let (rows, columns) = (y.len().div_ceil(cut.height), x.len().div_ceil(cut.width));
+        let (row, plane) = (self.row_stride(), (self.height() + 2) * self.row_stride());
+        let shared = Shared(self.data_mut().as_mut_ptr());
+        let range = |index: usize, step: usize, within: &Range<usize>| {
+            let start = within.start + index * step;
+            start..(start + step).min(within.end)
+        };
+        // All channels of some rows and then of the next, so that a thread's share is the same rows in every layer.
+        let runs = blocks.div_ceil(cut.blocks);
+        team::for_each(rows * columns * runs, |index| {
+            let Shared(data) = { shared };
+            task(Tile {
+                y: range(index / runs / columns, cut.height, &y),
+                x: range(index / runs % columns, cut.width, &x),
+                blocks: range(index % runs, cut.blocks, &(0..blocks)),
+                data,
+                plane,
+                row,
+                map: PhantomData,
+            })
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_every_position_once() {
+        for (c, h, w) in [(1, 1, 1), (20, 7, 5), (9, 1, 13), (8, 0, 4)] {
+            for cut in [
+                Cut { height: 1, width: 1, blocks: 1 },
+                Cut { height: 3, width: 2, blocks: 2 },
+                Cut { height: 99, width: 99, blocks: 99 },
+            ] {
+                let mut map = FeatureMap::zeros(c, h, w);
+                map.for_each_tile(cut, |mut tile| {
+                    for block in tile.blocks.clone() {
+                        for y in tile.y.clone() {
+                            tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
+                        }
+                    }
+                });
+                assert!(map.to_planes().iter().all(|v| *v == 1.0));
+                assert!(map.data_mut().iter().sum::<f32>() as usize == c.div_ceil(8) * 8 * h * w);
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_of_a_region_cover_it_and_nothing_else() {
+        let mut map = FeatureMap::zeros(17, 7, 9);
+        map.for_each_tile_of(2..5, 1..8, Cut { height: 2, width: 3, blocks: 2 }, |mut tile| {
+            for (block, y) in tile.rows() {
+                tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
+                assert!(tile.row(block, y).iter().all(|v| *v == 1.0));
+            }
+        });
+        for ((_, y, x), value) in map.to_planes().indexed_iter() {
+            assert_eq!(*value, ((2..5).contains(&y) && (1..8).contains(&x)) as u8 as f32);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "outside the tile")]
+    fn a_tile_gives_no_row_of_another() {
+        FeatureMap::zeros(8, 2, 2).for_each_tile(Cut { height: 1, width: 2, blocks: 1 }, |mut tile| {
+            tile.row_mut(0, tile.y.end);
+        });
+    }
+}
