@@ -32,5 +32,5 @@ pub mod whole_file;
 pub use error::{Error, Result, Setting};
 pub use picture::Picture;
 pub use simd::Isa;
-pub use stylize::Stylize;
+pub use stylize::{Cancel, Stylize};
 pub use weights::Weights;

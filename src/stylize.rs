@@ -1,5 +1,6 @@
 //! The main job as a library call: a picture with one's content in another's style.
 
+mod cancel;
 pub mod schedule;
 
 use std::ops::ControlFlow;
@@ -17,6 +18,8 @@ use crate::network::{Compute, Network};
 use crate::optimize::{self, Bounds, Minimum, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
 use crate::weights::Weights;
+
+pub use cancel::Cancel;
 use schedule::{Scale, Scales, schedule};
 
 /// Pairs of steps and gradient changes that L-BFGS keeps.
