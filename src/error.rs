@@ -171,6 +171,10 @@ pub enum Error {
         reason: String,
     },
 
+    /// The work was broken off, as asked.
+    #[error("cancelled")]
+    Cancelled,
+
     /// The loss or its gradient is not finite.
     #[error(
         "the loss became {loss} after {evaluations} evaluations: its weights are too large, or its pictures are not finite"

@@ -14,11 +14,13 @@ const GROUP_BLOCKS: usize = GROUP_DEPTH / BLOCK;
 /// channel, packed in groups of [`GROUP_DEPTH`].
 pub fn multiply<'f>(
     matrix: &PackedMatrix,
+    initial: Option<&[f32]>,
     row: impl Fn(usize, usize) -> &'f [f32],
     y: Range<usize>,
     width: usize,
     to: &mut [f32],
 ) {
+    assert!(initial.is_none());
     matrix.isa().run(Multiply { matrix, row, y, width, to });
 }
 

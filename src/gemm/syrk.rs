@@ -22,6 +22,17 @@ pub fn update(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>,
     isa.run(Update { map, blocks, y, sums });
 }
 
+/// STUB
+pub fn channel_sums(_isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
+    for (block, sums) in blocks.zip(sums.chunks_mut(BLOCK)) {
+        for y in y.clone() {
+            for position in map.row(block, y).chunks(BLOCK) {
+                sums.iter_mut().zip(position).for_each(|(sum, f)| *sum += f);
+            }
+        }
+    }
+}
+
 struct Update<'a> {
     map: &'a FeatureMap,
     blocks: Range<usize>,

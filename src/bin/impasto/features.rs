@@ -14,7 +14,7 @@ use crate::terminal::DetailOptions;
 use crate::values::{LONGEST_SIZE, named};
 use impasto::layers::pool::Pooling;
 use impasto::memory;
-use impasto::network::Network;
+use impasto::network::{Network, check_size};
 use impasto::stylize::defaults;
 use impasto::vgg::Layer;
 
@@ -70,7 +70,7 @@ impl Options {
         let (width, height) = picture_file::size_of(&picture, self.size);
         let deepest = *taps.last().expect("clap requires a layer");
         let network = Network::load(&weights, compute, deepest)?;
-        network.check_size(&self.image.display().to_string(), &taps, height, width)?;
+        check_size(&self.image.display().to_string(), &taps, height, width)?;
         let maps = network.features_bytes(&taps, self.pooling, height, width);
         memory::require(&self.image.display().to_string(), network.bytes() + 2 * maps, width, height)?;
 

@@ -106,17 +106,14 @@ pub(crate) struct Work<'o> {
 
 impl Work<'_> {
     /// The library's job, as the options have it, with no pictures yet.
-    pub(crate) fn job<'w>(&self, weights: &'w Weights) -> Stylize<'w> {
+    pub(crate) fn job(&self, weights: &Weights) -> Stylize {
         let WorkOptions { size, steps, optimizer, scales, .. } = *self.options;
-        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
-        Stylize {
-            compute: self.compute,
-            size: values::size(size),
-            steps,
-            optimizer,
-            scales,
-            ..Stylize::new(weights)
-        }
+        Stylize::new(weights)
+            .compute(self.compute)
+            .size(values::size(size))
+            .steps(usize::try_from(steps).unwrap_or(usize::MAX))
+            .optimizer(optimizer)
+            .scales(scales)
     }
 
     /// Reads a picture.
@@ -133,7 +130,7 @@ impl Work<'_> {
         let mut bar = Bar::new(self.detail);
         interrupt::watch(bar.line_above("Ctrl-C: ending after this step; once more to end at once"));
         let (mut started, mut failure) = (false, None);
-        let stylized = job.run(&mut |progress| {
+        let stylized = job.run(|progress| {
             if !mem::replace(&mut started, true) {
                 self.say_schedule(progress);
             }
@@ -156,7 +153,7 @@ impl Work<'_> {
         let what = match stylized.end {
             End::Done => "wrote",
             End::Cancelled => "interrupted: wrote the best picture so far,",
-            End::Failed(_) => "wrote the best picture so far,",
+            _ => "wrote the best picture so far,",
         };
         self.detail.normal(format_args!(
             "{what} {}: {width}×{height}, {} steps, {} evaluations, {:.1} s",
@@ -175,7 +172,7 @@ impl Work<'_> {
             (End::Failed(error), _) => Err(error.into()),
             (_, Some(failure)) => Err(failure),
             (End::Cancelled, None) => Ok(Outcome::Interrupted),
-            (End::Done, None) => Ok(Outcome::Done),
+            (_, None) => Ok(Outcome::Done),
         }
     }
 

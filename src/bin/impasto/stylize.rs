@@ -68,20 +68,17 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
         let (weights, work) = self.job.prepare(&self.output())?;
-        let mut job = work.job(&weights);
-        job.content = Some(work.open(&self.content)?);
+        let content = work.open(&self.content)?;
         let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
-        self.content_layers.apply(&mut job);
-        self.style_options.apply(&mut job, styles);
-        self.measure.apply(&mut job);
-        self.balance.apply(&mut job);
-        job.init = match &self.init {
+        let init = match &self.init {
             Init::Content => stylize::Init::Content,
             Init::Noise => stylize::Init::Noise,
             Init::File(file) => stylize::Init::Picture(work.open(file)?),
         };
-        job.seed = self.seed.unwrap_or(job.seed);
-        work.run(&job)
+        let job = work.job(&weights).content(content).style(self.style_options.style(styles)?);
+        let job = self.style_options.apply(self.content_layers.apply(job));
+        let job = self.balance.apply(self.measure.apply(job)).init(init);
+        work.run(&job.seed(self.seed.unwrap_or(0)))
     }
 
     fn output(&self) -> PathBuf {

@@ -48,12 +48,9 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
         let (weights, work) = self.job.prepare(&self.output())?;
-        let mut job = work.job(&weights);
         let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
-        self.style_options.apply(&mut job, styles);
-        self.measure.apply(&mut job);
-        job.seed = self.seed;
-        work.run(&job)
+        let job = work.job(&weights).style(self.style_options.style(styles)?).seed(self.seed);
+        work.run(&self.measure.apply(self.style_options.apply(job)))
     }
 
     fn output(&self) -> PathBuf {
