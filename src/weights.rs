@@ -184,6 +184,12 @@ impl Weights {
         }
     }
 
+    /// Whether these are the same weights as `other`: clones of one opening, whose pictures are prepared in the same way.
+    #[doc(hidden)]
+    pub fn same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file) && self.preprocessing == other.preprocessing
+    }
+
     /// The file, or the name of what is not one.
     pub fn path(&self) -> &Path {
         &self.file.path

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 use crate::network::NetworkOptions;
 use crate::picture_file;
 use crate::terminal::{self, VerboseOption};
-use impasto::classify::classify;
+use impasto::classify;
 
 /// Classes that are told.
 const TOP: usize = 5;
