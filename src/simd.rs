@@ -25,10 +25,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type F32: Copy;
     /// Floats in a vector.
     const LANES: usize;
-    /// Rows of the GEMM micro-kernel's register tile: as many accumulators as the register file holds.
-    const TILE_ROWS: usize;
-    /// Vectors in a row of that tile.
-    const TILE_VECTORS: usize;
+
+    /// Runs `kernel` with the set's register tile: as many accumulators, of MR rows by NV vectors, as the registers hold
+    /// beside the operands.
+    fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output;
 
     /// The same value in every lane.
     fn splat(self, value: f32) -> Self::F32;
@@ -120,6 +120,17 @@ pub trait Kernel {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+/// Work written once over [`Simd`] and the size of the set's register tile. [`Isa::run_tiled`] compiles it for each
+/// instruction set.
+pub trait TileKernel {
+    /// What it gives back.
+    type Output;
+
+    /// Does the work, with register tiles of MR rows by NV vectors. Implementations are `#[inline(always)]`, as for
+    /// [`Kernel::run`].
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) -> Self::Output;
+}
+
 /// An instruction set that this CPU was found to have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Isa(Set);
@@ -171,6 +182,24 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Set::Avx512(simd) => simd.run(kernel),
         }
+    }
+}
+
+impl Isa {
+    /// Runs `kernel`, compiled for this set and its register tile.
+    pub fn run_tiled<K: TileKernel>(self, kernel: K) -> K::Output {
+        struct Tiled<K>(K);
+
+        impl<K: TileKernel> Kernel for Tiled<K> {
+            type Output = K::Output;
+
+            #[inline(always)]
+            fn run<S: Simd>(self, simd: S) -> K::Output {
+                simd.with_tile(self.0)
+            }
+        }
+
+        self.run(Tiled(kernel))
     }
 }
 

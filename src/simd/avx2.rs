@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::prefetch;
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, TileKernel};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,12 @@ impl Avx2 {
 impl Simd for Avx2 {
     type F32 = __m256;
     const LANES: usize = 8;
-    // Twelve accumulators, two vectors of the packed weights and one broadcast: fifteen of sixteen registers.
-    const TILE_ROWS: usize = 6;
-    const TILE_VECTORS: usize = 2;
+
+    #[inline(always)]
+    fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
+        // Twelve accumulators, two vectors of the packed weights and one broadcast: fifteen of sixteen registers.
+        kernel.run::<Self, 6, 2>(self)
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m256 {

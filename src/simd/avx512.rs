@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::prefetch;
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, TileKernel};
 
 /// Proof that the CPU has AVX-512 F and VL.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,12 @@ impl Avx512 {
 impl Simd for Avx512 {
     type F32 = __m512;
     const LANES: usize = 16;
-    // Twenty-four accumulators, two vectors of the packed weights and one broadcast: twenty-seven of thirty-two.
-    const TILE_ROWS: usize = 12;
-    const TILE_VECTORS: usize = 2;
+
+    #[inline(always)]
+    fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
+        // Twenty-four accumulators, two vectors of the packed weights and one broadcast: twenty-seven of thirty-two.
+        kernel.run::<Self, 12, 2>(self)
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {

@@ -10,7 +10,7 @@ mod transforms;
 
 use std::ops::Range;
 
-use crate::gemm::{GROUP_DEPTH, Multiply, geometry};
+use crate::gemm::{GROUP_DEPTH, MultiplyPanels, TILE_ROWS_MULTIPLE, geometry};
 use crate::parallel::scratch;
 use crate::parallel::team;
 use crate::simd::Isa;
@@ -109,7 +109,7 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
-                        isa.run(Multiply {
+                        isa.run_tiled(MultiplyPanels {
                             depth: group.len(),
                             a: &a[..room * GROUP_DEPTH],
                             b,
@@ -128,8 +128,8 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
     });
 }
 
-/// Tiles whose transformed inputs lie together: whole register tiles of the micro-kernel on every instruction set.
-const SLAB: usize = 12;
+/// Tiles whose transformed inputs lie together.
+const SLAB: usize = TILE_ROWS_MULTIPLE;
 
 /// The most tiles of a batch: what their transformed inputs may take of the third-level cache, 10 MB, and their products
 /// with a panel of the second-level one, 1.2 MB. The more there are, the fewer times the filters are transformed.
@@ -208,7 +208,7 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
                     let at = point * input_stride + index * SLAB * GROUP_DEPTH;
                     let products = products[point * stride..].chunks_mut(SLAB * width);
                     for (slab, c) in (0..slabs).zip(products) {
-                        isa.run(Multiply {
+                        isa.run_tiled(MultiplyPanels {
                             depth: group.len(),
                             a: &inputs[slab * slab_len + at..][..SLAB * GROUP_DEPTH],
                             b,

@@ -103,7 +103,7 @@ impl Kernel for TransformFilters<'_> {
 
 /// Transforms the inputs under some of the tiles of a region of the output, counted row by row. At each point, a
 /// group of channels after another, there is a row a tile, [`GROUP_DEPTH`] floats apart, as
-/// [`Multiply`](crate::gemm::Multiply) takes them.
+/// [`MultiplyPanels`](crate::gemm::MultiplyPanels) takes them.
 pub struct TransformInput<'a> {
     /// The convolution's input.
     pub map: &'a FeatureMap,
