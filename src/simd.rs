@@ -15,6 +15,9 @@ use self::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use self::{avx2::Avx2, avx512::Avx512};
 
+/// The most floats that a vector has on any instruction set.
+pub const MOST_LANES: usize = 16;
+
 /// Vectors of [`Simd::LANES`] floats on one instruction set.
 ///
 /// A value of an implementing type is the proof that the CPU has the instruction set: it is made only after
@@ -23,7 +26,7 @@ use self::{avx2::Avx2, avx512::Avx512};
 pub trait Simd: Copy + Send + Sync + 'static {
     /// A vector.
     type F32: Copy;
-    /// Floats in a vector.
+    /// Floats in a vector: a channel block's eight, or two blocks' [`MOST_LANES`].
     const LANES: usize;
 
     /// Runs `kernel` with the set's register tile: as many accumulators, of MR rows by NV vectors, as the registers hold
@@ -60,6 +63,14 @@ pub trait Simd: Copy + Send + Sync + 'static {
         assert!(from.len() >= Self::LANES);
         // SAFETY: by the assert above.
         unsafe { self.load(from.as_ptr()) }
+    }
+
+    /// Writes the first [`Simd::LANES`] floats of a slice.
+    #[inline(always)]
+    fn write(self, value: Self::F32, to: &mut [f32]) {
+        assert!(to.len() >= Self::LANES);
+        // SAFETY: by the assert above.
+        unsafe { self.store(to.as_mut_ptr(), value) };
     }
 
     /// Reads eight floats of one channel block and, where a vector has room for two, eight of another.

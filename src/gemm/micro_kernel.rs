@@ -10,11 +10,13 @@ use crate::tensor::feature_map::BLOCK;
 
 /// What a tile's accumulators hold before the first step.
 #[derive(Clone, Copy)]
-pub enum Initial {
+pub enum Initial<'a> {
     /// Zeros.
     Zeros,
     /// What C holds.
     Sums,
+    /// The same values in every row: at least as many as the tile has columns.
+    Row(&'a [f32]),
 }
 
 /// The accumulators of MR rows by NV vectors of C.
@@ -41,6 +43,13 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
                         *sum = unsafe { simd.load(c.as_ptr().add(row * stride + vector * S::LANES)) };
                     }
                 }
+            }
+            Initial::Row(row) => {
+                let mut vectors = [simd.splat(0.0); NV];
+                for (vector, values) in vectors.iter_mut().zip(row[..Self::COLUMNS].chunks_exact(S::LANES)) {
+                    *vector = simd.read(values);
+                }
+                sums = [vectors; MR];
             }
         }
         Self { simd, sums }

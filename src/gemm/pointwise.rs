@@ -12,20 +12,25 @@ use super::micro_kernel::{Broadcast, Initial, Panel, RegisterTile, Tiles, cover}
 const GROUP_BLOCKS: usize = GROUP_DEPTH / BLOCK;
 
 /// For the rows `y` of `width` positions each, of which `row(block, y)` has the features: each position's channels times
-/// the matrix, written one position after another, as far apart as the matrix has columns. The matrix has a row a
-/// channel, packed in groups of [`GROUP_DEPTH`].
+/// the matrix, plus the vector `initial` where there is one; written one position after another, as far apart as the
+/// matrix has columns. The matrix has a row a channel, packed in groups of [`GROUP_DEPTH`].
+///
+/// # Panics
+/// When `initial` is shorter than the matrix's padded columns, or `to` or a row of features than the positions need.
 pub fn multiply<'f>(
     matrix: &PackedMatrix,
+    initial: Option<&[f32]>,
     row: impl Fn(usize, usize) -> &'f [f32],
     y: Range<usize>,
     width: usize,
     to: &mut [f32],
 ) {
-    matrix.isa().run_tiled(MultiplyPositions { matrix, row, y, width, to });
+    matrix.isa().run_tiled(MultiplyPositions { matrix, initial, row, y, width, to });
 }
 
 struct MultiplyPositions<'a, Row> {
     matrix: &'a PackedMatrix,
+    initial: Option<&'a [f32]>,
     row: Row,
     y: Range<usize>,
     width: usize,
@@ -37,7 +42,7 @@ impl<'f, Row: Fn(usize, usize) -> &'f [f32]> TileKernel for MultiplyPositions<'_
 
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let Self { matrix, row, y, width, to } = self;
+        let Self { matrix, initial, row, y, width, to } = self;
         let stride = matrix.columns();
         let (panel, first) = (NV * S::LANES, y.start);
         let mut features: [&[f32]; GROUP_BLOCKS] = [&[]; GROUP_BLOCKS];
@@ -49,10 +54,14 @@ impl<'f, Row: Fn(usize, usize) -> &'f [f32]> TileKernel for MultiplyPositions<'_
                     *features = &row(block, y)[..width * BLOCK];
                 }
                 let features = &features[..blocks.len()];
-                let initial = if group.start > 0 { Initial::Sums } else { Initial::Zeros };
                 for left in (0..stride).step_by(panel) {
                     let columns = left..(left + panel).min(stride);
                     let narrow = columns.len() < panel;
+                    let initial = match initial {
+                        _ if group.start > 0 => Initial::Sums,
+                        Some(row) => Initial::Row(&row[columns.clone()]),
+                        None => Initial::Zeros,
+                    };
                     let b = matrix.panels(group.clone(), columns);
                     let to = &mut to[left..];
                     let mut tiles = PositionTiles { features, b, to, stride, initial };
@@ -70,7 +79,7 @@ struct PositionTiles<'a> {
     b: &'a [f32],
     to: &'a mut [f32],
     stride: usize,
-    initial: Initial,
+    initial: Initial<'a>,
 }
 
 impl<S: Simd> Tiles<S> for PositionTiles<'_> {
@@ -82,5 +91,68 @@ impl<S: Simd> Tiles<S> for PositionTiles<'_> {
             tile.add_product(Broadcast::<BLOCK, 1>(&features[x * BLOCK..(x + MR) * BLOCK]), Panel(b));
         }
         tile.store(to, self.stride);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Isa;
+    use crate::tensor::FeatureMap;
+
+    /// Sizes around the blocks, the panels, the tiles' rows and the groups of the depth, with a vector and without.
+    #[test]
+    fn every_position_is_its_channels_times_the_matrix_plus_the_vector() {
+        let value = |i: usize| ((i * 7919 + 13) % 2003) as f32 / 1001.0 - 1.0;
+        for isa in Isa::available() {
+            for (channels, columns, (height, width)) in [
+                (1, 1, (1, 1)),
+                (3, 27, (2, 5)),
+                (8, 9, (3, 4)),
+                (17, 40, (2, 13)),
+                (64, 64, (4, 11)),
+                (288, 33, (1, 12)),
+                (300, 17, (2, 25)),
+            ] {
+                let planes = ndarray::Array3::from_shape_fn((channels, height, width), |(c, y, x)| {
+                    value((c * height + y) * width + x)
+                });
+                let map = FeatureMap::from_planes(planes.view());
+                let mut matrix = PackedMatrix::new(isa);
+                matrix
+                    .pack((channels, columns), GROUP_DEPTH, |row| move |column| value(row * 31 + column * 5));
+                let stride = matrix.columns();
+                let vector: Vec<f32> = (0..stride).map(|i| value(i + 3)).collect();
+                for initial in [None, Some(&vector[..])] {
+                    let mut to = vec![f32::NAN; height * width * stride];
+                    multiply(&matrix, initial, |block, y| map.row(block, y), 0..height, width, &mut to);
+                    for (position, found) in to.chunks_exact(stride).enumerate() {
+                        let (y, x) = (position / width, position % width);
+                        for (column, found) in found[..columns].iter().enumerate() {
+                            let start = initial.map_or(0.0, |initial| initial[column] as f64);
+                            let term =
+                                |c: usize| planes[[c, y, x]] as f64 * value(c * 31 + column * 5) as f64;
+                            let expected = start + (0..channels).map(term).sum::<f64>();
+                            let size = start.abs() + (0..channels).map(|c| term(c).abs()).sum::<f64>();
+                            let bound = size * f32::EPSILON as f64 * (channels as f64).sqrt();
+                            let what = format!("{isa:?}, {channels} to {columns} channels at {position}");
+                            assert!(
+                                (*found as f64 - expected).abs() <= bound,
+                                "{what}: {found} for {expected}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "out of range")]
+    fn a_vector_of_fewer_columns_is_refused() {
+        let mut matrix = PackedMatrix::new(Isa::best());
+        matrix.pack((8, 64), GROUP_DEPTH, |_| |_| 1.0);
+        let features = [1.0; 8];
+        multiply(&matrix, Some(&[0.0; 63]), |_, _| &features, 0..1, 1, &mut [0.0; 64]);
     }
 }

@@ -1,11 +1,12 @@
-//! Symmetric rank-k update (BLAS's SYRK): F·Fᵀ of channel-blocked features, read as they lie.
+//! Symmetric rank-k update (BLAS's SYRK): F·Fᵀ of channel-blocked features, read as they lie; and the sums of their
+//! channels.
 //!
 //! A position of a channel-blocked map is what a step of a matrix product needs: side by side the channels that become
 //! a vector, and those of which each is spread over one. Nothing is packed.
 
 use std::ops::Range;
 
-use crate::simd::{Isa, Simd, TileKernel};
+use crate::simd::{Isa, Kernel, MOST_LANES, Simd, TileKernel};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
 
 use super::micro_kernel::{Broadcast, Channels, Initial, RegisterTile};
@@ -22,6 +23,15 @@ pub fn row_stride(isa: Isa, map: &FeatureMap) -> usize {
 /// summed over the rows `y` of the map. What stands in the columns before is unspecified.
 pub fn update(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
     isa.run_tiled(Update { map, blocks, y, sums });
+}
+
+/// Adds each channel of `blocks` over the rows `y` of the map to `sums`: eight floats a block.
+///
+/// # Panics
+/// When `sums` has another length, or the map fewer blocks or rows.
+pub fn channel_sums(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
+    assert_eq!(sums.len(), blocks.len() * BLOCK, "sums of another number of channels");
+    isa.run(ChannelSums { map, blocks, y, sums });
 }
 
 struct TileWidth;
@@ -108,4 +118,82 @@ fn add_row<S: Simd, const MR: usize, const NV: usize>(
     }
     let a = &map.row(block, y)[x.start * BLOCK + row..x.end * BLOCK];
     tile.add_product(Broadcast::<1, BLOCK>(a), Channels::new(blocks, x.len()));
+}
+
+struct ChannelSums<'a> {
+    map: &'a FeatureMap,
+    blocks: Range<usize>,
+    y: Range<usize>,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for ChannelSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { map, blocks, y, sums } = self;
+        for (block, sums) in blocks.step_by(S::LANES / BLOCK).zip(sums.chunks_mut(S::LANES)) {
+            for y in y.clone() {
+                let row = map.vectors(block, y);
+                // Several sums, as an addition takes several cycles; of a row, so that they stay small.
+                const SUMS: usize = 4;
+                let mut partial = [simd.splat(0.0); SUMS];
+                let whole = map.width() / SUMS * SUMS;
+                for x in (0..whole).step_by(SUMS) {
+                    for (i, sum) in partial.iter_mut().enumerate() {
+                        *sum = simd.add(*sum, row.get(simd, x + i));
+                    }
+                }
+                for x in whole..map.width() {
+                    partial[0] = simd.add(partial[0], row.get(simd, x));
+                }
+                let [a, b, c, d] = partial;
+                let mut of_row = [0.0; MOST_LANES];
+                simd.write(simd.add(simd.add(a, b), simd.add(c, d)), &mut of_row);
+                // The last vector may be of one block, twice: `sums` has no more of it.
+                for (sum, of_row) in sums.iter_mut().zip(of_row) {
+                    *sum += of_row;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array3, Axis};
+
+    use super::*;
+
+    #[test]
+    fn channel_sums_are_those_of_the_rows_and_are_added() {
+        let shapes = [(1, 1, 1), (7, 2, 3), (8, 3, 4), (9, 1, 5), (20, 5, 7), (64, 3, 130), (33, 4, 0)];
+        for (channels, height, width) in shapes {
+            let planes = Array3::from_shape_fn((channels, height, width), |(c, y, x)| {
+                ((c * 7919 + y * 104_729 + x * 1_299_709) % 2003) as f32 / 1001.0 - 1.0
+            });
+            let map = FeatureMap::from_planes(planes.view());
+            let rows = [0..height, 0..height.div_ceil(2), height / 2..height];
+            for (isa, y) in Isa::available().into_iter().flat_map(|isa| rows.clone().map(|y| (isa, y))) {
+                for blocks in [0..map.blocks(), 0..1, map.blocks() - 1..map.blocks(), 0..0] {
+                    let mut sums = vec![0.5; blocks.len() * BLOCK];
+                    channel_sums(isa, &map, blocks.clone(), y.clone(), &mut sums);
+                    for (channel, found) in (blocks.start * BLOCK..).zip(&sums) {
+                        let of_channel = |planes: &Array3<f64>| match channel < channels {
+                            true => {
+                                planes.index_axis(Axis(0), channel).slice(ndarray::s![y.clone(), ..]).sum()
+                            }
+                            false => 0.0,
+                        };
+                        let expected = 0.5 + of_channel(&planes.mapv(f64::from));
+                        let size = 0.5 + of_channel(&planes.mapv(|v| v.abs() as f64));
+                        let bound = size * f32::EPSILON as f64 * ((y.len() * width) as f64).sqrt().max(1.0);
+                        let what = format!("{isa:?} {:?} {blocks:?} {y:?} channel {channel}", planes.dim());
+                        assert!((*found as f64 - expected).abs() <= bound, "{what}: {found} for {expected}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -92,5 +92,5 @@ pub(super) fn backward<'f>(
     width: usize,
     df: &mut [f32],
 ) {
-    pointwise::multiply(&dg.twice, row, y, width, df);
+    pointwise::multiply(&dg.twice, None, row, y, width, df);
 }

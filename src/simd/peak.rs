@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{Isa, Simd, TileKernel};
+use super::{Isa, MOST_LANES, Simd, TileKernel};
 
 /// GFLOP/s of independent multiply-adds in registers, all threads of the current rayon pool together: the most
 /// of several short runs.
@@ -37,10 +37,9 @@ impl TileKernel for MultiplyAdds {
                 *sum = simd.mul_add(*sum, factor, term);
             }
         }
-        let mut last = [0.0f32; 16];
+        let mut last = [0.0; MOST_LANES];
         for sum in sums.as_flattened() {
-            // SAFETY: `last` has room for the widest vector.
-            unsafe { simd.store(last.as_mut_ptr(), *sum) };
+            simd.write(*sum, &mut last);
             black_box(last);
         }
         (2 * MR * NV * ROUNDS * S::LANES) as f64
