@@ -2,6 +2,7 @@
 //!
 //! [`Stylize`] is the main job.
 #![warn(missing_docs)]
+#![deny(unsafe_code)] // but for the files that say at their head why they need it
 
 pub mod classify;
 pub mod error;

@@ -4,6 +4,8 @@
 //! step, one value of each of A's rows, broadcast to a vector's lanes, times one row of B, NV vectors wide. [`Broadcast`]
 //! and [`Vectors`] say where the operands lie; nothing is copied for the kernel's sake.
 
+#![expect(unsafe_code, reason = "operands at constant strides, their bounds checked once a run")]
+
 use crate::simd::Simd;
 use crate::tensor::aligned::LINE;
 use crate::tensor::feature_map::BLOCK;

@@ -52,8 +52,9 @@ impl PackedMatrix {
         assert!((1..=GROUP_DEPTH).contains(&group), "a group of {group} rows");
         let Geometry { lanes, panel, .. } = geometry(self.isa);
         let padded = columns.next_multiple_of(lanes);
+        let floats = depth.checked_mul(padded).expect("a matrix larger than the address space");
+        self.data.resize_for_overwrite(floats);
         (self.depth, self.columns, self.group) = (depth, padded, group);
-        self.data.set_len(depth * padded);
         team::for_each_chunk(&mut self.data, (group * padded).max(1), |index, packed| {
             let rows = index * group..(index * group + group).min(depth);
             for left in (0..padded).step_by(panel) {

@@ -1,12 +1,18 @@
 //! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has (SSE2, NEON …).
 
+#![expect(unsafe_code, reason = "vectors are loaded from and stored to raw memory")]
+
+use super::vector::Sealed;
 use super::{Simd, TileKernel};
 
 /// Eight lanes in an array.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Portable;
 
-impl Simd for Portable {
+impl Sealed for Portable {}
+
+// SAFETY: every CPU has it; a vector has eight floats, and each access is of a whole array of them.
+unsafe impl Simd for Portable {
     type F32 = [f32; 8];
     const LANES: usize = 8;
 

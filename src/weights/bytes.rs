@@ -1,5 +1,7 @@
 //! Where a file's bytes are: mapped from disk, or part of the program. All `unsafe` of the weights is here.
 
+#![expect(unsafe_code, reason = "files are mapped")]
+
 use std::fmt;
 use std::fs::File;
 use std::io;
