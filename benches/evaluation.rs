@@ -29,7 +29,8 @@ fn evaluation(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("evaluation");
         group.sample_size(10);
         group.bench_function(format!("{side}²"), |bencher| {
-            bencher.iter(|| objective.evaluate(start.view(), gradient.view_mut()).expect("the same size").total);
+            bencher
+                .iter(|| objective.evaluate(start.view(), gradient.view_mut()).expect("the same size").total);
         });
         group.finish();
     }

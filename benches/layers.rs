@@ -2,8 +2,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use impasto::layers::conv::{Conv, Method, Workspace};
-use impasto::layers::pool::Pooling;
 use impasto::layers::moments::{self, Moments};
+use impasto::layers::pool::Pooling;
 use impasto::layers::{GradientEpilogue, TapGradient, lrn, pool, relu};
 use impasto::simd::Isa;
 use impasto::simd::peak::peak_gflops;

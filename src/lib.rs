@@ -35,6 +35,8 @@
 //! `parallel`) → `loss` → back through `network` → `optimize` → `stylize`, at one scale after the other. These modules are
 //! public for the crate's own command, tests and benchmarks, hidden here, and may change in any version.
 #![warn(missing_docs)]
+// But for the files that say at their head why they need it.
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod classify;

@@ -250,7 +250,9 @@ impl Stylize {
         };
         match self.settings.size {
             Size::Own => Ok(shape),
-            Size::Longest(0) | Size::Exactly { width: 0, .. } | Size::Exactly { height: 0, .. } => Err(Error::setting(Setting::Size, "must be above 0")),
+            Size::Longest(0) | Size::Exactly { width: 0, .. } | Size::Exactly { height: 0, .. } => {
+                Err(Error::setting(Setting::Size, "must be above 0"))
+            }
             Size::Longest(longest) => Ok(fit(shape.0, shape.1, longest)),
             Size::Exactly { width, height } => Ok((width, height)),
         }
@@ -290,9 +292,7 @@ impl Stylize {
     fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
         let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
         match needed > available {
-            true => {
-                Err(Error::OutOfMemory { what: "a result".to_owned(), width, height, needed, available })
-            }
+            true => Err(Error::OutOfMemory { what: "a result".to_owned(), width, height, needed, available }),
             false => Ok(()),
         }
     }

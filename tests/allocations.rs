@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use impasto::network::{Compute, Convolution};
-use impasto::stylize::Size;
 use impasto::simd::Isa;
+use impasto::stylize::Size;
 use impasto::{Picture, Stylize, Weights};
 use ndarray::Array3;
 

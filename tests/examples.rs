@@ -21,7 +21,8 @@ fn run(folder: &Folder, example: &str, arguments: &[&str]) -> Ran {
 fn assert_painted(folder: &Folder, name: &str) {
     let painted = folder.decode(name).to_rgb8();
     let content = image::open(demo("content.png")).unwrap();
-    let content = content.resize_exact(painted.width(), painted.height(), image::imageops::Triangle).to_rgb8();
+    let content =
+        content.resize_exact(painted.width(), painted.height(), image::imageops::Triangle).to_rgb8();
     let difference: u64 = painted.iter().zip(content.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     assert!(difference > 3 * painted.len() as u64, "{name} is hardly painted: {difference}");
 }
@@ -62,7 +63,8 @@ fn own_optimizer() {
     let folder = Folder::new();
     let arguments = [&demo("content.png")[..], &demo("style.jpg"), "out.png"];
     let answer = run(&folder, "own_optimizer", &arguments).answer();
-    let losses: Vec<f64> = answer.lines().map(|line| line.trim_start_matches("loss ").parse().unwrap()).collect();
+    let losses: Vec<f64> =
+        answer.lines().map(|line| line.trim_start_matches("loss ").parse().unwrap()).collect();
     assert!(losses.len() > 5 && losses.is_sorted_by(|a, b| a > b), "{answer}");
     assert_painted(&folder, "out.png");
 }

@@ -9,8 +9,8 @@ use std::fmt::Display;
 
 use common::*;
 use impasto::layers::conv::{Conv, Method, Workspace};
-use impasto::layers::pool::Pooling::{self, Average, Max};
 use impasto::layers::moments::{self, Moments};
+use impasto::layers::pool::Pooling::{self, Average, Max};
 use impasto::layers::{GradientEpilogue, TapGradient, dense, lrn, pool, relu};
 use impasto::simd::Isa;
 use impasto::tensor::FeatureMap;
@@ -385,7 +385,9 @@ fn relu_and_its_gradient() {
         let dx = Expected::exactly(naive::relu_backward(&f64s(&dy), &f64s(&x)));
         for isa in Isa::available() {
             check_forward(&what, &x, &y, |x, y| relu::forward(isa, x, y));
-            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, epilogue| relu::backward(isa, dy, dx, epilogue));
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, epilogue| {
+                relu::backward(isa, dy, dx, epilogue)
+            });
         }
     });
 }
@@ -435,7 +437,13 @@ fn average_pool_backward_is_the_adjoint() {
     let mut y = FeatureMap::zeros(9, 6, 5);
     pool::forward(Isa::best(), Average, &FeatureMap::from_planes(x.view()), &mut y);
     let mut dx = FeatureMap::zeros(9, 13, 11);
-    pool::backward(Isa::best(), Average, &FeatureMap::from_planes(dy.view()), &mut dx, GradientEpilogue::default());
+    pool::backward(
+        Isa::best(),
+        Average,
+        &FeatureMap::from_planes(dy.view()),
+        &mut dx,
+        GradientEpilogue::default(),
+    );
     assert_adjoint("average", [4.0, 1.0], (&x, &y.to_planes()), (&dy, &dx.to_planes()));
 }
 
@@ -476,7 +484,9 @@ fn lrn_and_its_gradient() {
         let terms = naive::lrn_direct(&abs(&dy64), &x64) + naive::lrn_spread(&abs(&dy64), &abs(&x64));
         let dx = Expected { values: naive::lrn_backward(&dy64, &x64), bounds: terms * 12.0 * EPSILON };
         for isa in Isa::available() {
-            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, epilogue| lrn::backward(isa, dy, dx, epilogue));
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, epilogue| {
+                lrn::backward(isa, dy, dx, epilogue)
+            });
         }
     });
 }
@@ -560,7 +570,9 @@ fn moments_of_a_whole_are_the_weighted_mean_of_its_parts() {
     let found = Moments::mean_of(&[(top.count, &top), (bottom.count, &bottom)]);
     let expected = of(whole.view());
     let near = |expected: f64| (expected, 8.0 * EPSILON);
-    for (found, expected) in found.second.iter().chain(&found.mean).zip(expected.second.iter().chain(&expected.mean)) {
+    for (found, expected) in
+        found.second.iter().chain(&found.mean).zip(expected.second.iter().chain(&expected.mean))
+    {
         let (expected, bound) = near(f64::from(*expected));
         assert!((f64::from(*found) - expected).abs() <= bound, "{found} for {expected}");
     }

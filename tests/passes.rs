@@ -60,8 +60,7 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
         .style(Picture::from_planes(style))
         .size(Size::Own)
         .scales(Scales::Count(3));
-    let unchanged =
-        |job: &Stylize| job.clone().steps(0).run(|_| ControlFlow::Continue(())).unwrap().picture;
+    let unchanged = |job: &Stylize| job.clone().steps(0).run(|_| ControlFlow::Continue(())).unwrap().picture;
     let difference = (&unchanged(&job).planes() - &content).mapv(f32::abs);
     assert!(difference.iter().all(|difference| *difference < 1e-5));
 

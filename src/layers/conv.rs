@@ -9,9 +9,9 @@ mod winograd;
 use crate::gemm::{PackedMatrix, geometry};
 use crate::simd::Isa;
 use crate::tensor::FeatureMap;
+use crate::tensor::Values;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::filters::Filters;
-use crate::tensor::Values;
 use crate::tensor::tiles::Cut;
 
 use super::GradientEpilogue;

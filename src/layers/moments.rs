@@ -89,6 +89,7 @@ pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
             let blocks = first..(first + BAND).min(f.blocks());
             let y = top..(top + rows).min(f.height());
             syrk::update(isa, f, blocks.clone(), y.clone(), partial);
+            let sums = &mut sums[..blocks.len() * BLOCK];
             syrk::channel_sums(isa, f, blocks, y, sums);
         });
         // The sum over all slices of what is at `at` in the band of channel `channel`.

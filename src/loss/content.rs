@@ -27,8 +27,7 @@ impl ContentTarget {
     pub fn value(&self, form: Form, f: &FeatureMap) -> f64 {
         let p = &self.features;
         assert_eq!((f.channels(), f.height(), f.width()), (p.channels(), p.height(), p.width()));
-        let squares =
-            |block, y| reduce::sum2(f.row(block, y), p.row(block, y), |f, p| (f - p) * (f - p));
+        let squares = |block, y| reduce::sum2(f.row(block, y), p.row(block, y), |f, p| (f - p) * (f - p));
         self.factor(form) * sum_rows(f, squares)
     }
 

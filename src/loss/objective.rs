@@ -135,7 +135,11 @@ impl Objective {
     /// # Errors
     /// [`Error::Shape`] where the picture or the gradient is of another shape, or the gradient is not contiguous in row-major
     /// order; [`Error::Cancelled`] where the evaluation was broken off: the gradient is then unspecified.
-    pub fn evaluate(&mut self, picture: ArrayView3<f32>, mut gradient: ArrayViewMut3<f32>) -> Result<&Losses> {
+    pub fn evaluate(
+        &mut self,
+        picture: ArrayView3<f32>,
+        mut gradient: ArrayViewMut3<f32>,
+    ) -> Result<&Losses> {
         let (height, width) = self.size;
         let expected = (PICTURE_CHANNELS, height, width);
         for (what, found) in [("picture", picture.dim()), ("gradient", gradient.dim())] {

@@ -153,7 +153,8 @@ impl From<&Style> for Style {
 
 impl fmt::Debug for Style {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<_> = self.parts.iter().map(|part| (part.picture.width(), part.picture.height(), part.share)).collect();
+        let parts: Vec<_> =
+            self.parts.iter().map(|part| (part.picture.width(), part.picture.height(), part.share)).collect();
         f.debug_struct("Style").field("pictures", &parts).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,8 @@
 //! The bytes of a weights file, wherever they are, and whether the file behind them is still the one that was opened.
 //! All `unsafe` of the weights is here.
 
+#![expect(unsafe_code, reason = "files are mapped")]
+
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::ops::Deref;

@@ -7,8 +7,8 @@
 use std::fmt::{Debug, Display};
 use std::sync::LazyLock;
 
-use impasto::tensor::FeatureMap;
 use impasto::layers::moments::Moments;
+use impasto::tensor::FeatureMap;
 use ndarray::{Array, Array3, Dimension};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 

@@ -98,10 +98,9 @@ impl Options {
         self.check_sizes(&image, content.as_ref())?;
         let styles = self.style.iter().map(|style| self.open(style)).collect::<Result<Vec<_>>>()?;
         let style_sizes: Vec<_> = styles.iter().map(|style| (style.width(), style.height())).collect();
-        let mut job = Stylize::new(&weights).compute(compute).size(Size::Exactly {
-            width: image.width(),
-            height: image.height(),
-        });
+        let mut job = Stylize::new(&weights)
+            .compute(compute)
+            .size(Size::Exactly { width: image.width(), height: image.height() });
         if let Some(content) = content {
             job = job.content(content);
         }
