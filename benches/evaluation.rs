@@ -23,8 +23,8 @@ fn evaluation(criterion: &mut Criterion) {
             ((c * 5 + y / 7 * 3 + x / 5) % 23) as f32 / 23.0
         });
         let mut job = Stylize::new(&weights);
-        job.content = Some(Picture::from_planes(picture.clone()));
-        job.styles = vec![(Picture::from_planes(picture.clone()), 1.0)];
+        job.content = Some(Picture::from_planes(picture.clone()).unwrap());
+        job.styles = vec![(Picture::from_planes(picture.clone()).unwrap(), 1.0)];
         let terms = job.terms().expect("the default terms");
         let deepest = *terms.taps().last().expect("taps");
         let network = Network::load(&weights, Isa::best(), deepest).expect("finite weights");

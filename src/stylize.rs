@@ -3,6 +3,7 @@
 mod cancel;
 pub mod schedule;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -181,7 +182,7 @@ pub struct Progress<'p> {
 impl Progress<'_> {
     /// The picture as it is.
     pub fn picture(&self) -> Picture {
-        Picture::from_planes(as_planes(self.pixels.to_vec(), self.height, self.width))
+        Picture::of_planes(as_planes(self.pixels.to_vec(), self.height, self.width))
     }
 }
 
@@ -322,7 +323,7 @@ impl<'w> Stylize<'w> {
         // The shorter side shrinks with the longest, and must not fall under what the layers need.
         let least = (least * width.max(height)).div_ceil(width.min(height));
         let scales = schedule(width.max(height), least, self.scales, self.steps);
-        let mut picture = self.start(&scales, (width, height), content.as_ref());
+        let mut picture = self.start(&scales, (width, height), content.as_deref());
         let mut content_before = None;
         let (mut steps, mut evaluations) = (0, 0);
         let mut end = End::Done;
@@ -332,10 +333,10 @@ impl<'w> Stylize<'w> {
             let (width, height) =
                 if index + 1 == scales.len() { (width, height) } else { fit(width, height, scale.longest) };
             let target = style_target(&network, &terms, &styles, width * height)?;
-            let content = content.as_ref().map(|content| content.resized(width, height));
-            let planes = content.as_ref().map(Picture::planes);
+            let content = content.as_ref().map(|content| content.at_size(width, height));
+            let planes = content.as_deref().map(Picture::planes);
             let mut objective = Objective::new(&network, terms.clone(), (height, width), planes, target)?;
-            picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
+            picture = self.at_size(&picture, content_before.as_deref(), content.as_deref(), (width, height));
             content_before = content;
             let evaluations_before = evaluations;
             let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
@@ -362,7 +363,7 @@ impl<'w> Stylize<'w> {
             let found = self.minimize(&mut objective, picture.planes(), scale.steps, &mut report);
             steps += found.steps;
             evaluations += found.evaluations;
-            picture = Picture::from_planes(as_planes(found.point, height, width));
+            picture = Picture::of_planes(as_planes(found.point, height, width));
             match found.stop {
                 Stop::Steps | Stop::NoProgress => {}
                 Stop::Cancelled => end = End::Cancelled,
@@ -374,14 +375,14 @@ impl<'w> Stylize<'w> {
         }
         if (picture.width(), picture.height()) != (width, height) {
             // An end before its time came at a smaller scale.
-            let content = content.as_ref().map(|content| content.resized(width, height));
-            picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
+            let content = content.as_ref().map(|content| content.at_size(width, height));
+            picture = self.at_size(&picture, content_before.as_deref(), content.as_deref(), (width, height));
         }
         let alpha = self.content.as_ref().and_then(|content| {
             content.alpha()?;
-            content.resized(width, height).alpha().map(|alpha| alpha.to_owned())
+            content.at_size(width, height).alpha().map(|alpha| alpha.to_owned())
         });
-        Ok(Stylized { picture: picture.with_alpha(alpha), steps, evaluations, end })
+        Ok(Stylized { picture: Picture::of_parts(picture.into_planes(), alpha), steps, evaluations, end })
     }
 
     /// Bytes that the work takes at its last and largest scale, which is the most.
@@ -402,7 +403,7 @@ impl<'w> Stylize<'w> {
     /// What the first scale starts from. Noise is of the first scale's size, so that it is as coarse as that.
     fn start(&self, scales: &[Scale], (width, height): (usize, usize), content: Option<&Picture>) -> Picture {
         match (&self.init, content) {
-            (Init::Picture(picture), _) => picture.flattened(),
+            (Init::Picture(picture), _) => picture.flattened().into_owned(),
             (Init::Content, Some(content)) => content.clone(),
             (Init::Content, None) | (Init::Noise, _) => {
                 let (width, height) = match scales {
@@ -411,7 +412,7 @@ impl<'w> Stylize<'w> {
                 };
                 let mut random = fastrand::Rng::with_seed(self.seed);
                 let pixels = (0..3 * width * height).map(|_| 0.25 + 0.5 * random.f32()).collect();
-                Picture::from_planes(as_planes(pixels, height, width))
+                Picture::of_planes(as_planes(pixels, height, width))
             }
         }
     }
@@ -426,7 +427,7 @@ impl<'w> Stylize<'w> {
     ) -> Picture {
         match (&self.init, before, content) {
             (Init::Content, Some(before), Some(content)) => enlarged(picture, before, content),
-            _ => picture.resized(width, height),
+            _ => picture.at_size(width, height).into_owned(),
         }
     }
 
@@ -463,13 +464,13 @@ impl<'w> Stylize<'w> {
 /// `picture` at the size of `content`, with the detail that its content at its own size, `before`, did not have: what was
 /// changed is enlarged, not what it was changed from. Lowers the loss that a scale starts from by about a fifth.
 fn enlarged(picture: &Picture, before: &Picture, content: &Picture) -> Picture {
-    let resized = |picture: &Picture| picture.resized(content.width(), content.height());
-    let (picture, before) = (resized(picture), resized(before));
+    let at_size = |picture| Picture::at_size(picture, content.width(), content.height());
+    let (picture, before) = (at_size(picture), at_size(before));
     let mut planes = content.planes().to_owned();
     Zip::from(&mut planes).and(picture.planes()).and(before.planes()).for_each(|content, picture, before| {
         *content = (picture + (*content - before)).clamp(0.0, 1.0);
     });
-    Picture::from_planes(planes)
+    Picture::of_planes(planes)
 }
 
 /// 3×H×W planes from their values one after another.
@@ -490,7 +491,7 @@ fn above_zero(setting: Setting, layer: Option<crate::vgg::Layer>, value: f64) ->
 fn style_target(
     network: &Network,
     terms: &Terms,
-    styles: &[(Picture, f64)],
+    styles: &[(Cow<Picture>, f64)],
     pixels: usize,
 ) -> Result<Option<StyleTarget>> {
     if styles.is_empty() {
@@ -503,7 +504,7 @@ fn style_target(
         let longest = (pixels as f64 * width.max(height) / width.min(height)).sqrt().round().max(1.0);
         let (width, height) = fit(style.width(), style.height(), longest as usize);
         network.check_size("the style", &layers, height, width)?;
-        let style = style.resized(width, height);
+        let style = style.at_size(width, height);
         targets.push((*share, StyleTarget::of_picture(network, style.planes(), &layers, terms.pooling)?));
     }
     StyleTarget::blend(&targets).map(Some)

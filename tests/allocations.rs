@@ -67,8 +67,8 @@ fn allocations_of_evaluations(compute: Compute) -> [usize; 3] {
     };
     let (content, style) = (picture(23), picture(17));
     let mut job = Stylize::new(&weights);
-    job.content = Some(Picture::from_planes(content.clone()));
-    job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
+    job.content = Some(Picture::from_planes(content.clone()).unwrap());
+    job.styles = vec![(Picture::from_planes(style.clone()).unwrap(), 1.0)];
     let terms = job.terms().unwrap();
     let network = Network::load(&weights, compute, *terms.taps().last().unwrap()).unwrap();
     let target = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();

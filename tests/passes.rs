@@ -18,8 +18,8 @@ fn one_forward_and_one_backward_pass_a_trial() {
     let (height, width) = (37, 53);
     let [content, style] = pictures(height, width);
     let mut job = Stylize::new(&weights);
-    job.content = Some(Picture::from_planes(content.clone()));
-    job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
+    job.content = Some(Picture::from_planes(content.clone()).unwrap());
+    job.styles = vec![(Picture::from_planes(style.clone()).unwrap(), 1.0)];
     let terms = job.terms().unwrap();
     let network = Network::load(&weights, Isa::best(), *terms.taps().last().unwrap()).unwrap();
     let target = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
@@ -62,8 +62,8 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
     let weights = tiny_vgg19();
     let [content, style] = pictures(60, 80);
     let mut job = Stylize::new(&weights);
-    job.content = Some(Picture::from_planes(content.clone()));
-    job.styles = vec![(Picture::from_planes(style), 1.0)];
+    job.content = Some(Picture::from_planes(content.clone()).unwrap());
+    job.styles = vec![(Picture::from_planes(style).unwrap(), 1.0)];
     (job.size, job.scales, job.steps) = (Size::Own, Scales::Count(3), 0);
     let unchanged = |job: &Stylize| job.run(&mut |_| ControlFlow::Continue(())).unwrap().picture;
     let difference = (&unchanged(&job).planes() - &content).mapv(f32::abs);
@@ -84,7 +84,7 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
     // From noise nothing of the content comes in but by its loss: a reconstruction shows what that knows.
     job.init = Init::Noise;
     let noise = unchanged(&job);
-    job.content = Some(Picture::from_planes(1.0 - content));
+    job.content = Some(Picture::from_planes(1.0 - content).unwrap());
     assert_eq!(unchanged(&job).planes(), noise.planes());
 }
 

@@ -209,8 +209,8 @@ fn descents_by_either_convolution_reach_the_same_loss() {
     let losses = [Convolution::Im2col, Convolution::Winograd].map(|convolution| {
         let mut job = Stylize::new(&weights);
         job.compute = Compute { isa: Isa::best(), convolution };
-        job.content = Some(Picture::from_planes(content.clone()));
-        job.styles = vec![(Picture::from_planes(style.clone()), 1.0)];
+        job.content = Some(Picture::from_planes(content.clone()).unwrap());
+        job.styles = vec![(Picture::from_planes(style.clone()).unwrap(), 1.0)];
         (job.size, job.scales, job.steps) = (Size::Own, Scales::Count(1), 100);
         let mut loss = f64::INFINITY;
         job.run(&mut |progress| {

@@ -50,7 +50,7 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         let (weights, work) = self.job.prepare(&self.output())?;
         let mut job = work.job(&weights);
-        job.content = Some(work.open(&self.image)?);
+        job.content = Some(work.open_first(&self.image)?);
         job.content_layers = self.layers.clone();
         self.measure.apply(&mut job);
         (job.init, job.seed) = (Init::Noise, self.seed);
