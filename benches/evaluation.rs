@@ -21,7 +21,8 @@ fn evaluation(criterion: &mut Criterion) {
             ((c * 5 + y / 7 * 3 + x / 5) % 23) as f32 / 23.0
         });
         let flipped = picture.clone().permuted_axes([0, 2, 1]).as_standard_layout().to_owned();
-        let [content, style] = [flipped.clone(), flipped.clone()].map(Picture::from_planes);
+        let [content, style] =
+            [flipped.clone(), flipped.clone()].map(|planes| Picture::from_planes(planes).expect("a picture"));
         let job = Stylize::new(&weights).content(content).style(style).size(Size::Own);
         let mut objective = job.objective().expect("an objective");
         let start = flipped.mapv(|value| 1.0 - value);

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let mut objective = job.objective()?;
     let (height, width) = objective.size();
 
-    let mut picture = content.flattened().resized(width, height).into_planes();
+    let mut picture = content.clone().into_flattened().into_resized(width, height)?.into_planes();
     let mut gradient = Array3::zeros(picture.dim());
     let mut loss = objective.evaluate(picture.view(), gradient.view_mut())?.total;
     let mut step = 0.02;

@@ -52,13 +52,13 @@ pub enum Error {
         reason: String,
     },
 
-    /// Pixels do not have the shape that a picture needs.
+    /// Pixels do not have the shape, the size or the values that a picture needs.
     #[error("expected {expected}, found {found}")]
     #[non_exhaustive]
     Shape {
-        /// The shape that would be right.
+        /// What would be right.
         expected: String,
-        /// The shape that was given.
+        /// What was given.
         found: String,
     },
 
@@ -248,6 +248,11 @@ impl fmt::Display for Setting {
 }
 
 impl Error {
+    /// An [`Error::Shape`] from what was expected and what was found.
+    pub(crate) fn shape(expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Shape { expected: expected.into(), found: found.into() }
+    }
+
     /// An [`Error::Setting`] from what is wrong with it.
     pub(crate) fn setting(setting: Setting, reason: impl Into<String>) -> Self {
         Self::Setting { setting, reason: reason.into() }

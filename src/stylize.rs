@@ -220,7 +220,9 @@ impl Stylize {
             let (network, terms) = self.network_and_terms()?;
             check_size("the result", &terms.taps(), height, width)?;
             self.require_memory(memory::of_objective(self, &network, &terms, width, height), width, height)?;
-            run::objective_at(self, &network, &terms, width, height, self.flat_content().as_deref())
+            let content = self.flat_content();
+            let content = content.as_ref().map(|content| content.at_size(width, height));
+            run::objective_at(self, &network, &terms, width, height, content.as_deref())
         })?
     }
 

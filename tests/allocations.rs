@@ -68,8 +68,8 @@ fn allocations_of_evaluations(compute: Compute) -> [usize; 3] {
     let (content, style) = (picture(23), picture(17));
     let job = Stylize::new(&weights)
         .compute(compute)
-        .content(Picture::from_planes(content.clone()))
-        .style(Picture::from_planes(style.clone()))
+        .content(Picture::from_planes(content.clone()).unwrap())
+        .style(Picture::from_planes(style.clone()).unwrap())
         .size(Size::Own);
     let mut objective = job.objective().unwrap();
     let mut gradient = Array3::zeros(content.dim());

@@ -15,8 +15,8 @@ fn one_forward_and_one_backward_pass_a_trial() {
     let (height, width) = (37, 53);
     let [content, style] = pictures(height, width);
     let job = Stylize::new(&weights)
-        .content(Picture::from_planes(content.clone()))
-        .style(Picture::from_planes(style))
+        .content(Picture::from_planes(content.clone()).unwrap())
+        .style(Picture::from_planes(style).unwrap())
         .size(Size::Own);
     let mut objective = job.objective().unwrap();
     objective.start_profile();
@@ -56,8 +56,8 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
     let weights = tiny_vgg19();
     let [content, style] = pictures(60, 80);
     let job = Stylize::new(&weights)
-        .content(Picture::from_planes(content.clone()))
-        .style(Picture::from_planes(style))
+        .content(Picture::from_planes(content.clone()).unwrap())
+        .style(Picture::from_planes(style).unwrap())
         .size(Size::Own)
         .scales(Scales::Count(3));
     let unchanged = |job: &Stylize| job.clone().steps(0).run(|_| ControlFlow::Continue(())).unwrap().picture;
@@ -77,7 +77,7 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
     // From noise nothing of the content comes in but by its loss: a reconstruction shows what that knows.
     let job = job.init(Init::Noise);
     let noise = unchanged(&job);
-    let job = job.content(Picture::from_planes(1.0 - content));
+    let job = job.content(Picture::from_planes(1.0 - content).unwrap());
     assert_eq!(unchanged(&job).planes(), noise.planes());
 }
 

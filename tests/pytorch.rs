@@ -209,8 +209,8 @@ fn descents_by_either_convolution_reach_the_same_loss() {
     let losses = [Convolution::Im2col, Convolution::Winograd].map(|convolution| {
         let job = Stylize::new(&weights)
             .compute(Compute { isa: Isa::best(), convolution })
-            .content(Picture::from_planes(content.clone()))
-            .style(Picture::from_planes(style.clone()))
+            .content(Picture::from_planes(content.clone()).unwrap())
+            .style(Picture::from_planes(style.clone()).unwrap())
             .size(Size::Own)
             .scales(Scales::Count(1))
             .steps(100);

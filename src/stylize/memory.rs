@@ -2,7 +2,6 @@
 
 use crate::loss::{Objective, Terms};
 use crate::network::Network;
-use crate::picture::Picture;
 
 use super::run::HISTORY;
 use super::{Init, Optimizer, Stylize};
@@ -15,23 +14,16 @@ fn planes(pixels: usize) -> u64 {
     (3 * pixels * size_of::<f32>()) as u64
 }
 
-/// Bytes of a picture, with its alpha.
-fn picture(picture: &Picture) -> u64 {
-    let pixels = picture.width() * picture.height();
-    let alpha = picture.alpha().map_or(0, |alpha| alpha.len() * size_of::<f32>());
-    planes(pixels) + alpha as u64
-}
-
 /// Bytes of the pictures that a job was given and of what it makes of them at once.
 fn given(job: &Stylize) -> u64 {
     let content = job.content.as_ref().map_or(0, |content| match content.alpha() {
         // With alpha, beside it a copy without.
-        Some(_) => picture(content) + planes(content.width() * content.height()),
-        None => picture(content),
+        Some(_) => content.memory() + planes(content.width() * content.height()),
+        None => content.memory(),
     });
     let style = job.style.as_ref().map_or(0, |style| planes(style.pixels()));
     let init = match &job.settings.init {
-        Init::Picture(init) => picture(init),
+        Init::Picture(init) => init.memory(),
         _ => 0,
     };
     content + style + init

@@ -90,5 +90,5 @@ pub enum End {
 
 /// A picture of planes that the work made, with an alpha plane of the same size.
 pub(super) fn picture_of(planes: Array3<f32>, alpha: Option<Array2<f32>>) -> Picture {
-    Picture::from_planes(planes).with_alpha(alpha)
+    Picture::of_parts(planes, alpha)
 }

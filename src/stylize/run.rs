@@ -36,7 +36,7 @@ pub(super) fn run(
     let content = job.flat_content();
     let scales = job.schedule(&terms, width, height);
     let mut picture = first_picture(job, &scales, (width, height), content.as_deref());
-    let mut content_before: Option<Picture> = None;
+    let mut content_before: Option<Cow<Picture>> = None;
     let (mut steps, mut evaluations) = (0, 0);
     let mut end = End::Done;
     let work = |scale: &Scale| (scale.steps * scale.longest * scale.longest) as f64;
@@ -50,9 +50,9 @@ pub(super) fn run(
             end = End::Failed(error);
             break;
         }
-        let content = content.as_ref().map(|content| content.resized(width, height));
-        let mut objective = objective_at(job, &network, &terms, width, height, content.as_ref())?;
-        picture = at_size(job, &picture, content_before.as_ref(), content.as_ref(), (width, height));
+        let content = content.as_ref().map(|content| content.at_size(width, height));
+        let mut objective = objective_at(job, &network, &terms, width, height, content.as_deref())?;
+        picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
         content_before = content;
         let alpha = alpha_at(job, width, height);
         let evaluations_before = evaluations;
@@ -81,7 +81,7 @@ pub(super) fn run(
             minimize(job.settings.optimizer, &mut objective, picture.planes(), scale.steps, &mut report);
         steps += found.steps;
         evaluations += found.evaluations;
-        picture = Picture::from_planes(as_planes(found.point, height, width));
+        picture = picture_of(as_planes(found.point, height, width), None);
         match found.stop {
             Stop::Steps | Stop::NoProgress => {}
             Stop::Cancelled => end = End::Cancelled,
@@ -93,10 +93,11 @@ pub(super) fn run(
     }
     if (picture.width(), picture.height()) != (width, height) {
         // An early end at a smaller scale.
-        let content = content.as_ref().map(|content| content.resized(width, height));
-        picture = at_size(job, &picture, content_before.as_ref(), content.as_ref(), (width, height));
+        let content = content.as_ref().map(|content| content.at_size(width, height));
+        picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
     }
-    Ok(Stylized { picture: picture.with_alpha(alpha_at(job, width, height)), steps, evaluations, end })
+    let picture = picture_of(picture.into_planes(), alpha_at(job, width, height));
+    Ok(Stylized { picture, steps, evaluations, end })
 }
 
 /// The loss of a job as a function of a picture of `width` by `height` pixels, with the content at that size: the one place
@@ -118,10 +119,7 @@ pub(super) fn objective_at(
 impl Stylize {
     /// The content without its alpha.
     pub(super) fn flat_content(&self) -> Option<Cow<'_, Picture>> {
-        self.content.as_ref().map(|content| match content.alpha() {
-            Some(_) => Cow::Owned(content.flattened()),
-            None => Cow::Borrowed(content),
-        })
+        self.content.as_ref().map(Picture::flattened)
     }
 
     /// The scales of a result of this size.
@@ -136,7 +134,7 @@ impl Stylize {
 /// The content's alpha at a size.
 fn alpha_at(job: &Stylize, width: usize, height: usize) -> Option<Array2<f32>> {
     let content = job.content.as_ref().filter(|content| content.alpha().is_some())?;
-    content.resized(width, height).alpha().map(|alpha| alpha.to_owned())
+    content.at_size(width, height).alpha().map(|alpha| alpha.to_owned())
 }
 
 /// What the first scale starts from. Noise is of the first scale's size, so that it is as coarse as that.
@@ -147,7 +145,7 @@ fn first_picture(
     content: Option<&Picture>,
 ) -> Picture {
     match (&job.settings.init, content) {
-        (Init::Picture(picture), _) => picture.flattened(),
+        (Init::Picture(picture), _) => picture.flattened().into_owned(),
         (Init::Content, Some(content)) => content.clone(),
         (Init::Content, None) | (Init::Noise, _) => {
             let (width, height) = match scales {
@@ -172,15 +170,15 @@ fn at_size(
 ) -> Picture {
     match (&job.settings.init, before, content) {
         (Init::Content, Some(before), Some(content)) => with_change_enlarged(picture, before, content),
-        _ => picture.resized(width, height),
+        _ => picture.at_size(width, height).into_owned(),
     }
 }
 
 /// `content` with the change that was made to it at its former size, from `before` to `picture`, enlarged. The detail that
 /// only the larger content has is kept. It lowers the loss that a scale starts from by about a fifth.
 fn with_change_enlarged(picture: &Picture, before: &Picture, content: &Picture) -> Picture {
-    let resized = |picture: &Picture| picture.resized(content.width(), content.height());
-    let (picture, before) = (resized(picture), resized(before));
+    let (width, height) = (content.width(), content.height());
+    let (picture, before) = (picture.at_size(width, height), before.at_size(width, height));
     let mut planes = content.planes().to_owned();
     Zip::from(&mut planes).and(picture.planes()).and(before.planes()).for_each(|content, picture, before| {
         *content = (picture + (*content - before)).clamp(0.0, 1.0);

@@ -48,7 +48,7 @@ struct Key {
 impl Style {
     /// The style of one picture. What is transparent in it has no influence.
     pub fn new(picture: Picture) -> Self {
-        Self::of_parts(vec![Part { picture: picture.flattened(), share: 1.0 }])
+        Self::of_parts(vec![Part { picture: picture.into_flattened(), share: 1.0 }])
     }
 
     /// The blend of several pictures' styles, each with its share: 0 or above, and not all 0. Only their ratios matter.
@@ -56,7 +56,8 @@ impl Style {
     /// # Errors
     /// [`Error::Setting`] where there is no picture, or the shares are not such.
     pub fn blend(parts: impl IntoIterator<Item = (Picture, f64)>) -> Result<Self> {
-        let parts = parts.into_iter().map(|(picture, share)| Part { picture: picture.flattened(), share });
+        let parts =
+            parts.into_iter().map(|(picture, share)| Part { picture: picture.into_flattened(), share });
         let parts: Vec<_> = parts.collect();
         let total: f64 = parts.iter().map(|part| part.share).sum();
         if let Some(part) = parts.iter().find(|part| !(part.share >= 0.0 && part.share.is_finite())) {
@@ -125,7 +126,7 @@ impl Style {
         let mut targets = Vec::with_capacity(self.parts.len());
         for (part, &(width, height)) in self.parts.iter().zip(&key.sizes) {
             check_size("the style", &key.layers, height, width)?;
-            let picture = part.picture.resized(width, height);
+            let picture = part.picture.at_size(width, height);
             targets.push(StyleTarget::of_picture(network, picture.planes(), &key.layers, pooling)?);
         }
         let shares = self.parts.iter().map(|part| part.share);

@@ -12,6 +12,7 @@ use crate::network::NetworkOptions;
 use crate::picture_file;
 use crate::terminal::{self, VerboseOption};
 use impasto::classify;
+use impasto::picture::Needed;
 
 /// Classes that are told.
 const TOP: usize = 5;
@@ -52,7 +53,7 @@ impl Options {
         let labels = self.labels.as_deref().map(read_labels).transpose()?;
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
-        let picture = picture_file::open(&self.image, detail)?;
+        let picture = picture_file::open(&self.image, Needed::Whole, detail)?;
         let probabilities = classify(&weights, compute, &picture)?;
         if let Some(labels) = &labels
             && labels.len() != probabilities.len()

@@ -19,7 +19,7 @@ use crate::values::{self, LONGEST_SIZE, named, scales};
 use crate::{Outcome, picture_file};
 use impasto::memory;
 use impasto::network::Compute;
-use impasto::picture::{Output, Picture};
+use impasto::picture::{Needed, Output, Picture};
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
@@ -116,9 +116,24 @@ impl Work<'_> {
             .scales(scales)
     }
 
-    /// Reads a picture.
-    pub(crate) fn open(&self, path: &Path) -> Result<Picture> {
-        picture_file::open(path, self.detail)
+    /// Reads the picture whose aspect the result has.
+    pub(crate) fn open_first(&self, path: &Path) -> Result<Picture> {
+        picture_file::open(path, picture_file::needed(self.longest()), self.detail)
+    }
+
+    /// The result's width and height, from the picture whose aspect it has.
+    pub(crate) fn result_size(&self, first: &Picture) -> (usize, usize) {
+        picture_file::size_of(first, self.longest())
+    }
+
+    /// The result's longest side, or nothing where it is the first picture's own.
+    fn longest(&self) -> Option<u64> {
+        (self.options.size > 0).then_some(self.options.size)
+    }
+
+    /// Reads another picture, of which the work needs this much.
+    pub(crate) fn open(&self, path: &Path, needed: Needed) -> Result<Picture> {
+        picture_file::open(path, needed, self.detail)
     }
 
     /// Does the job and writes the picture.

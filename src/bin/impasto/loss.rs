@@ -129,10 +129,10 @@ impl Options {
 
     /// Reads a picture, without its alpha and in the size asked for.
     fn open(&self, path: &Path) -> Result<Picture> {
-        let picture = picture_file::open(path, self.verbose.detail())?;
+        let picture = picture_file::open(path, picture_file::needed(self.size), self.verbose.detail())?;
         let (width, height) = picture_file::size_of(&picture, self.size);
         memory::require("a picture", (2 * 3 * size_of::<f32>() * width * height) as u64, width, height)?;
-        Ok(picture.flattened().resized(width, height))
+        Ok(picture.into_flattened().into_resized(width, height)?)
     }
 
     /// Refuses pictures that are too small for a layer, by their names.

@@ -69,6 +69,7 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
+    picture_file::silence_decoders();
     match Cli::from_arguments().run() {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         // What a shell says of a program that Ctrl-C ended.

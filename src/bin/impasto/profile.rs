@@ -100,7 +100,8 @@ impl Options {
 /// A picture of noise.
 fn noise(side: usize, seed: u64) -> Picture {
     let mut random = fastrand::Rng::with_seed(seed);
-    Picture::from_planes(Array3::from_shape_simple_fn((PICTURE_CHANNELS, side, side), || random.f32()))
+    let planes = Array3::from_shape_simple_fn((PICTURE_CHANNELS, side, side), || random.f32());
+    Picture::from_planes(planes).expect("sides above 0")
 }
 
 struct Measured {

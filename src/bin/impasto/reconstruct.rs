@@ -49,7 +49,7 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         let (weights, work) = self.job.prepare(&self.output())?;
-        let job = work.job(&weights).content(work.open(&self.image)?).content_layers(&self.layers);
+        let job = work.job(&weights).content(work.open_first(&self.image)?).content_layers(&self.layers);
         work.run(&self.measure.apply(job).init(Init::Noise).seed(self.seed))
     }
 

@@ -10,6 +10,7 @@ use crate::job::JobOptions;
 use crate::picture_file::stem;
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
 use crate::values::{self, Init};
+use impasto::picture::Needed;
 use impasto::stylize;
 
 /// Paint CONTENT in the style of one or more STYLEs
@@ -68,12 +69,15 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
         let (weights, work) = self.job.prepare(&self.output())?;
-        let content = work.open(&self.content)?;
-        let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
+        let content = work.open_first(&self.content)?;
+        let (width, height) = work.result_size(&content);
+        // Styles are used with as many pixels as the result has.
+        let pixels = Needed::Pixels(width * height);
+        let styles = self.style.iter().map(|style| work.open(style, pixels)).collect::<Result<_>>()?;
         let init = match &self.init {
             Init::Content => stylize::Init::Content,
             Init::Noise => stylize::Init::Noise,
-            Init::File(file) => stylize::Init::Picture(work.open(file)?),
+            Init::File(file) => stylize::Init::Picture(work.open(file, Needed::Size { width, height })?),
         };
         let job = work.job(&weights).content(content).style(self.style_options.style(styles)?);
         let job = self.style_options.apply(self.content_layers.apply(job));
