@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
 pub mod peak;
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +14,8 @@ mod vector;
 
 use std::fmt;
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use self::neon::Neon;
 use self::portable::Portable;
 pub use self::vector::{MOST_LANES, Simd};
 #[cfg(target_arch = "x86_64")]
@@ -44,6 +48,8 @@ pub struct Isa(Set);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Set {
     Portable(Portable),
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon(Neon),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -58,6 +64,8 @@ impl Isa {
             Avx512::detect().map(Set::Avx512),
             #[cfg(target_arch = "x86_64")]
             Avx2::detect().map(Set::Avx2),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Some(Set::Neon(Neon)),
             Some(Set::Portable(Portable)),
         ];
         sets.into_iter().flatten().map(Self).collect()
@@ -68,10 +76,12 @@ impl Isa {
         Self::available()[0]
     }
 
-    /// `portable`, `avx2` or `avx512`.
+    /// `portable`, `neon`, `avx2` or `avx512`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Portable(_) => "portable",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Set::Neon(_) => "neon",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -83,6 +93,8 @@ impl Isa {
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Set::Portable(simd) => kernel.run(simd),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Set::Neon(simd) => kernel.run(simd),
             #[cfg(target_arch = "x86_64")]
             Set::Avx2(simd) => simd.run(kernel),
             #[cfg(target_arch = "x86_64")]
