@@ -10,7 +10,7 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::layers::conv::{Conv, Method, Workspace};
+use crate::layers::conv::{Algorithm, Conv, Workspace};
 use crate::layers::pool::Pooling;
 use crate::simd::Isa;
 use crate::tensor::FeatureMap;
@@ -148,14 +148,14 @@ impl Network {
     /// How the convolution of this number is computed. Winograd's filtering has been the quicker at all of VGG-19's
     /// shapes, from 64² to 2048² pixels (Zen 5, two cores, AVX-512 and AVX2): it does a quarter of the multiplications,
     /// and transforming the filters takes less time than packing them for im2col at any but the smallest maps.
-    fn method(&self, number: usize) -> Method {
+    fn algorithm(&self, number: usize) -> Algorithm {
         let convolution = &self.convolutions[number];
         let wanted: &[_] = match self.compute.convolution {
-            Convolution::Auto => &[Method::Direct, Method::Winograd],
+            Convolution::Auto => &[Algorithm::Direct, Algorithm::Winograd],
             Convolution::Im2col => &[],
-            Convolution::Winograd => &[Method::Winograd],
+            Convolution::Winograd => &[Algorithm::Winograd],
         };
-        wanted.iter().copied().find(|method| convolution.allows(*method)).unwrap_or(Method::Im2col)
+        wanted.iter().copied().find(|method| convolution.allows(*method)).unwrap_or(Algorithm::Im2col)
     }
 }
 

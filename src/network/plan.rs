@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::error::Result;
-use crate::layers::conv::{Method, Workspace};
+use crate::layers::conv::{Algorithm, Workspace};
 use crate::layers::pool::Pooling;
 use crate::layers::{GradientEpilogue, TapGradient};
 use crate::parallel::cancel::Cancel;
@@ -65,10 +65,10 @@ impl Plan {
             let (_, height, width) = step.shape;
             let (algorithm, flop) = match step.operation {
                 Operation::Conv { number, .. } => {
-                    let algorithm = match network.method(number) {
-                        Method::Im2col => "im2col",
-                        Method::Winograd => "winograd",
-                        Method::Direct => "direct",
+                    let algorithm = match network.algorithm(number) {
+                        Algorithm::Im2col => "im2col",
+                        Algorithm::Winograd => "winograd",
+                        Algorithm::Direct => "direct",
                     };
                     (algorithm, network.convolutions[number].flop(height * width))
                 }

@@ -89,7 +89,7 @@ impl Network {
         let bytes = steps.iter().map(|step| match step.operation {
             Operation::Conv { number, .. } => {
                 let (_, height, width) = step.shape;
-                self.convolutions[number].pass_bytes(self.isa(), self.method(number), height, width)
+                self.convolutions[number].pass_bytes(self.isa(), self.algorithm(number), height, width)
             }
             _ => 0,
         });
@@ -106,8 +106,8 @@ impl Network {
     ) {
         match step.operation {
             Operation::Conv { number, relu } => {
-                let method = self.method(number);
-                self.convolutions[number].forward(x, y, relu, method, workspace);
+                let algorithm = self.algorithm(number);
+                self.convolutions[number].forward(x, y, relu, algorithm, workspace);
             }
             Operation::Relu => relu::forward(self.isa(), x, y),
             Operation::Norm => lrn::forward(x, y),
@@ -127,8 +127,8 @@ impl Network {
     ) {
         match step.operation {
             Operation::Conv { number, .. } => {
-                let method = self.method(number);
-                self.convolutions[number].backward(dy, x, epilogue, method, workspace);
+                let algorithm = self.algorithm(number);
+                self.convolutions[number].backward(dy, x, epilogue, algorithm, workspace);
             }
             Operation::Relu => relu::backward(self.isa(), dy, x, epilogue),
             Operation::Norm => lrn::backward(self.isa(), dy, x, epilogue),

@@ -24,21 +24,32 @@ type Pair = [float32x4_t; 2];
 /// The columns of four rows of four floats.
 #[inline(always)]
 fn transposed([a, b, c, d]: [float32x4_t; 4]) -> [float32x4_t; 4] {
-    // Pairs of floats of two rows, then of four.
-    let [even_ab, odd_ab] = [vtrn1q_f32(a, b), vtrn2q_f32(a, b)].map(|pairs| vreinterpretq_f64_f32(pairs));
-    let [even_cd, odd_cd] = [vtrn1q_f32(c, d), vtrn2q_f32(c, d)].map(|pairs| vreinterpretq_f64_f32(pairs));
-    [
-        vreinterpretq_f32_f64(vtrn1q_f64(even_ab, even_cd)),
-        vreinterpretq_f32_f64(vtrn1q_f64(odd_ab, odd_cd)),
-        vreinterpretq_f32_f64(vtrn2q_f64(even_ab, even_cd)),
-        vreinterpretq_f32_f64(vtrn2q_f64(odd_ab, odd_cd)),
-    ]
+    // SAFETY: the target has the instructions.
+    unsafe {
+        // Pairs of floats of two rows, then of four.
+        let [even_ab, odd_ab] =
+            [vreinterpretq_f64_f32(vtrn1q_f32(a, b)), vreinterpretq_f64_f32(vtrn2q_f32(a, b))];
+        let [even_cd, odd_cd] =
+            [vreinterpretq_f64_f32(vtrn1q_f32(c, d)), vreinterpretq_f64_f32(vtrn2q_f32(c, d))];
+        [
+            vreinterpretq_f32_f64(vtrn1q_f64(even_ab, even_cd)),
+            vreinterpretq_f32_f64(vtrn1q_f64(odd_ab, odd_cd)),
+            vreinterpretq_f32_f64(vtrn2q_f64(even_ab, even_cd)),
+            vreinterpretq_f32_f64(vtrn2q_f64(odd_ab, odd_cd)),
+        ]
+    }
 }
 
 /// `value` in the lanes that `mask` has set, else 0.
 #[inline(always)]
-fn masked(mask: uint32x4_t, value: float32x4_t) -> float32x4_t {
-    vreinterpretq_f32_u32(vandq_u32(mask, vreinterpretq_u32_f32(value)))
+fn masked(mask: [uint32x4_t; 2], value: Pair) -> Pair {
+    // SAFETY: the target has the instructions.
+    unsafe {
+        [
+            vreinterpretq_f32_u32(vandq_u32(mask[0], vreinterpretq_u32_f32(value[0]))),
+            vreinterpretq_f32_u32(vandq_u32(mask[1], vreinterpretq_u32_f32(value[1]))),
+        ]
+    }
 }
 
 impl Sealed for Neon {}
@@ -57,51 +68,59 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     fn splat(self, value: f32) -> Pair {
-        [vdupq_n_f32(value); 2]
+        // SAFETY: the target has the instruction.
+        unsafe { [vdupq_n_f32(value); 2] }
     }
 
     #[inline(always)]
     fn mul_add(self, a: Pair, b: Pair, c: Pair) -> Pair {
-        [vfmaq_f32(c[0], a[0], b[0]), vfmaq_f32(c[1], a[1], b[1])]
+        // SAFETY: the target has the instruction.
+        unsafe { [vfmaq_f32(c[0], a[0], b[0]), vfmaq_f32(c[1], a[1], b[1])] }
     }
 
     #[inline(always)]
     fn add(self, a: Pair, b: Pair) -> Pair {
-        [vaddq_f32(a[0], b[0]), vaddq_f32(a[1], b[1])]
+        // SAFETY: the target has the instruction.
+        unsafe { [vaddq_f32(a[0], b[0]), vaddq_f32(a[1], b[1])] }
     }
 
     #[inline(always)]
     fn sub(self, a: Pair, b: Pair) -> Pair {
-        [vsubq_f32(a[0], b[0]), vsubq_f32(a[1], b[1])]
+        // SAFETY: the target has the instruction.
+        unsafe { [vsubq_f32(a[0], b[0]), vsubq_f32(a[1], b[1])] }
     }
 
     #[inline(always)]
     fn larger(self, a: Pair, b: Pair) -> Pair {
-        // NaN where either is, unlike x86's.
-        [vmaxq_f32(a[0], b[0]), vmaxq_f32(a[1], b[1])]
+        // SAFETY: the target has the instruction. It gives NaN where either is, unlike x86's.
+        unsafe { [vmaxq_f32(a[0], b[0]), vmaxq_f32(a[1], b[1])] }
     }
 
     #[inline(always)]
     fn not_below(self, floor: Pair, value: Pair) -> Pair {
-        // A maximum would make +0 of −0.
-        [
-            vbslq_f32(vcltq_f32(value[0], floor[0]), floor[0], value[0]),
-            vbslq_f32(vcltq_f32(value[1], floor[1]), floor[1], value[1]),
-        ]
+        // SAFETY: the target has the instructions. The maximum would make +0 of −0.
+        unsafe {
+            [
+                vbslq_f32(vcltq_f32(value[0], floor[0]), floor[0], value[0]),
+                vbslq_f32(vcltq_f32(value[1], floor[1]), floor[1], value[1]),
+            ]
+        }
     }
 
     #[inline(always)]
     fn where_positive(self, sign: Pair, value: Pair) -> Pair {
-        [masked(vcgtzq_f32(sign[0]), value[0]), masked(vcgtzq_f32(sign[1]), value[1])]
+        // SAFETY: the target has the instruction.
+        masked(unsafe { [vcgtzq_f32(sign[0]), vcgtzq_f32(sign[1])] }, value)
     }
 
     #[inline(always)]
     fn where_equal(self, a: Pair, b: Pair, value: Pair) -> [Pair; 2] {
-        let equal = [vceqq_f32(a[0], b[0]), vceqq_f32(a[1], b[1])];
-        [
-            [masked(equal[0], value[0]), masked(equal[1], value[1])],
-            [masked(vmvnq_u32(equal[0]), value[0]), masked(vmvnq_u32(equal[1]), value[1])],
-        ]
+        // SAFETY: the target has the instructions.
+        let (equal, other) = unsafe {
+            let equal = [vceqq_f32(a[0], b[0]), vceqq_f32(a[1], b[1])];
+            (equal, [vmvnq_u32(equal[0]), vmvnq_u32(equal[1])])
+        };
+        [masked(equal, value), masked(other, value)]
     }
 
     #[inline(always)]
@@ -141,12 +160,12 @@ unsafe impl Simd for Neon {
     #[inline(always)]
     fn prefetch(self, from: *const f32) {
         // SAFETY: a prefetch reads nothing and never faults.
-        unsafe { asm!("prfm pldl1keep, [{}]", in(reg) from, options(nomem, nostack, preserves_flags)) }
+        unsafe { asm!("prfm pldl1keep, [{}]", in(reg) from.addr(), options(nomem, nostack, preserves_flags)) }
     }
 
     #[inline(always)]
     fn prefetch_write(self, to: *mut f32) {
         // SAFETY: a prefetch writes nothing and never faults.
-        unsafe { asm!("prfm pstl1keep, [{}]", in(reg) to, options(nomem, nostack, preserves_flags)) }
+        unsafe { asm!("prfm pstl1keep, [{}]", in(reg) to.addr(), options(nomem, nostack, preserves_flags)) }
     }
 }
