@@ -60,31 +60,19 @@ impl Structure {
         Ok(Self { fixed: length + 2 * coefficients + rows, size: jpeg.size, ..Self::default() })
     }
 
-    /// A WebP file is one RIFF chunk: four letters, the number of the bytes after it, these bytes, which are chunks.
-    ///
-    /// What the decoder, image-webp, holds for a pixel: a lossy frame 12 bits, as YCbCr; its alpha up to 40, as RGBA
-    /// and once more as alpha; a lossless frame up to 6 of transforms, and 32, as RGBA, where that is not the form
-    /// that it returns; of an animation the frame and the canvas, both as RGBA.
+    /// A WebP file is one RIFF chunk: four letters, the number of the bytes after it, these bytes, which are chunks of
+    /// the same form.
     fn of_webp<R: BufRead + Seek>(file: &mut R, start: u64) -> Result<Self, Failure> {
-        let mut header = [0; 12];
-        file.read_exact(&mut header)?;
-        let end = start + 8 + u64::from(u32::from_le_bytes([header[4], header[5], header[6], header[7]]));
-        if file.seek(SeekFrom::End(0))? < end {
+        let header = read_bytes::<12>(file)?;
+        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        if file.seek(SeekFrom::End(0))? < start + 8 + u64::from(length) {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         file.seek(SeekFrom::Start(start + 12))?;
-        let mut first = [0; 9];
-        // A chunk with less is refused by the decoder.
-        let read = file.take(9).read(&mut first)?;
-        const ANIMATION: u8 = 1 << 1;
-        const ALPHA: u8 = 1 << 4;
-        let bits_a_pixel = match &first[..read] {
-            [b'V', b'P', b'8', b' ', ..] => 12,
-            [b'V', b'P', b'8', b'X', .., flags] if flags & ANIMATION != 0 => 12 + 40 + 32 + 32,
-            // Either a lossy frame with alpha, or a lossless one.
-            [b'V', b'P', b'8', b'X', .., flags] if flags & ALPHA != 0 => 12 + 40,
-            // Either a lossy frame, or a lossless one of which the alpha is dropped.
-            _ => 32 + 6,
+        let bits_a_pixel = match webp_bits_a_pixel(file) {
+            // The decoder says what is missing.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            bits => bits?,
         };
         Ok(Self { bits_a_pixel, ..Self::default() })
     }
@@ -179,8 +167,46 @@ impl JpegHeader {
     }
 }
 
+/// Bits that image-webp holds for a pixel beside the samples that it returns, from the chunks that follow.
+fn webp_bits_a_pixel<R: BufRead + Seek>(file: &mut R) -> io::Result<u64> {
+    /// A lossy frame, as YCbCr.
+    const FRAME: u64 = 12;
+    /// Alpha beside it: packed, by way of RGBA, or plain.
+    const PACKED_ALPHA: u64 = 32 + 8;
+    const PLAIN_ALPHA: u64 = 8;
+    /// A lossless frame's transforms: 6 at their finest, 1 as encoders usually have them.
+    const TRANSFORMS: u64 = 3;
+    /// Samples as RGBA.
+    const RGBA: u64 = 32;
+
+    let (mut has_alpha, mut alpha) = (None, 0);
+    loop {
+        let [name @ .., a, b, c, d] = read_bytes::<8>(file)?;
+        let length = u32::from_le_bytes([a, b, c, d]);
+        let end = file.stream_position()? + u64::from(length) + u64::from(length % 2);
+        match &name {
+            b"VP8 " => return Ok(FRAME + alpha),
+            // A signature, width and height of 14 bits, whether there is alpha.
+            b"VP8L" => {
+                let has_alpha = has_alpha.unwrap_or(read_bytes::<5>(file)?[4] & 1 << 4 != 0);
+                return Ok(TRANSFORMS + if has_alpha { 0 } else { RGBA });
+            }
+            // A frame of an animation is laid on a canvas.
+            b"ANMF" => return Ok(TRANSFORMS + RGBA + RGBA),
+            b"VP8X" => has_alpha = Some(read_byte(file)? & 1 << 4 != 0),
+            b"ALPH" => alpha = if read_byte(file)? & 3 == 1 { PACKED_ALPHA } else { PLAIN_ALPHA },
+            _ => {}
+        }
+        file.seek(SeekFrom::Start(end))?;
+    }
+}
+
 fn read_byte(file: &mut impl Read) -> io::Result<u8> {
-    let mut byte = [0];
-    file.read_exact(&mut byte)?;
-    Ok(byte[0])
+    Ok(read_bytes::<1>(file)?[0])
+}
+
+fn read_bytes<const N: usize>(file: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
