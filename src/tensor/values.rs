@@ -71,7 +71,7 @@ mod tests {
     fn bytes_are_used_in_place_only_where_they_are_whole_aligned_values() {
         let numbers = [1.0_f32, -2.5, 3.25];
         let file: SharedBytes = Arc::new(bytemuck::cast_slice::<f32, u8>(&numbers).to_vec());
-        let start = (**file).as_ref().as_ptr().align_offset(4);
+        let start = (*file).as_ref().as_ptr().align_offset(4);
         assert_eq!(start, 0, "the allocator aligns vectors to 4 bytes at least");
         assert_eq!(*Values::in_place(&file, 0..12).unwrap(), numbers);
         assert_eq!(*Values::in_place(&file, 4..8).unwrap(), [-2.5]);

@@ -85,6 +85,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::TooSmall { .. } => "use a larger picture or --size, or a shallower layer",
         Error::TooLarge { .. } => "use a smaller --size, or .png",
         Error::OutOfMemory { .. } => "use a smaller --size",
+        Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
         Error::NotFinite { .. } => "use smaller --content-weight, --style-weight or --tv-weight",
         _ => return None,
     })
