@@ -88,6 +88,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::TooSmall { .. } => "use a larger picture or --size, or a shallower layer",
         Error::TooLarge { .. } => "use a smaller --size, or .png",
         Error::OutOfMemory { .. } => "use a smaller --size",
+        Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
         Error::NotFinite { .. } => SMALLER_WEIGHTS,
         _ => return None,
     })

@@ -28,6 +28,10 @@ pub(crate) struct NetworkOptions {
     /// What the network was trained to take [default: as the weights file says]
     #[arg(long, value_parser = named::<Preprocessing>(), value_name = "CONVENTION")]
     preprocessing: Option<Preprocessing>,
+
+    /// Read the weights file into memory rather than map it, so that it may change while the command runs
+    #[arg(long)]
+    no_mmap: bool,
 }
 
 impl NetworkOptions {
@@ -39,15 +43,16 @@ impl NetworkOptions {
             None => places.find_default()?,
         };
         let start = Instant::now();
-        let mut weights = source.open()?;
+        let mut weights = if self.no_mmap { source.read()? } else { source.open()? };
         if let Some(preprocessing) = self.preprocessing {
             weights = weights.with_preprocessing(preprocessing);
         }
         detail.verbose(format_args!(
-            "weights: {source}, {} with {} preprocessing, {}, opened in {:.1} ms",
+            "weights: {source}, {} with {} preprocessing, {}, {} in {:.1} ms",
             weights.architecture(),
             weights.preprocessing(),
             terminal::bytes(weights.file_len() as u64),
+            if self.no_mmap { "read" } else { "opened" },
             start.elapsed().as_secs_f64() * 1e3
         ));
         Ok(weights)
