@@ -6,7 +6,7 @@ pub mod schedule;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip};
+use ndarray::{Array2, Array3, ArrayView3, ArrayViewMut3, Zip};
 
 use crate::error::{Error, Result, Setting};
 use crate::layers::pool::Pooling;
@@ -27,6 +27,9 @@ const HISTORY: usize = 10;
 
 /// Bytes that the program takes before any picture: its code, its threads.
 const PROGRAM: u64 = 16_000_000;
+
+/// The largest weight of a term or a layer: gradients are f32, which hold no more than 3.4e38.
+const MOST_WEIGHT: f64 = 1e38;
 
 /// The settings that [`Stylize::new`] starts from.
 pub mod defaults {
@@ -176,12 +179,14 @@ pub struct Progress<'p> {
     /// Bytes of memory that the work was foreseen to need.
     pub memory: u64,
     pixels: &'p [f32],
+    alpha: Option<&'p Array2<f32>>,
 }
 
 impl Progress<'_> {
-    /// The picture as it is.
+    /// The picture as it is, with the content's alpha.
     pub fn picture(&self) -> Picture {
-        Picture::from_planes(as_planes(self.pixels.to_vec(), self.height, self.width))
+        let picture = Picture::from_planes(as_planes(self.pixels.to_vec(), self.height, self.width));
+        picture.with_alpha(self.alpha.cloned())
     }
 }
 
@@ -250,11 +255,10 @@ impl<'w> Stylize<'w> {
         let has_style = !self.styles.is_empty();
         above_zero(Setting::ContentWeight, None, self.content_weight)?;
         above_zero(Setting::StyleWeight, None, self.style_weight)?;
-        if !(self.tv_weight >= 0.0 && self.tv_weight.is_finite()) {
-            return Err(Error::setting(
-                Setting::TvWeight,
-                format!("must be 0 or above, found {}", self.tv_weight),
-            ));
+        if !(self.tv_weight >= 0.0 && self.tv_weight <= MOST_WEIGHT) {
+            let reason =
+                format!("must be 0 or above and at most {MOST_WEIGHT:e}, found {:?}", self.tv_weight);
+            return Err(Error::setting(Setting::TvWeight, reason));
         }
         Ok(Terms {
             form: self.form,
@@ -326,7 +330,7 @@ impl<'w> Stylize<'w> {
         let mut content_before = None;
         let (mut steps, mut evaluations) = (0, 0);
         let mut end = End::Done;
-        let work = |scale: &Scale| (scale.steps * scale.longest * scale.longest) as f64;
+        let work = |scale: &Scale| scale.steps as f64 * (scale.longest as f64).powi(2);
         let all_work: f64 = scales.iter().map(work).sum();
         for (index, scale) in scales.iter().enumerate() {
             let (width, height) =
@@ -337,6 +341,7 @@ impl<'w> Stylize<'w> {
             let mut objective = Objective::new(&network, terms.clone(), (height, width), planes, target)?;
             picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
             content_before = content;
+            let alpha = self.alpha(width, height);
             let evaluations_before = evaluations;
             let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
             let work_before: f64 = scales[..index].iter().map(work).sum();
@@ -357,6 +362,7 @@ impl<'w> Stylize<'w> {
                     schedule: &scales,
                     memory: needed,
                     pixels: step.point,
+                    alpha: alpha.as_ref(),
                 })
             };
             let found = self.minimize(&mut objective, picture.planes(), scale.steps, &mut report);
@@ -377,11 +383,14 @@ impl<'w> Stylize<'w> {
             let content = content.as_ref().map(|content| content.resized(width, height));
             picture = self.at_size(&picture, content_before.as_ref(), content.as_ref(), (width, height));
         }
-        let alpha = self.content.as_ref().and_then(|content| {
-            content.alpha()?;
-            content.resized(width, height).alpha().map(|alpha| alpha.to_owned())
-        });
-        Ok(Stylized { picture: picture.with_alpha(alpha), steps, evaluations, end })
+        let picture = picture.with_alpha(self.alpha(width, height));
+        Ok(Stylized { picture, steps, evaluations, end })
+    }
+
+    /// The content's alpha at a size, where it has one.
+    fn alpha(&self, width: usize, height: usize) -> Option<Array2<f32>> {
+        let content = self.content.as_ref().filter(|content| content.alpha().is_some())?;
+        content.resized(width, height).alpha().map(|alpha| alpha.to_owned())
     }
 
     /// Bytes that the work takes at its last and largest scale, which is the most.
@@ -478,11 +487,12 @@ fn as_planes(values: Vec<f32>, height: usize, width: usize) -> Array3<f32> {
 }
 
 fn above_zero(setting: Setting, layer: Option<crate::vgg::Layer>, value: f64) -> Result<()> {
-    if value > 0.0 && value.is_finite() {
+    if value > 0.0 && value <= MOST_WEIGHT {
         return Ok(());
     }
     let of_layer = layer.map_or(String::new(), |layer| format!("the weight of {layer} "));
-    Err(Error::setting(setting, format!("{of_layer}must be above 0, found {value}")))
+    let reason = format!("{of_layer}must be above 0 and at most {MOST_WEIGHT:e}, found {value:?}");
+    Err(Error::setting(setting, reason))
 }
 
 /// The styles' blend at a scale: each style with as many pixels as the picture then has, so that its strokes grow with

@@ -69,7 +69,7 @@ impl Options {
             let classes = classes.iter().map(|&(class, probability)| {
                 json!({ "class": class, "probability": probability, "name": name(class) })
             });
-            return terminal::print(json!({ "classes": classes.collect::<Vec<_>>() }));
+            return terminal::print_json(&json!({ "classes": classes.collect::<Vec<_>>() }));
         }
         let lines = classes.iter().map(|&(class, probability)| {
             let line =

@@ -38,7 +38,7 @@ pub(crate) struct Options {
           value_parser = clap::value_parser!(u64).range(1..=LONGEST_SIZE))]
     size: u64,
 
-    /// Evaluations to measure, after one that isn't
+    /// Evaluations to measure, after one to warm up
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
 
@@ -103,7 +103,7 @@ impl Options {
             layers,
         };
         match self.json {
-            true => terminal::print(measured.json()),
+            true => terminal::print_json(&measured.json()),
             false => terminal::print(measured.table().trim_end()),
         }
     }

@@ -48,7 +48,7 @@ impl Options {
     }
 
     pub(crate) fn run(&self) -> Result<Outcome> {
-        let (weights, work) = self.job.prepare(&self.output())?;
+        let (weights, work) = self.job.prepare(&self.output(), [self.image.as_path()])?;
         let mut job = work.job(&weights);
         job.content = Some(work.open(&self.image)?);
         job.content_layers = self.layers.clone();

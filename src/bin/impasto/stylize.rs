@@ -1,6 +1,6 @@
 //! `impasto stylize`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -67,7 +67,7 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output())?;
+        let (weights, work) = self.job.prepare(&self.output(), self.inputs())?;
         let mut job = work.job(&weights);
         job.content = Some(work.open(&self.content)?);
         let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
@@ -82,6 +82,15 @@ impl Options {
         };
         job.seed = self.seed.unwrap_or(job.seed);
         work.run(&job)
+    }
+
+    /// The pictures that are read.
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let init = match &self.init {
+            Init::File(file) => Some(file),
+            _ => None,
+        };
+        [&self.content].into_iter().chain(&self.style).chain(init).map(PathBuf::as_path)
     }
 
     fn output(&self) -> PathBuf {

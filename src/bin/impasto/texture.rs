@@ -47,7 +47,8 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output())?;
+        let inputs = self.style.iter().map(PathBuf::as_path);
+        let (weights, work) = self.job.prepare(&self.output(), inputs)?;
         let mut job = work.job(&weights);
         let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
         self.style_options.apply(&mut job, styles);
