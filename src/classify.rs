@@ -56,12 +56,12 @@ pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Resul
 
 /// The 224×224 centre of `picture`, its shorter side 256.
 fn centre_crop(picture: &Picture) -> Picture {
-    let picture = centre(picture.flattened());
+    let picture = centre(picture.flattened().into_owned());
     let (width, height) = (picture.width(), picture.height());
     let scaled = |side: usize| (side as f64 * SHORTER as f64 / width.min(height) as f64).round() as usize;
-    let resized = picture.resized(scaled(width), scaled(height));
+    let resized = picture.at_size(scaled(width), scaled(height));
     let (top, left) = ((resized.height() - CROP) / 2, (resized.width() - CROP) / 2);
-    Picture::from_planes(resized.planes().slice(s![.., top..top + CROP, left..left + CROP]).to_owned())
+    Picture::of_planes(resized.planes().slice(s![.., top..top + CROP, left..left + CROP]).to_owned())
 }
 
 /// The middle of a picture that is very long.
@@ -73,7 +73,7 @@ fn centre(picture: Picture) -> Picture {
     }
     let (rows, columns) = (height.min(longest), width.min(longest));
     let (top, left) = ((height - rows) / 2, (width - columns) / 2);
-    Picture::from_planes(picture.planes().slice(s![.., top..top + rows, left..left + columns]).to_owned())
+    Picture::of_planes(picture.planes().slice(s![.., top..top + rows, left..left + columns]).to_owned())
 }
 
 /// W·x + b, widening a few rows of W at a time: whole it may be 400 MB.

@@ -52,13 +52,13 @@ pub enum Error {
         reason: String,
     },
 
-    /// Pixels do not have the shape that a picture needs.
+    /// Pixels do not have the shape, the size or the values that a picture needs.
     #[error("expected {expected}, found {found}")]
     #[non_exhaustive]
     Shape {
-        /// The shape that would be right.
+        /// What would be right.
         expected: String,
-        /// The shape that was given.
+        /// What was given.
         found: String,
     },
 
@@ -129,6 +129,16 @@ pub enum Error {
         reason: String,
     },
 
+    /// A weights file was changed while it was in use: the network may be another from then on, or none.
+    #[error("weights {}: the file changed after it was opened: {change}", path.display())]
+    #[non_exhaustive]
+    WeightsChanged {
+        /// The file.
+        path: PathBuf,
+        /// What is different.
+        change: String,
+    },
+
     /// No network has this name, or none is installed.
     #[error("{}", no_network(name.as_deref(), folders))]
     #[non_exhaustive]
@@ -170,6 +180,10 @@ pub enum Error {
         /// The value found and the values possible.
         reason: String,
     },
+
+    /// The work was broken off, as asked.
+    #[error("cancelled")]
+    Cancelled,
 
     /// The loss or its gradient is not finite.
     #[error(
@@ -234,6 +248,11 @@ impl fmt::Display for Setting {
 }
 
 impl Error {
+    /// An [`Error::Shape`] from what was expected and what was found.
+    pub(crate) fn shape(expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Shape { expected: expected.into(), found: found.into() }
+    }
+
     /// An [`Error::Setting`] from what is wrong with it.
     pub(crate) fn setting(setting: Setting, reason: impl Into<String>) -> Self {
         Self::Setting { setting, reason: reason.into() }

@@ -1,28 +1,45 @@
 //! Pictures: decoding, orientation, alpha, size and encoding.
 
+mod buffers;
 mod decode;
 mod encode;
+mod orientation;
 mod output;
+mod reading;
+mod reduce;
 mod resize;
+mod samples;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
-pub use self::decode::MAX_PIXELS;
+pub use self::decode::{MAX_PIXELS, is_decoding};
 pub use self::encode::OutputFormat;
 pub use self::output::Output;
+pub use self::reading::{Foreseen, Needed, Reading};
 pub use self::resize::fit;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::memory;
 
-/// A picture of at least one pixel: colour planes and, where the file had one, an alpha plane.
+/// A picture of at least one pixel: colour planes and, where its source had one, an alpha plane.
 ///
-/// Colours are sRGB-encoded, as files have them, not linear light, and not premultiplied by alpha.
+/// Colours are sRGB-encoded, as files have them, not linear light, and not premultiplied by alpha. Every value
+/// lies in 0–1.
+///
+/// | from and to | |
+/// |---|---|
+/// | a file | [`open`](Self::open), [`Output`] |
+/// | a file's bytes | [`from_bytes`](Self::from_bytes), [`encode`](Self::encode) |
+/// | 8-bit pixels | [`from_rgb8`](Self::from_rgb8), [`from_rgba8`](Self::from_rgba8), [`to_rgb8`](Self::to_rgb8), [`to_rgba8`](Self::to_rgba8) |
+/// | `image` | [`from_image`](Self::from_image), [`to_image`](Self::to_image) |
+/// | `ndarray` | [`from_planes`](Self::from_planes), [`planes`](Self::planes), [`into_planes`](Self::into_planes) |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
-    /// 3×H×W, red, green, blue, 0–1.
+    /// 3×H×W, red, green, blue, 0–1, in standard layout.
     planes: Array3<f32>,
-    /// H×W, 0 (transparent) to 1 (opaque).
+    /// H×W, 0 (transparent) to 1 (opaque), in standard layout.
     alpha: Option<Array2<f32>>,
 }
 
@@ -30,43 +47,72 @@ impl Picture {
     /// Reads the PNG, JPEG, WebP, TIFF or BMP file `path`. Its content tells the format, not its name.
     ///
     /// Grey, palette and colour files of 1 to 16 bits a sample, with or without alpha, and TIFF's 32-bit
-    /// floats (those outside 0–1 are clamped) all become planes of 0–1. The orientation that the file's
-    /// EXIF data asks for is applied. Colour profiles are not: colours are taken as sRGB. Of an animation
-    /// the first frame is read.
+    /// floats (those outside 0–1 are clamped, NaN becomes 0) all become planes of 0–1. The orientation that
+    /// the file's EXIF data asks for is applied. Colour profiles are not: colours are taken as sRGB. Of an
+    /// animation the first frame is read.
+    ///
+    /// Decoding takes no more memory than is available: [`open_with`](Self::open_with) sets another limit,
+    /// and reads large files at a reduced size.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`](crate::Error::Read) where the file can't be opened or read;
-    /// [`Error::Decode`](crate::Error::Decode) where it is no picture, is damaged or cut short, or has no
-    /// pixels or more than [`MAX_PIXELS`], which its header tells before memory is taken.
+    /// [`Error::Read`] where the file can't be opened or read; [`Error::Decode`] where it is no picture, is
+    /// damaged or cut short, or has no pixels or more than [`MAX_PIXELS`]; [`Error::OutOfMemory`] where
+    /// decoding would take more memory than is available. The file's header tells its size, so that large
+    /// files are refused before memory is taken.
+    ///
+    /// A decoder that panics is an [`Error::Decode`] too, unless the program is compiled with
+    /// `panic = "abort"`: then such a file ends the process. See [`is_decoding`] for the panic's message.
     pub fn open(path: &Path) -> Result<Self> {
-        decode::open(path)
+        Self::open_with(path, &Reading::default())
     }
 
-    /// A picture without alpha from its planes: 3×H×W, red, green, blue, sRGB-encoded, 0–1.
+    /// [`Picture::open`] within a limit of memory, and at the size needed: see [`Reading`].
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If the first dimension is not 3, or another is 0.
-    pub fn from_planes(planes: Array3<f32>) -> Self {
-        assert!(
-            planes.dim().0 == 3 && !planes.is_empty(),
-            "a picture is 3×H×W with H and W at least 1, not {:?}",
-            planes.shape()
-        );
-        Self { planes, alpha: None }
+    /// Those of [`Picture::open`].
+    pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
+        decode::open(path, reading)
     }
 
-    /// The same colours with another alpha plane (H×W, 0–1), or without any.
+    /// The picture that a file's bytes encode: [`Picture::open`] without a file.
     ///
-    /// # Panics
+    /// ```
+    /// use impasto::picture::{OutputFormat, Picture};
     ///
-    /// If the alpha plane has another size than the picture.
-    pub fn with_alpha(self, alpha: Option<Array2<f32>>) -> Self {
-        if let Some(alpha) = &alpha {
-            assert_eq!(alpha.dim(), (self.height(), self.width()), "the alpha plane has the picture's size");
-        }
-        Self { alpha, ..self }
+    /// let red = Picture::from_rgb8(&[255, 0, 0], 1, 1, 3)?;
+    /// let file: Vec<u8> = red.encode(OutputFormat::Png)?;
+    /// assert_eq!(Picture::from_bytes(&file)?, red);
+    /// # Ok::<(), impasto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::open`], except for [`Error::Read`].
+    pub fn from_bytes(file: &[u8]) -> Result<Self> {
+        Self::from_bytes_with(file, &Reading::default())
+    }
+
+    /// [`Picture::from_bytes`] within a limit of memory, and at the size needed: see [`Reading`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::from_bytes`].
+    pub fn from_bytes_with(file: &[u8], reading: &Reading) -> Result<Self> {
+        decode::from_bytes(file, reading)
+    }
+
+    /// A picture without alpha whose planes, 3×H×W, are known to be finite, in 0–1 and not empty.
+    pub(crate) fn of_planes(planes: Array3<f32>) -> Self {
+        Self::of_parts(planes, None)
+    }
+
+    /// [`Picture::of_planes`], with an alpha plane, H×W, of which the same is known.
+    pub(crate) fn of_parts(planes: Array3<f32>, alpha: Option<Array2<f32>>) -> Self {
+        debug_assert!(planes.dim().0 == 3 && !planes.is_empty(), "{:?}", planes.shape());
+        debug_assert!(alpha.as_ref().is_none_or(|alpha| alpha.shape() == &planes.shape()[1..]));
+        Self { planes, alpha }
     }
 
     /// The colours: 3×H×W, red, green, blue, sRGB-encoded, 0–1.
@@ -74,7 +120,12 @@ impl Picture {
         self.planes.view()
     }
 
-    /// The alpha plane: H×W, 0 (transparent) to 1 (opaque).
+    /// The colours as [`planes`](Self::planes) has them, without a copy. Alpha is left out.
+    pub fn into_planes(self) -> Array3<f32> {
+        self.planes
+    }
+
+    /// The alpha plane: H×W, 0 (transparent) to 1 (opaque). `None`: the picture is opaque.
     pub fn alpha(&self) -> Option<ArrayView2<'_, f32>> {
         self.alpha.as_ref().map(|alpha| alpha.view())
     }
@@ -89,35 +140,81 @@ impl Picture {
         self.planes.dim().1
     }
 
-    /// This picture as `width`×`height` pixels; unchanged where it has that size already.
+    /// Bytes of memory that the picture takes.
+    pub fn memory(&self) -> u64 {
+        memory_of(self.width(), self.height(), self.alpha.is_some())
+    }
+
+    /// This picture as `width`×`height` pixels; a copy where it has that size already.
     ///
     /// By Catmull–Rom splines, widened when shrinking so that nothing aliases: sharp, with little ringing
     /// where edges are enlarged. The result lies in 0–1. Colours count by their opacity, so that what a
     /// transparent pixel hides doesn't bleed into its neighbours.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If a side is 0.
-    pub fn resized(&self, width: usize, height: usize) -> Self {
-        resize::resized(self, width, height)
+    /// [`Error::Shape`] where a side is 0; [`Error::OutOfMemory`] where the result would take more memory
+    /// than is available.
+    pub fn resized(&self, width: usize, height: usize) -> Result<Self> {
+        self.check_new_size(width, height)?;
+        Ok(self.at_size(width, height).into_owned())
+    }
+
+    /// [`Picture::resized`], without a copy where it has that size already.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::resized`].
+    pub fn into_resized(self, width: usize, height: usize) -> Result<Self> {
+        if (width, height) == (self.width(), self.height()) {
+            return Ok(self);
+        }
+        self.check_new_size(width, height)?;
+        Ok(resize::resized(&self, width, height))
+    }
+
+    /// [`Picture::resized`] to sides that are known not to be 0, without a copy where it has that size already.
+    pub(crate) fn at_size(&self, width: usize, height: usize) -> Cow<'_, Self> {
+        match (width, height) == (self.width(), self.height()) {
+            true => Cow::Borrowed(self),
+            false => Cow::Owned(resize::resized(self, width, height)),
+        }
+    }
+
+    fn check_new_size(&self, width: usize, height: usize) -> Result<()> {
+        if width.min(height) == 0 {
+            return Err(Error::shape("a picture of at least 1×1 pixels", format!("{width}×{height}")));
+        }
+        let kept = memory_of(width, height, self.alpha.is_some());
+        let weights = (width as u64).saturating_add(height as u64).saturating_mul(resize::WEIGHTS_BYTES);
+        memory::require("a resized picture", kept.saturating_add(weights), width, height)
     }
 
     /// The picture without alpha: over the mean colour of its opaque part (mid-grey where there is none),
-    /// so that the colours that transparent pixels hide have no influence.
-    pub fn flattened(&self) -> Self {
+    /// so that the colours that transparent pixels hide have no influence. Borrowed where it has no alpha.
+    pub fn flattened(&self) -> Cow<'_, Self> {
         match &self.alpha {
-            None => self.clone(),
+            None => Cow::Borrowed(self),
+            Some(_) => Cow::Owned(self.clone().into_flattened()),
+        }
+    }
+
+    /// [`Picture::flattened`] in place.
+    pub fn into_flattened(self) -> Self {
+        match &self.alpha {
+            None => self,
             Some(alpha) => {
                 let plane = |colour| self.planes.index_axis(Axis(0), colour);
-                self.over([0, 1, 2].map(|colour| mean_of_opaque(plane(colour), alpha.view())))
+                let background = [0, 1, 2].map(|colour| mean_of_opaque(plane(colour), alpha.view()));
+                self.over(background)
             }
         }
     }
 
     /// The picture laid on an opaque colour (red, green, blue), without alpha.
-    fn over(&self, background: [f32; 3]) -> Self {
-        let mut planes = self.planes.clone();
-        if let Some(alpha) = &self.alpha {
+    fn over(self, background: [f32; 3]) -> Self {
+        let Self { mut planes, alpha } = self;
+        if let Some(alpha) = &alpha {
             for (mut plane, behind) in planes.axis_iter_mut(Axis(0)).zip(background) {
                 Zip::from(&mut plane).and(alpha).for_each(|colour, &alpha| {
                     *colour = alpha * *colour + (1.0 - alpha) * behind;
@@ -127,21 +224,28 @@ impl Picture {
         Self { planes, alpha: None }
     }
 
-    /// The picture as a file's bytes. Colours are clamped to 0–1 and rounded to the nearest of 256 levels.
+    /// The picture as a file's bytes. Colours are rounded to the nearest of 256 levels.
     ///
     /// JPEG has no alpha: the picture is laid on white and written at quality 95. The other formats keep
     /// alpha and lose nothing but what 8 bits can't hold.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`](crate::Error::TooLarge) where a side is longer than the format's
-    /// [`longest_side`](OutputFormat::longest_side).
+    /// [`Error::TooLarge`] where a side is longer than the format's
+    /// [`longest_side`](OutputFormat::longest_side); [`Error::Encode`] where the encoder fails otherwise.
     pub fn encode(&self, format: OutputFormat) -> Result<Vec<u8>> {
         encode::encode(self, format)
     }
 }
 
-/// The mean of a plane's values, each counting by its opacity; 0.5 where nothing is opaque.
+/// Bytes of memory that a picture takes.
+fn memory_of(width: usize, height: usize, has_alpha: bool) -> u64 {
+    let planes = if has_alpha { 4 } else { 3 };
+    let sample = size_of::<f32>() as u64;
+    (width as u64).saturating_mul(height as u64).saturating_mul(planes * sample)
+}
+
+/// The mean of a plane's values, weighted by opacity; 0.5 where nothing is opaque.
 fn mean_of_opaque(plane: ArrayView2<'_, f32>, alpha: ArrayView2<'_, f32>) -> f32 {
     let (sum, opacity) = plane.iter().zip(alpha).fold((0.0, 0.0), |(sum, opacity), (&value, &alpha)| {
         (sum + f64::from(value) * f64::from(alpha), opacity + f64::from(alpha))

@@ -7,7 +7,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use command::{Folder, reference_folder};
-use impasto::Isa;
+use impasto::simd::Isa;
 
 /// Runs the command where `out.png` and `metrics.jsonl` are there already, and asserts that it fails with these
 /// words and changes nothing.

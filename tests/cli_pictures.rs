@@ -7,7 +7,7 @@ use std::fs;
 
 use command::{Folder, Ran, demo};
 use image::{ColorType, GenericImageView, ImageBuffer, ImageFormat, Luma, Rgb, Rgba};
-use impasto::Isa;
+use impasto::simd::Isa;
 use serde_json::Value;
 
 /// Steps and a size at which the small network takes no time.

@@ -105,8 +105,10 @@ fn a_picture_too_large_for_its_format_leaves_the_old_file() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("out.webp");
     fs::write(&path, "old").unwrap();
-    let error =
-        Output::new(&path).unwrap().write(&Picture::from_planes(Array3::zeros((3, 1, 16_384)))).unwrap_err();
+    let error = Output::new(&path)
+        .unwrap()
+        .write(&Picture::from_planes(Array3::zeros((3, 1, 16_384))).unwrap())
+        .unwrap_err();
     assert!(error.to_string().contains("16383"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"old");
 }
@@ -281,6 +283,7 @@ fn picture() -> Picture {
     Picture::from_planes(Array3::from_shape_fn((3, 17, 31), |(plane, y, x)| {
         [x as f32 / 31.0, y as f32 / 17.0, 0.5][plane]
     }))
+    .unwrap()
 }
 
 /// What the folder holds, sorted.

@@ -6,16 +6,15 @@ mod epilogue;
 mod im2col;
 mod winograd;
 
-use std::borrow::Cow;
-
 use crate::gemm::{PackedMatrix, geometry};
 use crate::simd::Isa;
 use crate::tensor::FeatureMap;
+use crate::tensor::Values;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::filters::Filters;
 use crate::tensor::tiles::Cut;
 
-use super::Finish;
+use super::GradientEpilogue;
 use epilogue::{Backward, Forward, Store};
 
 /// How a convolution is computed.
@@ -45,21 +44,21 @@ impl Workspace {
 }
 
 /// A convolution, its weights where they lie.
-pub struct Conv<'w> {
+pub struct Conv {
     kernel: usize,
     in_channels: usize,
     out_channels: usize,
     /// N×C×k×k.
-    weight: Cow<'w, [f32]>,
+    weight: Values,
     /// Padded with zeros to whole pairs of channel blocks.
     bias: Vec<f32>,
 }
 
-impl<'w> Conv<'w> {
+impl Conv {
     /// Of the kernels `weight`, N×C×k×k, and their `bias`, N values.
     pub fn new(
         [out_channels, in_channels, kernel]: [usize; 3],
-        weight: impl Into<Cow<'w, [f32]>>,
+        weight: impl Into<Values>,
         bias: &[f32],
     ) -> Self {
         assert!(kernel == 1 || kernel == 3, "a {kernel}×{kernel} kernel");
@@ -140,14 +139,14 @@ impl<'w> Conv<'w> {
         &self,
         dy: &FeatureMap,
         x: &mut FeatureMap,
-        finish: Finish,
+        epilogue: GradientEpilogue,
         method: Method,
         workspace: &mut Workspace,
     ) {
         assert_eq!((dy.channels(), x.channels()), (self.out_channels, self.in_channels));
-        finish.check(x);
+        epilogue.check(x);
         let filters = Filters::backward(&self.weight, [self.out_channels, self.in_channels, self.kernel]);
-        let store = &Backward { finish };
+        let store = &Backward { epilogue };
         Pass { isa: workspace.isa, filters, input: dy, output: x, store }.run(method, workspace);
     }
 }
@@ -181,7 +180,7 @@ impl<S: Store> Pass<'_, S> {
     }
 }
 
-/// Tasks a thread that a layer is cut into at least, for the last ones to finish near together.
+/// Tasks a thread that a layer is cut into at least, for the last ones to epilogue near together.
 const TASKS: usize = 4;
 
 /// The tiles in which a convolution's output is made: of `most` elements (positions, or Winograd's tiles of them), on

@@ -1,46 +1,116 @@
 //! From a file to a picture.
 
-mod truncation;
+mod panics;
+mod structure;
+mod tiff_tags;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bytemuck::Pod;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
-use ndarray::{Array2, Array3};
+use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use ndarray::ArrayView3;
 
-use super::Picture;
+pub use self::panics::is_decoding;
+use self::structure::Structure;
+use super::orientation::{oriented, swaps_sides};
+use super::reduce::averaged;
+use super::samples::{Sample, picture_of};
+use super::{Foreseen, Picture, Reading, memory_of};
 use crate::error::{Error, Result};
+use crate::memory;
 
-/// The most pixels that a picture file may have: 2²⁸, which 16,384×16,384 are. Such a picture takes 3 GiB
-/// as planes; a header that promises more is refused before memory is taken.
+/// The most pixels that a picture file may have: 2²⁸, which 16,384×16,384 are. As planes they take 3 GiB.
 pub const MAX_PIXELS: u64 = 1 << 28;
-
-/// The most memory that a decoder may take, in bytes: the largest picture as 32-bit RGBA.
-const MAX_DECODER_MEMORY: u64 = 16 * MAX_PIXELS;
 
 /// The most bytes that are read from a pipe, whose end can't be known.
 const MAX_PIPED: u64 = 1 << 30;
 
-/// [`Picture::open`].
-pub(super) fn open(path: &Path) -> Result<Picture> {
-    read(path).map_err(|failure| match failure {
-        Failure::Read(source) => Error::Read { path: path.to_owned(), source },
-        Failure::Decode(reason) => Error::Decode { name: path.to_owned(), reason },
-    })
+/// The most bytes that a PNG's metadata may take, unpacked: a thousand times a usual colour profile.
+const MAX_PNG_METADATA: u64 = 16 << 20;
+
+/// How many of the first bytes tell a file's format.
+const MAGIC_LENGTH: u64 = 64;
+
+/// [`Picture::open_with`].
+pub(super) fn open(path: &Path, reading: &Reading) -> Result<Picture> {
+    let picture = || {
+        let file = File::open(path)?;
+        if file.metadata()?.is_file() {
+            return decode(BufReader::new(file), reading);
+        }
+        // A pipe (`<(…)`, /dev/stdin) can't be rewound, as decoders need. A folder fails to be read here.
+        decode(Cursor::new(&read_pipe(file, available(reading))?), reading)
+    };
+    panics::caught(picture).map_err(|failure| failure.of_file(path))
+}
+
+/// [`Picture::from_bytes_with`].
+pub(super) fn from_bytes(file: &[u8], reading: &Reading) -> Result<Picture> {
+    panics::caught(|| decode(Cursor::new(file), reading)).map_err(Failure::of_bytes)
+}
+
+/// [`Reading::foresee`].
+pub(super) fn foresee(path: &Path, reading: &Reading) -> Result<Foreseen> {
+    let foreseen = || {
+        let file = File::open(path)?;
+        if !file.metadata()?.is_file() {
+            let reason = "it is no regular file, which alone can be read twice";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, reason).into());
+        }
+        Ok(Opened::new(BufReader::new(file), reading, u64::MAX)?.foreseen)
+    };
+    panics::caught(foreseen).map_err(|failure| failure.of_file(path))
+}
+
+/// [`Reading::foresee_bytes`].
+pub(super) fn foresee_bytes(file: &[u8], reading: &Reading) -> Result<Foreseen> {
+    let foreseen = || Ok(Opened::new(Cursor::new(file), reading, u64::MAX)?.foreseen);
+    panics::caught(foreseen).map_err(Failure::of_bytes)
 }
 
 /// Why there is no picture.
 enum Failure {
     Read(io::Error),
     Decode(String),
+    OutOfMemory { size: (usize, usize), needed: u64, available: u64 },
+}
+
+impl Failure {
+    fn of_file(self, path: &Path) -> Error {
+        match self {
+            Self::Read(source) => Error::Read { path: path.to_owned(), source },
+            Self::Decode(reason) => Error::Decode { name: path.to_owned(), reason },
+            other => other.of(path.display().to_string()),
+        }
+    }
+
+    fn of_bytes(self) -> Error {
+        self.of("the data given".to_owned())
+    }
+
+    fn of(self, name: String) -> Error {
+        match self {
+            Self::Read(error) => Error::Decode { name: name.into(), reason: error.to_string() },
+            Self::Decode(reason) => Error::Decode { name: PathBuf::from(name), reason },
+            Self::OutOfMemory { size: (width, height), needed, available } => {
+                Error::OutOfMemory { what: name, width, height, needed, available }
+            }
+        }
+    }
+
+    /// A [`Failure::Decode`] for what a decoder says, which may quote the file, in one line.
+    fn decode(reason: impl ToString) -> Self {
+        Self::Decode(reason.to_string().replace(char::is_control, " "))
+    }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            Self::Decode(truncation::REASON.to_owned())
+            Self::Decode("the file ends too early".to_owned())
         } else {
             Self::Read(error)
         }
@@ -56,45 +126,96 @@ impl From<ImageError> for Failure {
             {
                 error.into()
             }
-            error => Self::Decode(error.to_string()),
+            error => Self::decode(error),
         }
     }
 }
 
-fn read(path: &Path) -> Result<Picture, Failure> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_file() {
-        return decode(BufReader::new(file));
-    }
-    // A pipe (`<(…)`, /dev/stdin) can't be rewound, as decoders need. A folder fails to be read here.
-    let mut bytes = Vec::new();
-    file.take(MAX_PIPED).read_to_end(&mut bytes)?;
-    decode(Cursor::new(bytes))
+/// Bytes that reading may take.
+fn available(reading: &Reading) -> u64 {
+    reading.memory.unwrap_or_else(memory::available)
 }
 
-fn decode<R: BufRead + Seek>(mut file: R) -> Result<Picture, Failure> {
-    if file.fill_buf()?.is_empty() {
+/// All bytes of a pipe, as soon as its first ones are those of a picture.
+fn read_pipe(mut pipe: File, available: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    pipe.by_ref().take(MAGIC_LENGTH).read_to_end(&mut bytes)?;
+    format_of(&bytes)?;
+    let most = available.min(MAX_PIPED);
+    pipe.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::Decode(format!("it is a pipe of more than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// The format that a file's first bytes tell.
+fn format_of(bytes: &[u8]) -> Result<ImageFormat, Failure> {
+    if bytes.is_empty() {
         return Err(Failure::Decode("the file is empty".to_owned()));
     }
-    let mut reader = ImageReader::new(file).with_guessed_format()?;
-    let Some(format) = reader.format() else {
-        let reason = "its content is not that of a PNG, JPEG, WebP, TIFF or BMP file";
-        return Err(Failure::Decode(reason.to_owned()));
-    };
-    let mut file = reader.into_inner();
-    truncation::check(format, &mut file)?;
+    image::guess_format(bytes).map_err(|_| {
+        Failure::Decode("its content is not that of a PNG, JPEG, WebP, TIFF or BMP file".to_owned())
+    })
+}
 
-    reader = ImageReader::with_format(file, format);
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODER_MEMORY);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    check_pixels(decoder.dimensions())?;
-    // Damaged metadata are no reason to refuse a picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut decoded = DynamicImage::from_decoder(decoder)?;
-    decoded.apply_orientation(orientation);
-    Ok(picture(&decoded))
+fn decode<R: BufRead + Seek>(file: R, reading: &Reading) -> Result<Picture, Failure> {
+    let available = available(reading);
+    let opened = Opened::new(file, reading, available)?;
+    let Foreseen { width, height, reading: needed, .. } = opened.foreseen;
+    if needed > available {
+        return Err(Failure::OutOfMemory { size: opened.shown, needed, available });
+    }
+    let size = (width, height);
+    match opened.decoder.color_type() {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => read::<u8>(opened, size),
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => read::<u16>(opened, size),
+        ColorType::Rgb32F | ColorType::Rgba32F => read::<f32>(opened, size),
+        // `ColorType` may gain kinds.
+        other => Err(Failure::Decode(format!("pixels of {other:?} are not supported"))),
+    }
+}
+
+/// A file of which the header is read, and the decoder ready for the pixels.
+struct Opened<D> {
+    decoder: D,
+    orientation: Orientation,
+    /// Width and height as shown.
+    shown: (usize, usize),
+    foreseen: Foreseen,
+}
+
+/// Opens a file, with limits for what its decoder takes beside the pixels.
+impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
+    fn new<R: BufRead + Seek + 'r>(mut file: R, reading: &Reading, available: u64) -> Result<Self, Failure> {
+        let format = format_of(file.fill_buf()?)?;
+        let structure = Structure::read(format, &mut file)?;
+        // The JPEG decoder reads the whole file first.
+        if format == ImageFormat::Jpeg && structure.fixed > available {
+            let size = structure.size.map(usize::from);
+            return Err(Failure::OutOfMemory { size: size.into(), needed: structure.fixed, available });
+        }
+
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(match format {
+            ImageFormat::Png => available.min(MAX_PNG_METADATA),
+            _ => available,
+        });
+        let mut reader = ImageReader::with_format(file, format);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder()?;
+        check_pixels(decoder.dimensions())?;
+        // Damaged metadata are no reason to refuse a picture.
+        let orientation = match structure.has_orientation {
+            true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            false => Orientation::NoTransforms,
+        };
+        let (width, height) = decoder.dimensions();
+        let size = (width as usize, height as usize);
+        let shown = if swaps_sides(orientation) { (size.1, size.0) } else { size };
+        let foreseen = foreseen(&decoder, &structure, reading.size_of(shown.0, shown.1), shown);
+        Ok(Self { decoder: Box::new(decoder), orientation, shown, foreseen })
+    }
 }
 
 /// Checks the size that a file's header gives.
@@ -108,60 +229,52 @@ fn check_pixels((width, height): (u32, u32)) -> Result<(), Failure> {
     }
 }
 
-fn picture(decoded: &DynamicImage) -> Picture {
-    let size = (decoded.height() as usize, decoded.width() as usize);
-    match decoded {
-        DynamicImage::ImageLuma8(pixels) => picture_of(pixels, 1, size),
-        DynamicImage::ImageLumaA8(pixels) => picture_of(pixels, 2, size),
-        DynamicImage::ImageRgb8(pixels) => picture_of(pixels, 3, size),
-        DynamicImage::ImageRgba8(pixels) => picture_of(pixels, 4, size),
-        DynamicImage::ImageLuma16(pixels) => picture_of(pixels, 1, size),
-        DynamicImage::ImageLumaA16(pixels) => picture_of(pixels, 2, size),
-        DynamicImage::ImageRgb16(pixels) => picture_of(pixels, 3, size),
-        DynamicImage::ImageRgba16(pixels) => picture_of(pixels, 4, size),
-        DynamicImage::ImageRgb32F(pixels) => picture_of(pixels, 3, size),
-        DynamicImage::ImageRgba32F(pixels) => picture_of(pixels, 4, size),
-        // `DynamicImage` may gain kinds.
-        other => picture_of(&other.to_rgba32f(), 4, size),
-    }
+/// What it takes to read a file, of which the decoder knows the header, as a picture of `size`.
+fn foreseen(
+    decoder: &impl ImageDecoder,
+    structure: &Structure,
+    size: (usize, usize),
+    shown: (usize, usize),
+) -> Foreseen {
+    let color = decoder.color_type();
+    let samples = decoder.total_bytes();
+    let kept = memory_of(size.0, size.1, color.has_alpha());
+    // The decoder is gone when the planes are made; the samples are gone when the means are.
+    let means = match size == shown {
+        true => 0,
+        false => size.0 as u64 * size.1 as u64 * u64::from(color.channel_count()) * size_of::<f32>() as u64,
+    };
+    let planes = if size == shown { samples + kept } else { means + samples.max(kept) };
+    let decoding = samples + structure.held_by_decoder(decoder.dimensions(), decoder.original_color_type());
+    Foreseen { width: size.0, height: size.1, reading: decoding.max(planes), kept }
 }
 
-/// The picture whose pixels are runs of `channels` samples: grey, grey and alpha, RGB or RGBA.
-fn picture_of<S: Sample>(samples: &[S], channels: usize, (height, width): (usize, usize)) -> Picture {
-    let plane = |channel: usize| samples.chunks_exact(channels).map(move |pixel| pixel[channel].unit());
-    let [red, green, blue] = if channels < 3 { [0, 0, 0] } else { [0, 1, 2] };
-    let mut planes = Vec::with_capacity(3 * height * width);
-    for channel in [red, green, blue] {
-        planes.extend(plane(channel));
+/// Decodes the pixels to a picture of this width and height.
+fn read<S: Sample + Pod>(
+    opened: Opened<impl ImageDecoder>,
+    (width, height): (usize, usize),
+) -> Result<Picture, Failure> {
+    let Opened { decoder, orientation, shown, .. } = opened;
+    let channels = usize::from(decoder.color_type().channel_count());
+    let in_file = (decoder.dimensions().0 as usize, decoder.dimensions().1 as usize);
+    let mut samples = vec![S::zeroed(); in_file.0 * in_file.1 * channels];
+    decoder.read_image(bytemuck::cast_slice_mut(&mut samples))?;
+    if (width, height) == shown {
+        return Ok(shown_as(&samples, in_file, channels, orientation));
     }
-    let planes = Array3::from_shape_vec((3, height, width), planes).expect("a sample for each place");
-    let alpha = channels.is_multiple_of(2).then(|| {
-        let alpha = plane(channels - 1).collect();
-        Array2::from_shape_vec((height, width), alpha).expect("a sample for each pixel")
-    });
-    Picture::from_planes(planes).with_alpha(alpha)
+    let reduced = if swaps_sides(orientation) { (height, width) } else { (width, height) };
+    let means = averaged(&samples, channels, in_file, reduced);
+    drop(samples);
+    Ok(shown_as(&means, reduced, channels, orientation))
 }
 
-/// A sample as decoders give it.
-trait Sample: Copy {
-    /// The sample as 0–1.
-    fn unit(self) -> f32;
-}
-
-impl Sample for u8 {
-    fn unit(self) -> f32 {
-        f32::from(self) / 255.0
-    }
-}
-
-impl Sample for u16 {
-    fn unit(self) -> f32 {
-        f32::from(self) / 65535.0
-    }
-}
-
-impl Sample for f32 {
-    fn unit(self) -> f32 {
-        if self.is_nan() { 0.0 } else { self.clamp(0.0, 1.0) }
-    }
+/// The picture that these samples of `width`×`height` pixels are, as it is shown.
+fn shown_as<S: Sample>(
+    samples: &[S],
+    (width, height): (usize, usize),
+    channels: usize,
+    orientation: Orientation,
+) -> Picture {
+    let view = ArrayView3::from_shape((height, width, channels), samples).expect("a sample for each place");
+    picture_of(oriented(view, orientation))
 }

@@ -78,9 +78,14 @@ impl OutputFormat {
 /// [`Picture::encode`].
 pub(super) fn encode(picture: &Picture, format: OutputFormat) -> Result<Vec<u8>> {
     format.check_size(picture.width(), picture.height())?;
-    let picture = if format == OutputFormat::Jpeg { &picture.over([1.0; 3]) } else { picture };
-    let pixels = samples(picture);
-    let colour = if picture.alpha.is_some() { ExtendedColorType::Rgba8 } else { ExtendedColorType::Rgb8 };
+    let has_alpha = picture.alpha.is_some();
+    let (pixels, colour) = match format {
+        OutputFormat::Jpeg if has_alpha => {
+            (picture.clone().over([1.0; 3]).to_rgb8(), ExtendedColorType::Rgb8)
+        }
+        _ if has_alpha => (picture.to_rgba8(), ExtendedColorType::Rgba8),
+        _ => (picture.to_rgb8(), ExtendedColorType::Rgb8),
+    };
     // No side is longer than `longest_side`.
     let (width, height) = (picture.width() as u32, picture.height() as u32);
 
@@ -101,19 +106,21 @@ pub(super) fn encode(picture: &Picture, format: OutputFormat) -> Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// The picture's samples, pixel by pixel: RGB, or RGBA where it has alpha.
-fn samples(picture: &Picture) -> Vec<u8> {
-    let mut samples = Vec::with_capacity(4 * picture.width() * picture.height());
-    for y in 0..picture.height() {
-        for x in 0..picture.width() {
-            samples.extend((0..3).map(|colour| level(picture.planes[[colour, y, x]])));
-            samples.extend(picture.alpha.as_ref().map(|alpha| level(alpha[[y, x]])));
-        }
+/// The colours' levels, pixel by pixel, each followed by the next of `alpha` where there is one.
+pub(super) fn interleaved(picture: &Picture, alpha: Option<&mut dyn Iterator<Item = u8>>) -> Vec<u8> {
+    let channels = if alpha.is_some() { 4 } else { 3 };
+    let mut samples = vec![0; channels * picture.width() * picture.height()];
+    for (channel, plane) in picture.planes.outer_iter().enumerate() {
+        let channel = samples.iter_mut().skip(channel).step_by(channels);
+        channel.zip(plane).for_each(|(sample, value)| *sample = level(*value));
+    }
+    if let Some(alpha) = alpha {
+        samples.iter_mut().skip(3).step_by(channels).zip(alpha).for_each(|(sample, alpha)| *sample = alpha);
     }
     samples
 }
 
 /// The nearest of the 256 levels. The cast saturates, and makes 0 of NaN.
-fn level(value: f32) -> u8 {
+pub(super) fn level(value: f32) -> u8 {
     (value * 255.0).round() as u8
 }

@@ -29,14 +29,13 @@ pub fn fit(width: usize, height: usize, longest: usize) -> (usize, usize) {
     if width >= height { (longest, scaled(height, width)) } else { (scaled(width, height), longest) }
 }
 
-/// [`Picture::resized`].
+/// Bytes that the weights of one row or column of an enlarged picture take: at most 5 of them, and where they are.
+pub(super) const WEIGHTS_BYTES: u64 = 64;
+
+/// [`Picture::resized`], for sides that are not 0 and another size.
 pub(super) fn resized(picture: &Picture, width: usize, height: usize) -> Picture {
-    assert!(width.min(height) > 0, "a picture is at least 1×1, not {width}×{height}");
-    if (width, height) == (picture.width(), picture.height()) {
-        return picture.clone();
-    }
-    let columns = taps(picture.width(), width);
-    let rows = taps(picture.height(), height);
+    let columns = resample_weights(picture.width(), width);
+    let rows = resample_weights(picture.height(), height);
 
     let opacity = picture.alpha.as_ref().map(|alpha| resampled(alpha.view(), &rows, &columns));
     let mut values = Vec::with_capacity(3 * height * width);
@@ -51,7 +50,7 @@ pub(super) fn resized(picture: &Picture, width: usize, height: usize) -> Picture
         }
     }
     let planes = Array3::from_shape_vec((3, height, width), values).expect("a value for each place");
-    Picture::from_planes(planes).with_alpha(opacity.map(|opacity| opacity.mapv_into(in_range)))
+    Picture::of_parts(planes, opacity.map(|opacity| opacity.mapv_into(in_range)))
 }
 
 /// The splines overshoot beside edges.
@@ -59,28 +58,28 @@ fn in_range(value: f32) -> f32 {
     value.clamp(0.0, 1.0)
 }
 
-/// Where a resized pixel comes from along one axis: the pixels from `first` on, by their weights, whose
-/// sum is 1.
-struct Taps {
+/// What a row or column of a resized picture is blended from: the source's rows or columns from `first` on, by
+/// their weights, whose sum is 1.
+struct ResampleWeights {
     first: usize,
     weights: Vec<f32>,
 }
 
-/// The taps of each of `to` pixels that take the place of `from`.
-fn taps(from: usize, to: usize) -> Vec<Taps> {
+/// The weights of each of `to` rows or columns that take the place of `from`.
+fn resample_weights(from: usize, to: usize) -> Vec<ResampleWeights> {
     let ratio = from as f64 / to as f64;
-    // When shrinking, the spline is as much wider as the new pixels are.
+    // When shrinking, the spline is widened as the pixels are.
     let scale = ratio.max(1.0);
-    let taps_of = |pixel: usize| {
+    let weights_of = |pixel: usize| {
         // Between the pixels' centres, which lie at 0, 1, …
         let centre = (pixel as f64 + 0.5) * ratio - 0.5;
         let first = (centre - 2.0 * scale).ceil().max(0.0) as usize;
         let last = ((centre + 2.0 * scale).floor() as usize).min(from - 1);
         let weights: Vec<f64> = (first..=last).map(|at| catmull_rom((at as f64 - centre) / scale)).collect();
         let sum: f64 = weights.iter().sum();
-        Taps { first, weights: weights.into_iter().map(|weight| (weight / sum) as f32).collect() }
+        ResampleWeights { first, weights: weights.into_iter().map(|weight| (weight / sum) as f32).collect() }
     };
-    (0..to).map(taps_of).collect()
+    (0..to).map(weights_of).collect()
 }
 
 /// The Catmull–Rom spline: 1 at 0, 0 at the other integers and beyond ±2.
@@ -92,21 +91,25 @@ fn catmull_rom(x: f64) -> f64 {
     }
 }
 
-/// The plane at the size of the taps of its new rows and columns.
-fn resampled(plane: ArrayView2<'_, f32>, rows: &[Taps], columns: &[Taps]) -> Array2<f32> {
+/// The plane with these rows and columns.
+fn resampled(
+    plane: ArrayView2<'_, f32>,
+    rows: &[ResampleWeights],
+    columns: &[ResampleWeights],
+) -> Array2<f32> {
     let mut resized = Array2::zeros((rows.len(), columns.len()));
     let new_rows = resized.as_slice_mut().expect("a new array is contiguous").par_chunks_mut(columns.len());
-    // Each task blends whole rows, one after the other, then picks the columns from the blend.
+    // Each task blends whole rows of the source, then columns of the blend.
     new_rows.zip(rows).for_each_init(
         || vec![0.0; plane.ncols()],
-        |blend, (new_row, taps)| {
+        |blend, (new_row, row)| {
             blend.fill(0.0);
-            for (row, weight) in plane.slice(s![taps.first.., ..]).outer_iter().zip(&taps.weights) {
-                blend.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+            for (source, weight) in plane.slice(s![row.first.., ..]).outer_iter().zip(&row.weights) {
+                blend.iter_mut().zip(source).for_each(|(sum, value)| *sum += weight * value);
             }
-            for (pixel, taps) in new_row.iter_mut().zip(columns) {
-                *pixel =
-                    blend[taps.first..].iter().zip(&taps.weights).map(|(value, weight)| value * weight).sum();
+            for (pixel, column) in new_row.iter_mut().zip(columns) {
+                let blended = blend[column.first..].iter().zip(&column.weights);
+                *pixel = blended.map(|(value, weight)| value * weight).sum();
             }
         },
     );

@@ -1,17 +1,26 @@
 //! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has (SSE2, NEON …).
 
-use super::Simd;
+#![expect(unsafe_code, reason = "vectors are loaded from and stored to raw memory")]
+
+use super::vector::Sealed;
+use super::{Simd, TileKernel};
 
 /// Eight lanes in an array.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Portable;
 
-impl Simd for Portable {
+impl Sealed for Portable {}
+
+// SAFETY: every CPU has it; a vector has eight floats, and each access is of a whole array of them.
+unsafe impl Simd for Portable {
     type F32 = [f32; 8];
     const LANES: usize = 8;
-    // Eight 4-wide accumulators: half of SSE2's sixteen registers, a quarter of NEON's thirty-two.
-    const TILE_ROWS: usize = 4;
-    const TILE_VECTORS: usize = 1;
+
+    #[inline(always)]
+    fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
+        // Eight 4-wide accumulators: half of SSE2's sixteen registers, a quarter of NEON's thirty-two.
+        kernel.run::<Self, 4, 1>(self)
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> [f32; 8] {

@@ -1,5 +1,7 @@
 //! Asking the caches of an x86-64 for memory before it is used. The address may be any: nothing is read or written.
 
+#![expect(unsafe_code, reason = "an intrinsic, and an instruction that has none")]
+
 use std::arch::asm;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 

@@ -10,7 +10,8 @@ use std::f64::consts::SQRT_2;
 const SMALLEST: f64 = 128.0;
 
 /// How many scales a picture goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scales {
     /// As many as there are from about 128 pixels to the size asked for, each √2 of the one before.
     Auto,
@@ -20,6 +21,7 @@ pub enum Scales {
 
 /// One scale of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Scale {
     /// The longest side in pixels.
     pub longest: usize,

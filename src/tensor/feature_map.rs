@@ -22,10 +22,25 @@ pub struct FeatureMap {
 
 impl FeatureMap {
     /// A map of zeros.
+    ///
+    /// # Panics
+    /// When the map would be larger than the address space, or memory runs out.
     pub fn zeros(channels: usize, height: usize, width: usize) -> Self {
-        let mut map = Self { channels, height, width, data: AlignedVec::default() };
-        map.data = AlignedVec::zeros(map.blocks() * map.plane_len());
-        map
+        Self { channels, height, width, data: AlignedVec::zeros(Self::floats(channels, height, width)) }
+    }
+
+    /// Floats of a map of this shape, border included. No place inside a map lies further than that from its beginning,
+    /// so what is computed from a place's coordinates does not wrap.
+    fn floats(channels: usize, height: usize, width: usize) -> usize {
+        let with_border = |side: usize| side.checked_add(2);
+        let floats = with_border(height)
+            .zip(with_border(width))
+            .and_then(|(height, width)| height.checked_mul(width))
+            .and_then(|positions| positions.checked_mul(channels.div_ceil(BLOCK)))
+            .and_then(|blocks| blocks.checked_mul(BLOCK));
+        floats.unwrap_or_else(|| {
+            panic!("a map of {channels}×{height}×{width} is larger than the address space")
+        })
     }
 
     /// A map of the C×H×W planes.
@@ -49,8 +64,8 @@ impl FeatureMap {
     /// Gives the map another shape, reusing its memory. Every value, the border's too, is unspecified until
     /// written: for maps of which only the inside is read.
     pub fn reshape(&mut self, channels: usize, height: usize, width: usize) {
+        self.data.resize_for_overwrite(Self::floats(channels, height, width));
         (self.channels, self.height, self.width) = (channels, height, width);
-        self.data.set_len(self.blocks() * self.plane_len());
     }
 
     /// Channels, C.
@@ -148,6 +163,19 @@ mod tests {
             assert_eq!(map.to_planes(), planes);
             let border_and_padding = map.data.iter().filter(|v| **v == 0.0).count();
             assert_eq!(border_and_padding, map.data.len() - c * h * w);
+        }
+    }
+
+    #[test]
+    fn shapes_whose_size_would_wrap_are_refused() {
+        let huge = 1 << (usize::BITS / 2);
+        for (c, h, w) in [(1, huge, huge), (huge, huge, 1), (8, usize::MAX, 1), (1, 1, usize::MAX - 1)] {
+            let refused = std::panic::catch_unwind(|| FeatureMap::zeros(c, h, w)).is_err();
+            assert!(refused, "{c}×{h}×{w}");
+            let mut map = FeatureMap::zeros(1, 1, 1);
+            let reshaped = std::panic::AssertUnwindSafe(|| map.reshape(c, h, w));
+            assert!(std::panic::catch_unwind(reshaped).is_err(), "{c}×{h}×{w}");
+            assert_eq!((map.channels(), map.height(), map.width()), (1, 1, 1));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A convolution's weights where they lie, in a file's order, as either of its directions takes them.
 
-use crate::simd::Simd;
+#![expect(unsafe_code, reason = "a block of filters is read by transposed vectors")]
+
+use crate::simd::{MOST_LANES, Simd};
 use crate::tensor::feature_map::BLOCK;
 
 /// The filters of a convolution from `depth` to `columns` channels: the layer's own, or those of its backward pass,
@@ -20,18 +22,25 @@ pub struct Filters<'w> {
 impl<'w> Filters<'w> {
     /// From C to N channels.
     pub fn forward(values: &'w [f32], [n, c, kernel]: [usize; 3]) -> Self {
-        let taps = kernel * kernel;
-        assert_eq!(values.len(), n * c * taps, "weights of another shape");
+        let taps = Self::taps(values, [n, c, kernel]);
         let (depth_stride, column_stride) = (taps, c * taps);
         Self { values, kernel, depth: c, columns: n, depth_stride, column_stride, turned: false }
     }
 
     /// From N to C channels.
     pub fn backward(values: &'w [f32], [n, c, kernel]: [usize; 3]) -> Self {
-        let taps = kernel * kernel;
-        assert_eq!(values.len(), n * c * taps, "weights of another shape");
+        let taps = Self::taps(values, [n, c, kernel]);
         let (depth_stride, column_stride) = (c * taps, taps);
         Self { values, kernel, depth: n, columns: c, depth_stride, column_stride, turned: true }
+    }
+
+    /// k², for values of this shape.
+    fn taps(values: &[f32], shape: [usize; 3]) -> usize {
+        let [n, c, kernel] = shape;
+        let taps = kernel.checked_mul(kernel);
+        let len = taps.and_then(|taps| taps.checked_mul(c)).and_then(|of_column| of_column.checked_mul(n));
+        assert_eq!(len, Some(values.len()), "weights of another shape");
+        taps.unwrap_or_default()
     }
 
     /// Side of a kernel, k.
@@ -62,8 +71,9 @@ impl<'w> Filters<'w> {
     #[inline(always)]
     pub fn block_3x3<S: Simd>(&self, simd: S, channel: usize, column: usize) -> [Taps; BLOCK] {
         assert_eq!(self.kernel, 3, "kernels of another size");
-        let mut block = [[[0.0; 2 * BLOCK]; 9]; BLOCK];
-        if channel + BLOCK > self.depth || column + S::LANES > self.columns {
+        let mut block = [[[0.0; MOST_LANES]; 9]; BLOCK];
+        let left = (self.depth.saturating_sub(channel), self.columns.saturating_sub(column));
+        if left.0 < BLOCK || left.1 < S::LANES {
             for (channel, taps) in (channel..self.depth).zip(&mut block) {
                 for (tap, lanes) in taps.iter_mut().enumerate() {
                     let row = self.row(channel, tap);
@@ -76,7 +86,7 @@ impl<'w> Filters<'w> {
         }
         let at = |channel: usize, column: usize| channel * self.depth_stride + column * self.column_stride;
         assert!(at(channel + BLOCK - 1, column + S::LANES - 1) + 9 <= self.values.len());
-        // SAFETY: The kernels of the last channel and the last column end inside the values, by the assert above, and
+        // SAFETY: the kernels of the last channel and the last column end inside the values, by the assert above, and
         // all that is read is of kernels up to these. A block has room for the widest vectors.
         unsafe {
             if self.turned {
@@ -105,4 +115,4 @@ impl<'w> Filters<'w> {
 }
 
 /// The nine taps of a kernel, each of as many columns as the widest vector has lanes.
-pub type Taps = [[f32; 2 * BLOCK]; 9];
+pub type Taps = [[f32; MOST_LANES]; 9];

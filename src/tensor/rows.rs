@@ -3,6 +3,8 @@
 //! Where there is no second block, the first is taken in its place: it is read twice, and of what is written to both the
 //! first's stays.
 
+#![expect(unsafe_code, reason = "rows of different blocks of one map, read and written together")]
+
 use std::marker::PhantomData;
 
 use crate::simd::Simd;

@@ -1,4 +1,6 @@
-//! Parallel writing into one feature map: the only place where tasks share mutable memory.
+//! Parallel writing into one feature map, each task into a tile of its own.
+
+#![expect(unsafe_code, reason = "tasks write to different parts of one map")]
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -142,8 +144,9 @@ impl FeatureMap {
         let (row, plane) = (self.row_stride(), (self.height() + 2) * self.row_stride());
         let shared = Shared(self.data_mut().as_mut_ptr());
         let range = |index: usize, step: usize, within: &Range<usize>| {
+            // The index counts steps inside the map; the step may be longer than the map.
             let start = within.start + index * step;
-            start..(start + step).min(within.end)
+            start..start.saturating_add(step).min(within.end)
         };
         // All channels of some rows and then of the next, so that a thread's share is the same rows in every layer.
         let runs = blocks.div_ceil(cut.blocks);
@@ -173,6 +176,7 @@ mod tests {
                 Cut { height: 1, width: 1, blocks: 1 },
                 Cut { height: 3, width: 2, blocks: 2 },
                 Cut { height: 99, width: 99, blocks: 99 },
+                Cut { height: usize::MAX, width: usize::MAX, blocks: usize::MAX },
             ] {
                 let mut map = FeatureMap::zeros(c, h, w);
                 map.for_each_tile(cut, |mut tile| {
@@ -190,15 +194,19 @@ mod tests {
 
     #[test]
     fn tiles_of_a_region_cover_it_and_nothing_else() {
-        let mut map = FeatureMap::zeros(17, 7, 9);
-        map.for_each_tile_of(2..5, 1..8, Cut { height: 2, width: 3, blocks: 2 }, |mut tile| {
-            for (block, y) in tile.rows() {
-                tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
-                assert!(tile.row(block, y).iter().all(|v| *v == 1.0));
+        for cut in
+            [Cut { height: 2, width: 3, blocks: 2 }, Cut { height: usize::MAX, width: usize::MAX, blocks: 3 }]
+        {
+            let mut map = FeatureMap::zeros(17, 7, 9);
+            map.for_each_tile_of(2..5, 1..8, cut, |mut tile| {
+                for (block, y) in tile.rows() {
+                    tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
+                    assert!(tile.row(block, y).iter().all(|v| *v == 1.0));
+                }
+            });
+            for ((_, y, x), value) in map.to_planes().indexed_iter() {
+                assert_eq!(*value, ((2..5).contains(&y) && (1..8).contains(&x)) as u8 as f32);
             }
-        });
-        for ((_, y, x), value) in map.to_planes().indexed_iter() {
-            assert_eq!(*value, ((2..5).contains(&y) && (1..8).contains(&x)) as u8 as f32);
         }
     }
 

@@ -11,12 +11,13 @@ use crate::failure::{Failure, Result};
 use crate::network::NetworkOptions;
 use crate::picture_file;
 use crate::terminal::{self, VerboseOption};
-use impasto::classify::classify;
+use impasto::classify;
+use impasto::picture::Needed;
 
-/// Classes that are told.
+/// The number of classes printed.
 const TOP: usize = 5;
 
-/// Say what IMAGE shows, by the whole network with its classifier
+/// Say what IMAGE shows, by a network that has its classifier
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -28,7 +29,7 @@ pub(crate) struct Options {
     /// Picture to classify
     image: PathBuf,
 
-    /// Text file of the classes' names, one a line, in their order
+    /// Text file of the classes' names, one a line, in the order of the network's outputs
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
@@ -52,7 +53,7 @@ impl Options {
         let labels = self.labels.as_deref().map(read_labels).transpose()?;
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
-        let picture = picture_file::open(&self.image, detail)?;
+        let picture = picture_file::open(&self.image, Needed::Whole, detail)?;
         let probabilities = classify(&weights, compute, &picture)?;
         if let Some(labels) = &labels
             && labels.len() != probabilities.len()

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Write { path: PathBuf, source: io::Error },
     /// The finished picture could not be written where it was asked for, and is in another file.
     Elsewhere { error: Error, path: PathBuf },
+    /// A loss is not finite.
+    NotFinite { loss: f64 },
 }
 
 impl Failure {
@@ -59,6 +61,7 @@ impl fmt::Display for Failure {
             Self::Option { option, reason } => write!(f, "{option}: {reason}"),
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
             Self::Elsewhere { error, path } => write!(f, "{error}; the picture is in {}", path.display()),
+            Self::NotFinite { loss } => write!(f, "the loss is {loss}: {SMALLER_WEIGHTS}"),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
         }
     }
@@ -88,10 +91,12 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::TooSmall { .. } => "use a larger picture or --size, or a shallower layer",
         Error::TooLarge { .. } => "use a smaller --size, or .png",
         Error::OutOfMemory { .. } => "use a smaller --size",
-        Error::NotFinite { .. } => "use smaller --content-weight, --style-weight or --tv-weight",
+        Error::NotFinite { .. } => SMALLER_WEIGHTS,
         _ => return None,
     })
 }
+
+const SMALLER_WEIGHTS: &str = "use smaller --content-weight, --style-weight or --tv-weight";
 
 #[cfg(feature = "fetch")]
 const HOW_TO_GET: &str = "`impasto weights fetch vgg19` gets VGG-19, or give a VGG's safetensors file \

@@ -15,7 +15,7 @@ use crate::terminal::DetailOptions;
 use crate::values::{LONGEST_SIZE, named};
 use impasto::layers::pool::Pooling;
 use impasto::memory;
-use impasto::network::Network;
+use impasto::network::{Network, check_size};
 use impasto::stylize::defaults;
 use impasto::vgg::Layer;
 
@@ -68,16 +68,16 @@ impl Options {
             self.layers.iter().map(|name| weights.layer(name)).collect::<impasto::Result<Vec<Layer>>>()?;
         taps.sort();
         taps.dedup();
-        let picture = picture_file::open(&self.image, detail)?;
+        let picture = picture_file::open(&self.image, picture_file::needed(self.size), detail)?;
 
         let (width, height) = picture_file::size_of(&picture, self.size);
         let deepest = *taps.last().expect("clap requires a layer");
         let network = Network::load(&weights, compute, deepest)?;
-        network.check_size(&self.image.display().to_string(), &taps, height, width)?;
+        check_size(&self.image.display().to_string(), &taps, height, width)?;
         let maps = network.features_bytes(&taps, self.pooling, height, width);
         memory::require(&self.image.display().to_string(), network.bytes() + 2 * maps, width, height)?;
 
-        let picture = picture.flattened().resized(width, height);
+        let picture = picture.into_flattened().into_resized(width, height)?;
         let features = network.features(picture.planes(), &taps, self.pooling)?;
         let metadata = BTreeMap::from([
             ("network", weights.architecture().to_string()),

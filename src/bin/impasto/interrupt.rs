@@ -6,7 +6,7 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use impasto::stylize::Cancel;
+use impasto::Cancel;
 use impasto::whole_file;
 
 /// How long after the first signal others mean the same request: a supervisor sends SIGTERM and SIGHUP together, and

@@ -20,7 +20,7 @@ use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
 use crate::{Outcome, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
-use impasto::picture::{Output, Picture};
+use impasto::picture::{Needed, Output, Picture};
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
@@ -138,26 +138,38 @@ pub(crate) struct Work<'o> {
 
 impl Work<'_> {
     /// The library's job, as the options have it, with no pictures yet.
-    pub(crate) fn job<'w>(&self, weights: &'w Weights) -> Stylize<'w> {
+    pub(crate) fn job(&self, weights: &Weights) -> Stylize {
         let WorkOptions { size, steps, optimizer, scales, .. } = *self.options;
-        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
-        Stylize {
-            compute: self.compute,
-            size: values::size(size),
-            steps,
-            optimizer,
-            scales,
-            ..Stylize::new(weights)
-        }
+        Stylize::new(weights)
+            .compute(self.compute)
+            .size(values::size(size))
+            .steps(usize::try_from(steps).unwrap_or(usize::MAX))
+            .optimizer(optimizer)
+            .scales(scales)
     }
 
-    /// Reads a picture.
-    pub(crate) fn open(&self, path: &Path) -> Result<Picture> {
-        picture_file::open(path, self.detail)
+    /// Reads the picture whose aspect the result has.
+    pub(crate) fn open_first(&self, path: &Path) -> Result<Picture> {
+        picture_file::open(path, picture_file::needed(self.longest()), self.detail)
+    }
+
+    /// The result's width and height, from the picture whose aspect it has.
+    pub(crate) fn result_size(&self, first: &Picture) -> (usize, usize) {
+        picture_file::size_of(first, self.longest())
+    }
+
+    /// The result's longest side, or nothing where it is the first picture's own.
+    fn longest(&self) -> Option<u64> {
+        (self.options.size > 0).then_some(self.options.size)
+    }
+
+    /// Reads another picture, of which the work needs this much.
+    pub(crate) fn open(&self, path: &Path, needed: Needed) -> Result<Picture> {
+        picture_file::open(path, needed, self.detail)
     }
 
     /// Does the job and writes the picture.
-    pub(crate) fn run(mut self, job: &Stylize) -> Result<Outcome> {
+    pub(crate) fn run(mut self, job: Stylize) -> Result<Outcome> {
         let start = Instant::now();
         let (width, height) = job.result_size()?;
         self.output.format().check_size(width, height)?;
@@ -165,7 +177,7 @@ impl Work<'_> {
         let mut bar = Bar::new(self.detail);
         let cancel = interrupt::keep_picture(bar.teller(self.detail));
         let (mut started, mut failure) = (false, None);
-        let stylized = job.run(&mut |progress| {
+        let stylized = job.cancelled_by(&cancel).run(|progress| {
             if !mem::replace(&mut started, true) {
                 self.say_schedule(progress);
             }
@@ -175,10 +187,7 @@ impl Work<'_> {
             if failure.is_none() {
                 failure = self.record(progress).err();
             }
-            match cancel.is_cancelled() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
+            ControlFlow::Continue(())
         });
         bar.finish();
         let stylized = stylized?;
@@ -190,7 +199,7 @@ impl Work<'_> {
         let what = match stylized.end {
             End::Done => "wrote",
             End::Cancelled => "interrupted: wrote the best picture so far,",
-            End::Failed(_) => "wrote the best picture so far,",
+            _ => "wrote the best picture so far,",
         };
         self.detail.normal(format_args!(
             "{what} {}: {width}×{height}, {} steps, {} evaluations, {:.1} s",
@@ -209,7 +218,7 @@ impl Work<'_> {
             (End::Failed(error), _) => Err(error.into()),
             (_, Some(failure)) => Err(failure),
             (End::Cancelled, None) => Ok(interrupt::received().map_or(Outcome::Done, Outcome::Interrupted)),
-            (End::Done, None) => Ok(Outcome::Done),
+            (_, None) => Ok(Outcome::Done),
         }
     }
 

@@ -50,8 +50,8 @@ Environment:
   IMPASTO_WEIGHTS      the network to use by default: its file, or its name in `weights list`
   IMPASTO_WEIGHTS_DIR  a folder of networks, each as NAME.safetensors
 
-Ctrl-C, SIGTERM and SIGHUP (a closed terminal; not with nohup) end the making of a picture with the best one so \
-far. Others within 2 s change nothing; one after that ends it at once, without a picture.
+Ctrl-C, SIGTERM and SIGHUP (a closed terminal; not with nohup) end the work with the best picture so far \
+written. Further signals within 2 s change nothing; one after that ends it at once, without a picture.
 
 Exit code: 0 done; 1 failed, with one line on stderr; 2 bad usage; with the best picture so far written, 130 \
 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.";
@@ -80,6 +80,7 @@ enum Outcome {
 fn main() -> ExitCode {
     let cli = Cli::from_arguments();
     interrupt::watch();
+    picture_file::silence_decoders();
     match cli.run() {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted(signal)) => ExitCode::from(signal.exit_code()),

@@ -46,15 +46,15 @@ impl Metrics {
 
     /// Appends a step's line; a reader sees it at once.
     pub(crate) fn write(&mut self, progress: &Progress) -> Result<()> {
-        let Progress { losses, terms, .. } = progress;
+        let losses = progress.losses;
         let object = json!({
             "scale": progress.scale,
             "step": progress.step,
             "evaluations": progress.evaluations,
             "seconds": progress.seconds,
             "loss": losses.total,
-            "content": losses.content(terms),
-            "style": losses.style(terms),
+            "content": losses.content,
+            "style": losses.style,
             "tv": losses.tv,
         });
         self.append(&format!("{object}\n")).map_err(|source| self.failure(source))

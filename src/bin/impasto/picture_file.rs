@@ -1,16 +1,28 @@
 //! Reading pictures, and naming results after them.
 
+use std::panic;
 use std::path::Path;
 use std::time::Instant;
 
 use crate::failure::Result;
 use crate::terminal::Detail;
-use impasto::picture::{Picture, fit};
+use impasto::picture::{self, Needed, Picture, Reading, fit};
 
-/// Reads a picture.
-pub(crate) fn open(path: &Path, detail: Detail) -> Result<Picture> {
+/// Has a decoder's panic reported by the error that the library makes of it alone. Called once, before any picture
+/// is read.
+pub(crate) fn silence_decoders() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !picture::is_decoding() {
+            report(info);
+        }
+    }));
+}
+
+/// Reads a picture, at a reduced size where it is much larger than needed.
+pub(crate) fn open(path: &Path, needed: Needed, detail: Detail) -> Result<Picture> {
     let start = Instant::now();
-    let picture = Picture::open(path)?;
+    let picture = Picture::open_with(path, &Reading::new(needed))?;
     detail.verbose(format_args!(
         "picture: {}, {}×{}{}, read in {:.1} ms",
         path.display(),
@@ -20,6 +32,12 @@ pub(crate) fn open(path: &Path, detail: Detail) -> Result<Picture> {
         start.elapsed().as_secs_f64() * 1e3
     ));
     Ok(picture)
+}
+
+/// What is needed of a picture whose longest side will be `longest` pixels, or else its own.
+pub(crate) fn needed(longest: Option<u64>) -> Needed {
+    // At most LONGEST_SIZE.
+    longest.map_or(Needed::Whole, |longest| Needed::Longest(longest as usize))
 }
 
 /// A picture's name without folder and extension.

@@ -10,6 +10,7 @@ use crate::job::JobOptions;
 use crate::picture_file::stem;
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
 use crate::values::{self, Init};
+use impasto::picture::Needed;
 use impasto::stylize;
 
 /// Paint CONTENT in the style of one or more STYLEs
@@ -68,20 +69,20 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
         let (weights, work) = self.job.prepare(&self.output(), self.inputs())?;
-        let mut job = work.job(&weights);
-        job.content = Some(work.open(&self.content)?);
-        let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
-        self.content_layers.apply(&mut job);
-        self.style_options.apply(&mut job, styles);
-        self.measure.apply(&mut job);
-        self.balance.apply(&mut job);
-        job.init = match &self.init {
+        let content = work.open_first(&self.content)?;
+        let (width, height) = work.result_size(&content);
+        // Styles are used with as many pixels as the result has.
+        let pixels = Needed::Pixels(width * height);
+        let styles = self.style.iter().map(|style| work.open(style, pixels)).collect::<Result<_>>()?;
+        let init = match &self.init {
             Init::Content => stylize::Init::Content,
             Init::Noise => stylize::Init::Noise,
-            Init::File(file) => stylize::Init::Picture(work.open(file)?),
+            Init::File(file) => stylize::Init::Picture(work.open(file, Needed::Size { width, height })?),
         };
-        job.seed = self.seed.unwrap_or(job.seed);
-        work.run(&job)
+        let job = work.job(&weights).content(content).style(self.style_options.style(styles)?);
+        let job = self.style_options.apply(self.content_layers.apply(job));
+        let job = self.balance.apply(self.measure.apply(job)).init(init);
+        work.run(job.seed(self.seed.unwrap_or(0)))
     }
 
     /// The pictures that are read.

@@ -9,6 +9,7 @@ use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
 use crate::terms::{MeasureOptions, StyleOptions};
+use impasto::picture::Needed;
 
 /// Make a texture of one or more STYLEs from noise
 #[derive(Debug, Args)]
@@ -49,12 +50,14 @@ impl Options {
         self.style_options.check(self.style.len())?;
         let inputs = self.style.iter().map(PathBuf::as_path);
         let (weights, work) = self.job.prepare(&self.output(), inputs)?;
-        let mut job = work.job(&weights);
-        let styles = self.style.iter().map(|style| work.open(style)).collect::<Result<_>>()?;
-        self.style_options.apply(&mut job, styles);
-        self.measure.apply(&mut job);
-        job.seed = self.seed;
-        work.run(&job)
+        let mut styles = vec![work.open_first(&self.style[0])?];
+        let (width, height) = work.result_size(&styles[0]);
+        for style in &self.style[1..] {
+            // Styles are used with as many pixels as the result has.
+            styles.push(work.open(style, Needed::Pixels(width * height))?);
+        }
+        let job = work.job(&weights).style(self.style_options.style(styles)?).seed(self.seed);
+        work.run(self.measure.apply(self.style_options.apply(job)))
     }
 
     fn output(&self) -> PathBuf {

@@ -51,9 +51,9 @@ pub(crate) fn scales(text: &str) -> Result<Scales, String> {
 /// `relu4_2`, or `relu4_2=0.5`.
 pub(crate) fn layer_weight(text: &str) -> Result<LayerWeight, String> {
     match text.split_once('=') {
-        None => Ok((text.to_owned(), None)),
+        None => Ok(LayerWeight::from(text)),
         Some((layer, weight)) => match weight.parse() {
-            Ok(weight) => Ok((layer.to_owned(), Some(weight))),
+            Ok(weight) => Ok(LayerWeight::from((layer, weight))),
             Err(_) => Err(format!("expected a number behind =, found {weight:?}")),
         },
     }
@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn layers_may_have_weights() {
-        assert_eq!(layer_weight("relu4_2"), Ok(("relu4_2".to_owned(), None)));
-        assert_eq!(layer_weight("relu4_2=0.5"), Ok(("relu4_2".to_owned(), Some(0.5))));
+        assert_eq!(layer_weight("relu4_2"), Ok(LayerWeight::from("relu4_2")));
+        assert_eq!(layer_weight("relu4_2=0.5"), Ok(LayerWeight::from(("relu4_2", 0.5))));
         for wrong in ["relu4_2=", "relu4_2=x", "relu4_2=1=2"] {
             assert!(layer_weight(wrong).is_err(), "{wrong}");
         }

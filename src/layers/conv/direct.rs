@@ -79,7 +79,14 @@ fn to_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
                 match y < height {
                     true => {
                         let inside = &mut to[stride..row_len - stride];
-                        pointwise::multiply(matrix, |block, y| input.row(block, y), y..y + 1, width, inside);
+                        pointwise::multiply(
+                            matrix,
+                            None,
+                            |block, y| input.row(block, y),
+                            y..y + 1,
+                            width,
+                            inside,
+                        );
                     }
                     false => to.fill(0.0),
                 }

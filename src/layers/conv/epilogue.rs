@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::layers::Finish;
+use crate::layers::GradientEpilogue;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
@@ -76,16 +76,16 @@ impl Store for Forward<'_> {
 /// Finishes the gradient and writes it over the features.
 pub struct Backward<'a> {
     /// What else is done to it.
-    pub finish: Finish<'a>,
+    pub epilogue: GradientEpilogue<'a>,
 }
 
 impl Store for Backward<'_> {
     fn cut(&self, cut: Cut, output: &FeatureMap) -> Cut {
-        self.finish.cut(cut, output)
+        self.epilogue.cut(cut, output)
     }
 
     fn prepared_len(&self, positions: usize) -> usize {
-        self.finish.prepared_len(positions)
+        self.epilogue.prepared_len(positions)
     }
 
     fn prepare<'r>(
@@ -95,7 +95,7 @@ impl Store for Backward<'_> {
         width: usize,
         to: &mut [f32],
     ) {
-        self.finish.prepare(row, y, width, to);
+        self.epilogue.prepare(row, y, width, to);
     }
 
     #[inline(always)]
@@ -108,11 +108,11 @@ impl Store for Backward<'_> {
         x: Range<usize>,
         sums: impl Iterator<Item = S::F32>,
     ) {
-        let along = self.finish.along(simd, prepared, tile, (block, y));
+        let row_epilogue = self.epilogue.of_row(simd, prepared, tile, (block, y));
         let first = tile.x().start;
         let [mut row] = tile.vectors_mut(block, y);
         for (x, sums) in x.zip(sums) {
-            along.write(&mut row, x - first, sums);
+            row_epilogue.write(&mut row, x - first, sums);
         }
     }
 }

@@ -10,7 +10,7 @@ mod transforms;
 
 use std::ops::Range;
 
-use crate::gemm::{GROUP_DEPTH, Multiply, geometry};
+use crate::gemm::{GROUP_DEPTH, MultiplyPanels, TILE_ROWS_MULTIPLE, geometry};
 use crate::parallel::scratch;
 use crate::parallel::team;
 use crate::simd::Isa;
@@ -72,7 +72,7 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
     let (depth, panel) = (filters.depth(), geometry(isa).panel);
     let columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let panel_len = filters_layout(depth, panel).1;
-    shared.transformed.set_len(columns.div_ceil(panel) * panel_len);
+    shared.transformed.resize_for_overwrite(columns.div_ceil(panel) * panel_len);
     team::for_each_chunk(&mut shared.transformed, panel_len, |index, to| {
         let columns = index * panel..((index + 1) * panel).min(columns);
         isa.run(TransformFilters { filters, columns, to });
@@ -109,7 +109,7 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
-                        isa.run(Multiply {
+                        isa.run_tiled(MultiplyPanels {
                             depth: group.len(),
                             a: &a[..room * GROUP_DEPTH],
                             b,
@@ -128,8 +128,8 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
     });
 }
 
-/// Tiles whose transformed inputs lie together: whole register tiles of the micro-kernel on every instruction set.
-const SLAB: usize = 12;
+/// Tiles whose transformed inputs lie together.
+const SLAB: usize = TILE_ROWS_MULTIPLE;
 
 /// The most tiles of a batch: what their transformed inputs may take of the third-level cache, 10 MB, and their products
 /// with a panel of the second-level one, 1.2 MB. The more there are, the fewer times the filters are transformed.
@@ -169,7 +169,7 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
     let slabs = (band_rows * columns).div_ceil(SLAB);
 
     let (input_stride, slab_len) = input_layout(SLAB, depth);
-    shared.transformed.set_len(bands * slabs * slab_len);
+    shared.transformed.resize_for_overwrite(bands * slabs * slab_len);
     team::for_each_chunk(&mut shared.transformed, slab_len, |index, to| {
         let (band, first) = (index / slabs, index % slabs * SLAB);
         let tiles = band_rows.min(rows - band * band_rows) * columns;
@@ -178,7 +178,7 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
         isa.run(TransformInput { map: input, y, x: x.start, columns, tiles, room: SLAB, to });
     });
     let row_len = store.prepared_len(x.len());
-    shared.prepared.set_len(y.len() * row_len);
+    shared.prepared.resize_for_overwrite(y.len() * row_len);
     if row_len > 0 {
         let features = &*output;
         let row = |block: usize, y: usize| &features.row(block, y)[x.start * BLOCK..x.end * BLOCK];
@@ -208,7 +208,7 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
                     let at = point * input_stride + index * SLAB * GROUP_DEPTH;
                     let products = products[point * stride..].chunks_mut(SLAB * width);
                     for (slab, c) in (0..slabs).zip(products) {
-                        isa.run(Multiply {
+                        isa.run_tiled(MultiplyPanels {
                             depth: group.len(),
                             a: &inputs[slab * slab_len + at..][..SLAB * GROUP_DEPTH],
                             b,

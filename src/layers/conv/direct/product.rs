@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use crate::gemm::PackedMatrix;
-use crate::simd::{Kernel, Simd};
+use crate::gemm::micro_kernel::{Broadcast, Initial, Panel, RegisterTile, Tiles, cover};
+use crate::simd::{Simd, TileKernel};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
 
 /// The sums of the positions `x` of row `y`, for the output channels `columns`, a panel: one position after another.
@@ -19,10 +20,10 @@ pub fn multiply(
     columns: Range<usize>,
     sums: &mut [f32],
 ) {
-    matrix.isa().run(Multiply { matrix, map, y, x, columns, sums });
+    matrix.isa().run_tiled(MultiplyPatches { matrix, map, y, x, columns, sums });
 }
 
-struct Multiply<'a> {
+struct MultiplyPatches<'a> {
     matrix: &'a PackedMatrix,
     map: &'a FeatureMap,
     y: usize,
@@ -31,83 +32,45 @@ struct Multiply<'a> {
     sums: &'a mut [f32],
 }
 
-impl Kernel for Multiply<'_> {
+impl TileKernel for MultiplyPatches<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        match (S::TILE_ROWS, S::TILE_VECTORS) {
-            (12, 2) => self.row::<S, 12, 2>(simd),
-            (6, 2) => self.row::<S, 6, 2>(simd),
-            (4, 1) => self.row::<S, 4, 1>(simd),
-            _ => unreachable!("a register tile that direct.rs does not list"),
-        }
-    }
-}
-
-impl Multiply<'_> {
-    #[inline(always)]
-    fn row<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
         let Self { matrix, map, y, x, columns, sums } = self;
         let (width, channels) = (columns.len(), map.channels());
-        assert!(channels <= BLOCK && sums.len() >= x.len() * width && width.is_multiple_of(S::LANES));
         let b = matrix.panels(0..9 * channels, columns);
         // From the position left of the first to that right of the last.
         let rows: [&[f32]; 3] = std::array::from_fn(|row| {
             let row = map.bordered_row(0, (y + row) as isize - 1);
             &row[x.start * BLOCK..(x.end + 2) * BLOCK]
         });
-        let mut at = 0;
-        while at < x.len() {
-            let sums = &mut sums[at * width..];
-            at += match (width == NV * S::LANES, x.len() - at) {
-                (true, n) if n >= MR => tile::<S, MR, NV>(simd, &rows, at, channels, b, sums),
-                (true, n) if n >= 4 => tile::<S, 4, NV>(simd, &rows, at, channels, b, sums),
-                (true, _) => tile::<S, 1, NV>(simd, &rows, at, channels, b, sums),
-                (false, n) if n >= 4 => tile::<S, 4, 1>(simd, &rows, at, channels, b, sums),
-                (false, _) => tile::<S, 1, 1>(simd, &rows, at, channels, b, sums),
-            };
-        }
+        let narrow = width < NV * S::LANES;
+        cover::<S, MR, NV>(simd, x.len(), narrow, &mut PatchTiles { rows, channels, b, sums });
     }
 }
 
-/// The micro-kernel: the MR positions from `at` on by NV vectors of output channels, over all taps. Gives back MR.
-#[inline(always)]
-fn tile<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    rows: &[&[f32]; 3],
-    at: usize,
+/// The patches of a row's positions times a panel.
+struct PatchTiles<'a> {
+    /// The rows above, at and below, with a position more on either side.
+    rows: [&'a [f32]; 3],
     channels: usize,
-    b: &[f32],
-    to: &mut [f32],
-) -> usize {
-    let width = NV * S::LANES;
-    assert!(to.len() >= MR * width && b.len() >= 9 * channels * width && channels <= BLOCK);
-    let mut sums = [[simd.splat(0.0); NV]; MR];
-    for tap in 0..9 {
-        let a = &rows[tap / 3][(at + tap % 3) * BLOCK..(at + tap % 3 + MR) * BLOCK];
-        for channel in 0..channels {
-            // SAFETY: `b` has `width` floats for each tap and channel; `a` has MR blocks.
-            unsafe {
-                let mut vectors = [simd.splat(0.0); NV];
-                for (vector, value) in vectors.iter_mut().enumerate() {
-                    let from = (tap * channels + channel) * width + vector * S::LANES;
-                    *value = simd.load(b.as_ptr().add(from));
-                }
-                for (position, sums) in sums.iter_mut().enumerate() {
-                    let a = simd.splat(*a.as_ptr().add(position * BLOCK + channel));
-                    for (sum, vector) in sums.iter_mut().zip(vectors) {
-                        *sum = simd.mul_add(a, vector, *sum);
-                    }
-                }
-            }
+    b: &'a [f32],
+    sums: &'a mut [f32],
+}
+
+impl<S: Simd> Tiles<S> for PatchTiles<'_> {
+    #[inline(always)]
+    fn tile<const MR: usize, const NV: usize>(&mut self, simd: S, x: usize) {
+        let width = NV * S::LANES;
+        let sums = &mut self.sums[x * width..];
+        let mut tile = RegisterTile::<S, MR, NV>::begin(simd, Initial::Zeros, sums, width);
+        let per_tap = self.channels * width;
+        for tap in 0..9 {
+            let from = x + tap % 3;
+            let a = &self.rows[tap / 3][from * BLOCK..(from + MR) * BLOCK];
+            tile.add_product(Broadcast::<BLOCK, 1>(a), Panel(&self.b[tap * per_tap..][..per_tap]));
         }
+        tile.store(sums, width);
     }
-    for (position, sums) in sums.iter().enumerate() {
-        for (vector, sum) in sums.iter().enumerate() {
-            // SAFETY: by the assert above, the last position's vectors end inside `to`.
-            unsafe { simd.store(to.as_mut_ptr().add(position * width + vector * S::LANES), *sum) };
-        }
-    }
-    MR
 }

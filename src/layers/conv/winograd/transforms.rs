@@ -10,6 +10,8 @@
 //! matrices, tiles × channels by channels × channels, which the packed product of [`gemm`](crate::gemm) computes. All
 //! three transforms work on vectors of channels, which the channel-blocked map holds side by side.
 
+#![expect(unsafe_code, reason = "vectors at strided places, their bounds checked once a tile")]
+
 use std::ops::Range;
 
 use crate::gemm::GROUP_DEPTH;
@@ -36,20 +38,25 @@ pub fn groups(channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
 
 /// Floats from one point to the next of the transformed inputs of `tiles` tiles, and all in all.
 pub fn input_layout(tiles: usize, channels: usize) -> (usize, usize) {
-    let stride = channels.div_ceil(GROUP_DEPTH) * tiles * GROUP_DEPTH + SKEW;
-    (stride, POINTS * stride)
+    layout(channels.div_ceil(GROUP_DEPTH).checked_mul(GROUP_DEPTH), tiles)
 }
 
 /// Floats from one point to the next of the products of `tiles` tiles with a panel, and all in all.
 pub fn product_layout(tiles: usize, width: usize) -> (usize, usize) {
-    let stride = tiles * width + SKEW;
-    (stride, POINTS * stride)
+    layout(Some(tiles), width)
 }
 
 /// Floats from one point to the next of the transformed filters of a panel, and all in all.
 pub fn filters_layout(channels: usize, width: usize) -> (usize, usize) {
-    let stride = channels * width + SKEW;
-    (stride, POINTS * stride)
+    layout(Some(channels), width)
+}
+
+/// Floats from one point to the next where each has a matrix of so many rows and columns, and all in all. Places
+/// computed from them do not wrap.
+fn layout(rows: Option<usize>, columns: usize) -> (usize, usize) {
+    let stride = rows.and_then(|rows| rows.checked_mul(columns)).and_then(|floats| floats.checked_add(SKEW));
+    let len = stride.and_then(|stride| stride.checked_mul(POINTS));
+    stride.zip(len).expect("transforms larger than the address space")
 }
 
 /// Transforms the filters of a panel: at each point there is a matrix of input channels by the panel's columns.
@@ -103,7 +110,7 @@ impl Kernel for TransformFilters<'_> {
 
 /// Transforms the inputs under some of the tiles of a region of the output, counted row by row. At each point, a
 /// group of channels after another, there is a row a tile, [`GROUP_DEPTH`] floats apart, as
-/// [`Multiply`](crate::gemm::Multiply) takes them.
+/// [`MultiplyPanels`](crate::gemm::MultiplyPanels) takes them.
 pub struct TransformInput<'a> {
     /// The convolution's input.
     pub map: &'a FeatureMap,
@@ -249,8 +256,9 @@ impl TransformOutput<'_> {
     /// The outputs of [`Simd::LANES`] channels, row by row of the tile.
     #[inline(always)]
     pub fn outputs<S: Simd>(&self, simd: S) -> [[S::F32; TILE]; TILE] {
-        let last = (POINTS - 1) * self.stride + self.at;
-        assert!(last + S::LANES <= self.products.len(), "products of fewer points");
+        let last = (POINTS - 1).checked_mul(self.stride).and_then(|point| point.checked_add(self.at));
+        let end = last.and_then(|last| last.checked_add(S::LANES));
+        assert!(end.is_some_and(|end| end <= self.products.len()), "products of fewer points");
         // Loops, not `from_fn`: its closures are not always inlined, and then not compiled for `simd`'s set.
         let mut across = [[simd.splat(0.0); TILE]; SIDE];
         for (j, across) in across.iter_mut().enumerate() {
