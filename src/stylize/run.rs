@@ -39,7 +39,7 @@ pub(super) fn run(
     let mut content_before: Option<Cow<Picture>> = None;
     let (mut steps, mut evaluations) = (0, 0);
     let mut end = End::Done;
-    let work = |scale: &Scale| (scale.steps * scale.longest * scale.longest) as f64;
+    let work = |scale: &Scale| scale.steps as f64 * (scale.longest as f64).powi(2);
     let all_work: f64 = scales.iter().map(work).sum();
     for (index, scale) in scales.iter().enumerate() {
         let (width, height) =

@@ -45,7 +45,8 @@ pub fn schedule(longest: usize, least: usize, scales: Scales, steps: usize) -> V
     let scale = |index: usize| {
         let after = count - 1 - index;
         let longest = (longest as f64 / SQRT_2.powi(after as i32)).round() as usize;
-        Scale { longest, steps: (steps + index) / count }
+        // (steps + index) / count, for any number of steps.
+        Scale { longest, steps: steps / count + (steps % count + index) / count }
     };
     (0..count).map(scale).collect()
 }
@@ -68,7 +69,7 @@ mod tests {
     #[test]
     fn every_step_is_given_out_evenly() {
         for longest in [40, 128, 300, 512, 4096] {
-            for steps in [0, 1, 3, 10, 300, 1001] {
+            for steps in [0, 1, 3, 10, 300, 1001, usize::MAX] {
                 for scales in [Scales::Auto, Scales::Count(1), Scales::Count(3), Scales::Count(50)] {
                     let schedule = schedule(longest, 16, scales, steps);
                     assert_eq!(schedule.iter().map(|scale| scale.steps).sum::<usize>(), steps);

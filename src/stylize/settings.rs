@@ -11,6 +11,9 @@ use crate::weights::Weights;
 
 use super::schedule::Scales;
 
+/// The largest weight of a term or a layer: gradients are f32, which hold no more than 3.4e38.
+const MOST_WEIGHT: f64 = 1e38;
+
 /// The settings that [`Stylize::new`](crate::Stylize::new) starts from.
 pub mod defaults {
     use super::{Form, Optimizer, Pooling};
@@ -189,8 +192,9 @@ impl Settings {
         };
         above_zero(Setting::ContentWeight, None, terms.content_weight)?;
         above_zero(Setting::StyleWeight, None, terms.style_weight)?;
-        if !(terms.tv_weight >= 0.0 && terms.tv_weight.is_finite()) {
-            let reason = format!("must be 0 or above, found {}", terms.tv_weight);
+        if !(terms.tv_weight >= 0.0 && terms.tv_weight <= MOST_WEIGHT) {
+            let reason =
+                format!("must be 0 or above and at most {MOST_WEIGHT:e}, found {:?}", terms.tv_weight);
             return Err(Error::setting(Setting::TvWeight, reason));
         }
         Ok(terms)
@@ -216,9 +220,10 @@ fn resolve(weights: &Weights, setting: Setting, layers: &[LayerWeight]) -> Resul
 }
 
 fn above_zero(setting: Setting, layer: Option<Layer>, value: f64) -> Result<()> {
-    if value > 0.0 && value.is_finite() {
+    if value > 0.0 && value <= MOST_WEIGHT {
         return Ok(());
     }
     let of_layer = layer.map_or(String::new(), |layer| format!("the weight of {layer} "));
-    Err(Error::setting(setting, format!("{of_layer}must be above 0, found {value}")))
+    let reason = format!("{of_layer}must be above 0 and at most {MOST_WEIGHT:e}, found {value:?}");
+    Err(Error::setting(setting, reason))
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::compute::ComputeOptions;
 use crate::failure::Result;
 use crate::network::NetworkOptions;
+use crate::overwrite::Files;
 use crate::picture_file;
 use crate::tensor_file::TensorFile;
 use crate::terminal::DetailOptions;
@@ -58,6 +59,8 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn run(&self) -> Result<()> {
         let detail = self.detail.detail();
+        let inputs = [self.image.clone()].into_iter().chain(self.network.file());
+        Files::read(inputs).write("--output", &self.output)?;
         let output = TensorFile::new("--output", &self.output)?;
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::compute::ComputeOptions;
 use crate::failure::{Failure, Result};
 use crate::network::NetworkOptions;
+use crate::overwrite::Files;
 use crate::picture_file;
 use crate::tensor_file::TensorFile;
 use crate::terminal::{self, VerboseOption};
@@ -89,6 +90,7 @@ impl Options {
     pub(crate) fn run(&self) -> Result<()> {
         let detail = self.verbose.detail();
         self.style_options.check(self.style.len())?;
+        self.check_files()?;
         let gradient_file =
             self.gradient.as_ref().map(|path| TensorFile::new("--gradient", path)).transpose()?;
         let compute = self.compute.start(detail)?;
@@ -122,9 +124,16 @@ impl Options {
             file.write(vec![("gradient".to_owned(), gradient)], &BTreeMap::new())?;
         }
         match self.json {
-            true => terminal::print(json(&losses)),
+            true => terminal::print_json(&json(&losses)),
             false => terminal::print(table(&losses, objective.terms()).trim_end()),
         }
+    }
+
+    /// Refuses a gradient that would be written over what is read.
+    fn check_files(&self) -> Result<()> {
+        let Some(gradient) = &self.gradient else { return Ok(()) };
+        let pictures = [&self.image].into_iter().chain(&self.content).chain(&self.style).cloned();
+        Files::read(pictures.chain(self.network.file())).write("--gradient", gradient)
     }
 
     /// Reads a picture, without its alpha and in the size asked for.

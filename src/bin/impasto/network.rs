@@ -9,7 +9,7 @@ use crate::failure::Result;
 use crate::terminal::{self, Detail};
 use crate::values::named;
 use impasto::vgg::Preprocessing;
-use impasto::weights::{Places, Weights};
+use impasto::weights::{Places, Source, Weights};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
@@ -35,13 +35,25 @@ pub(crate) struct NetworkOptions {
 }
 
 impl NetworkOptions {
-    /// Opens the weights.
-    pub(crate) fn open(&self, detail: Detail) -> Result<Weights> {
+    /// The file that the weights are in, where there is one.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match self.source() {
+            Ok(Source::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn source(&self) -> Result<Source> {
         let places = Places::of_user();
-        let source = match &self.weights {
+        Ok(match &self.weights {
             Some(spec) => places.find(spec)?,
             None => places.find_default()?,
-        };
+        })
+    }
+
+    /// Opens the weights.
+    pub(crate) fn open(&self, detail: Detail) -> Result<Weights> {
+        let source = self.source()?;
         let start = Instant::now();
         let mut weights = if self.no_mmap { source.read()? } else { source.open()? };
         if let Some(preprocessing) = self.preprocessing {

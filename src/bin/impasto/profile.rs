@@ -91,7 +91,7 @@ impl Options {
             layers,
         };
         match self.json {
-            true => terminal::print(measured.json()),
+            true => terminal::print_json(&measured.json()),
             false => terminal::print(measured.table().trim_end()),
         }
     }

@@ -1,6 +1,6 @@
 //! `impasto stylize`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -68,7 +68,7 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output())?;
+        let (weights, work) = self.job.prepare(&self.output(), self.inputs())?;
         let content = work.open_first(&self.content)?;
         let (width, height) = work.result_size(&content);
         // Styles are used with as many pixels as the result has.
@@ -82,7 +82,16 @@ impl Options {
         let job = work.job(&weights).content(content).style(self.style_options.style(styles)?);
         let job = self.style_options.apply(self.content_layers.apply(job));
         let job = self.balance.apply(self.measure.apply(job)).init(init);
-        work.run(&job.seed(self.seed.unwrap_or(0)))
+        work.run(job.seed(self.seed.unwrap_or(0)))
+    }
+
+    /// The pictures that are read.
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let init = match &self.init {
+            Init::File(file) => Some(file),
+            _ => None,
+        };
+        [&self.content].into_iter().chain(&self.style).chain(init).map(PathBuf::as_path)
     }
 
     fn output(&self) -> PathBuf {

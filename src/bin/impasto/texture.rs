@@ -48,7 +48,8 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output())?;
+        let inputs = self.style.iter().map(PathBuf::as_path);
+        let (weights, work) = self.job.prepare(&self.output(), inputs)?;
         let mut styles = vec![work.open_first(&self.style[0])?];
         let (width, height) = work.result_size(&styles[0]);
         for style in &self.style[1..] {
@@ -56,7 +57,7 @@ impl Options {
             styles.push(work.open(style, Needed::Pixels(width * height))?);
         }
         let job = work.job(&weights).style(self.style_options.style(styles)?).seed(self.seed);
-        work.run(&self.measure.apply(self.style_options.apply(job)))
+        work.run(self.measure.apply(self.style_options.apply(job)))
     }
 
     fn output(&self) -> PathBuf {

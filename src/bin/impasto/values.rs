@@ -11,6 +11,12 @@ use impasto::stylize::{LayerWeight, Size};
 /// The longest side that `--size` takes, in pixels. A square of it overflows nothing, and fits no memory.
 pub(crate) const LONGEST_SIZE: u64 = 1_000_000;
 
+/// The most steps that `--steps` takes.
+pub(crate) const MOST_STEPS: u64 = 1_000_000;
+
+/// The most scales that `--scales` takes: as many as there are from one pixel to [`LONGEST_SIZE`].
+pub(crate) const MOST_SCALES: usize = 40;
+
 /// Takes a value of an enum by its name.
 pub(crate) fn named<T: Named>() -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(T::ALL.iter().map(|value| value.name()))
@@ -37,8 +43,8 @@ pub(crate) fn init(text: &str) -> Result<Init, String> {
 pub(crate) fn scales(text: &str) -> Result<Scales, String> {
     match (text, text.parse()) {
         ("auto", _) => Ok(Scales::Auto),
-        (_, Ok(count @ 1..)) => Ok(Scales::Count(count)),
-        _ => Err("expected auto or a number from 1".to_owned()),
+        (_, Ok(count @ 1..=MOST_SCALES)) => Ok(Scales::Count(count)),
+        _ => Err(format!("expected auto or a number from 1 to {MOST_SCALES}")),
     }
 }
 
@@ -64,6 +70,8 @@ pub(crate) fn size(pixels: u64) -> Size {
 
 #[cfg(test)]
 mod tests {
+    use impasto::stylize::schedule::schedule;
+
     use super::*;
 
     #[test]
@@ -76,10 +84,17 @@ mod tests {
     }
 
     #[test]
+    fn as_many_scales_are_taken_as_the_longest_size_has() {
+        let all = schedule(LONGEST_SIZE as usize, 1, Scales::Count(usize::MAX), 0);
+        assert_eq!(all.len(), MOST_SCALES);
+    }
+
+    #[test]
     fn scales_are_auto_or_counted() {
         assert_eq!(scales("auto"), Ok(Scales::Auto));
         assert_eq!(scales("3"), Ok(Scales::Count(3)));
-        for wrong in ["", "0", "-1", "1.5", "all"] {
+        assert_eq!(scales("40"), Ok(Scales::Count(40)));
+        for wrong in ["", "0", "-1", "1.5", "all", "41", "99999999999999999999"] {
             assert!(scales(wrong).is_err(), "{wrong}");
         }
     }
