@@ -7,12 +7,13 @@
 //! [`Naming`] says.
 
 mod bytes;
+#[doc(hidden)]
+pub mod container;
 #[cfg(feature = "fetch")]
 pub mod fetch;
-mod header;
+mod file_layers;
 mod locate;
 mod naming;
-mod network;
 mod source;
 mod tensor;
 
@@ -25,12 +26,12 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::tensor::Values;
 use crate::tensor::values::SharedBytes;
-use crate::vgg::{Architecture, Convolution, Layer, Preprocessing};
+use crate::vgg::{Architecture, ConvSpec, Layer, Preprocessing};
 
 use bytes::Opened;
-use header::Header;
+use container::Header;
+use file_layers::{Extent, FileLayers};
 use naming::WeightLayer;
-use network::{Extent, Network};
 
 pub use locate::{Available, Places, data_folder};
 pub use naming::Naming;
@@ -62,13 +63,14 @@ struct Contents {
     metadata: BTreeMap<String, String>,
     naming: Naming,
     preprocessing: Preprocessing,
-    network: Network,
+    layers: FileLayers,
     /// Where in the file the tensors' data begins.
     data_start: usize,
 }
 
 /// A convolution's tensors.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ConvTensors<'a> {
     /// (out, in, kernel, kernel), row-major.
     pub weight: Tensor<'a>,
@@ -78,6 +80,7 @@ pub struct ConvTensors<'a> {
 
 /// A dense layer's tensors.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct DenseTensors<'a> {
     /// (out, in), row-major, whatever its rank in the file. fc6 takes pool5 flattened as C×7×7.
     pub weight: Tensor<'a>,
@@ -214,7 +217,7 @@ impl Weights {
     /// The network, from the metadata's `network` or else from the tensors. A file that stops so early
     /// that it fits several is taken for the deepest.
     pub fn architecture(&self) -> Architecture {
-        self.file.contents.network.architecture
+        self.file.contents.layers.architecture
     }
 
     /// How the network's input is prepared: from the metadata's `preprocessing`, or else as the naming
@@ -224,8 +227,8 @@ impl Weights {
     }
 
     /// The convolutions that the file has, in forward order: the network's first few, or all.
-    pub fn convolutions(&self) -> impl Iterator<Item = Convolution> {
-        self.file.contents.network.layers.iter().filter_map(|found| match found.layer {
+    pub fn convolutions(&self) -> impl Iterator<Item = ConvSpec> {
+        self.file.contents.layers.layers.iter().filter_map(|found| match found.layer {
             WeightLayer::Conv(convolution) => Some(convolution),
             WeightLayer::Dense { .. } => None,
         })
@@ -238,7 +241,7 @@ impl Weights {
     }
 
     /// A convolution's tensors, where the file has it.
-    pub fn convolution(&self, convolution: &Convolution) -> Option<ConvTensors<'_>> {
+    pub fn convolution(&self, convolution: &ConvSpec) -> Option<ConvTensors<'_>> {
         let [weight, bias] = self.tensors(WeightLayer::Conv(*convolution))?;
         Some(ConvTensors { weight, bias })
     }
@@ -294,7 +297,7 @@ impl Weights {
 
     /// The error for one of these tensors in which the caller came upon a value that is not finite.
     pub fn not_finite(&self, tensor: &Tensor<'_>) -> Error {
-        let label = self.file.contents.network.label(tensor.name);
+        let label = self.file.contents.layers.label(tensor.name);
         self.error(match tensor.first_not_finite() {
             Some((index, value)) => {
                 format!("{label}: expected finite values, found {value} at index {index}")
@@ -304,7 +307,7 @@ impl Weights {
     }
 
     fn tensors(&self, layer: WeightLayer) -> Option<[Tensor<'_>; 2]> {
-        let found = self.file.contents.network.layers.iter().find(|found| found.layer == layer)?;
+        let found = self.file.contents.layers.layers.iter().find(|found| found.layer == layer)?;
         Some([self.tensor(&found.weight), self.tensor(&found.bias)])
     }
 
@@ -347,11 +350,11 @@ impl Contents {
         let naming = Naming::of(&header)?;
         let stated =
             header.stated("network", Architecture::from_name, &Architecture::ALL.map(Architecture::name))?;
-        let network = Network::of(&header, naming, stated)?;
+        let layers = FileLayers::of(&header, naming, stated)?;
         let preprocessing = header
             .stated("preprocessing", Preprocessing::from_metadata, &["caffe", "torchvision"])?
             .unwrap_or(naming.preprocessing());
-        header.check_extents(bytes.len(), |tensor| network.label(tensor))?;
-        Ok(Self { metadata: header.metadata, naming, preprocessing, network, data_start: header.data_start })
+        header.check_extents(bytes.len(), |tensor| layers.label(tensor))?;
+        Ok(Self { metadata: header.metadata, naming, preprocessing, layers, data_start: header.data_start })
     }
 }

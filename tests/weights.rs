@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use half::{bf16, f16};
 use impasto::Error;
-use impasto::vgg::{Architecture, Convolution, Preprocessing};
+use impasto::vgg::{Architecture, ConvSpec, Preprocessing};
 use impasto::weights::{Dtype, Naming, Places, Source, Weights};
 use safetensors::Dtype as Stored;
 use safetensors::tensor::TensorView;
@@ -42,6 +42,7 @@ impl Content {
             Naming::Layers => ["fc6", "fc7", "fc8"],
             Naming::Torchvision => ["classifier.0", "classifier.3", "classifier.6"],
             Naming::Timm => ["pre_logits.fc1", "pre_logits.fc2", "head.fc"],
+            other => panic!("unknown naming {other}"),
         };
         if naming == Naming::Timm {
             self.layer(fc6, vec![5, 6, 7, 7]);
@@ -101,7 +102,7 @@ impl Content {
 }
 
 /// Widths that differ from layer to layer, 6 for the last convolution of every network.
-fn width(conv: &Convolution) -> usize {
+fn width(conv: &ConvSpec) -> usize {
     1 + conv.group
 }
 
@@ -116,6 +117,7 @@ fn stems(architecture: Architecture, naming: Naming) -> Vec<String> {
         Architecture::B => &[0, 2, 5, 7, 10, 12, 15, 17, 20, 22],
         Architecture::C | Architecture::D => &[0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28],
         Architecture::E => &[0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34],
+        other => panic!("unknown network {other}"),
     };
     indices.iter().map(|index| format!("features.{index}")).collect()
 }
