@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the tests for 64-bit ARM (aarch64-unknown-linux-gnu) and runs them under QEMU.
+#
+# usage: scripts/check_aarch64.sh [CARGO TEST ARGUMENTS]
+#
+# Without arguments it runs the library's unit tests and tests/layers.rs: the kernels and the layers. Otherwise the
+# arguments go to `cargo test`, such as `--lib -- gemm` or `--test pictures`.
+#
+# It installs what is missing: the target's standard library by rustup, and the C compiler (it links), the C library
+# and QEMU from Debian's or Ubuntu's packages, which needs root or sudo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=aarch64-unknown-linux-gnu
+tests=("$@")
+[ "$#" -gt 0 ] || tests=(--lib --test layers)
+
+have() { command -v "$1" >/dev/null; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then
+    rustup target add "$target"
+fi
+
+packages=()
+have aarch64-linux-gnu-gcc || packages+=(gcc-aarch64-linux-gnu)
+[ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] || packages+=(libc6-dev-arm64-cross)
+have qemu-aarch64-static || packages+=(qemu-user-static)
+if [ "${#packages[@]}" -gt 0 ]; then
+    if ! have apt-get; then
+        echo "check_aarch64.sh: install these first, under your system's names: ${packages[*]}" >&2
+        exit 1
+    fi
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu"
+
+# Without `fetch`, whose TLS is partly in C and assembly, and without the command: neither has code of its own for
+# this CPU.
+cargo test --target "$target" --no-default-features --features embedded "${tests[@]}"
