@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! - [`Picture`]: from files, bytes, buffers, [`image`] and [`ndarray`], and back.
+//! - [`Picture`]: from files, bytes, buffers, the crates `image` and `ndarray` (re-exported), and back.
 //! - [`Weights`]: a VGG's safetensors file, mapped, read, or in memory. [`Places`] finds installed ones, and
 //!   [`fetch`] installs them.
 //! - [`Style`]: a painting, or a blend of several, for as many pictures as there are.
