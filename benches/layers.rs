@@ -1,7 +1,7 @@
 //! Every kind of layer, forward and backward, at VGG-19's shapes for a 512×512 picture, on all cores.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use impasto::layers::conv::{Conv, Method, Workspace};
+use impasto::layers::conv::{Algorithm, Conv, Workspace};
 use impasto::layers::pool::Pooling;
 use impasto::layers::{Finish, Tap, lrn, moments, pool, relu};
 use impasto::simd::Isa;
@@ -38,7 +38,7 @@ fn convolutions(criterion: &mut Criterion) {
         let (mut x, mut y) = (map(from, side, side), map(to, side, side));
         let finish = Finish { relu: true, ..Finish::default() };
         let mut workspace = Workspace::new(isa);
-        for (name, method) in [("im2col", Method::Im2col), ("winograd", Method::Winograd)] {
+        for (name, method) in [("im2col", Algorithm::Im2col), ("winograd", Algorithm::Winograd)] {
             group.bench_function(format!("{name} forward"), |bencher| {
                 bencher.iter(|| conv.forward(&x, &mut y, true, method, &mut workspace));
             });

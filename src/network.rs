@@ -8,7 +8,7 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::layers::conv::{Conv, Method, Workspace};
+use crate::layers::conv::{Algorithm, Conv, Workspace};
 use crate::layers::pool::Pooling;
 use crate::layers::{Finish, Tap, lrn, pool, relu};
 use crate::named::named;
@@ -274,14 +274,14 @@ impl<'w> Network<'w> {
     /// How the convolution of this number is computed. Winograd's filtering has been the quicker at all of VGG-19's
     /// shapes, from 64² to 2048² pixels (Zen 5, two cores, AVX-512 and AVX2): its arithmetic is a quarter, and what the
     /// filters' transform takes is less than im2col's packing of them for any but the smallest maps.
-    fn method(&self, number: usize) -> Method {
+    fn method(&self, number: usize) -> Algorithm {
         let convolution = &self.convolutions[number];
         let wanted: &[_] = match self.convolution {
-            Convolution::Auto => &[Method::Direct, Method::Winograd],
+            Convolution::Auto => &[Algorithm::Direct, Algorithm::Winograd],
             Convolution::Im2col => &[],
-            Convolution::Winograd => &[Method::Winograd],
+            Convolution::Winograd => &[Algorithm::Winograd],
         };
-        wanted.iter().copied().find(|method| convolution.allows(*method)).unwrap_or(Method::Im2col)
+        wanted.iter().copied().find(|method| convolution.allows(*method)).unwrap_or(Algorithm::Im2col)
     }
 
     fn forward_step(&self, step: &Step, x: &FeatureMap, y: &mut FeatureMap, workspace: &mut Workspace) {
@@ -403,9 +403,9 @@ impl Plan {
             let (algorithm, flop) = match step.operation {
                 Operation::Conv { number, .. } => {
                     let algorithm = match network.method(number) {
-                        Method::Im2col => "im2col",
-                        Method::Winograd => "winograd",
-                        Method::Direct => "direct",
+                        Algorithm::Im2col => "im2col",
+                        Algorithm::Winograd => "winograd",
+                        Algorithm::Direct => "direct",
                     };
                     (algorithm, network.convolutions[number].flop(map.positions()))
                 }

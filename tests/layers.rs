@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use common::*;
-use impasto::layers::conv::{Conv, Method, Workspace};
+use impasto::layers::conv::{Algorithm, Conv, Workspace};
 use impasto::layers::pool::Pooling::{self, Average, Max};
 use impasto::layers::{Finish, Tap, dense, lrn, moments, pool, relu};
 use impasto::simd::Isa;
@@ -156,7 +156,7 @@ trait Exactness {
     fn expected(self, expected: &Expected<Ix3>) -> Expected<Ix3>;
 }
 
-impl Exactness for Method {
+impl Exactness for Algorithm {
     // The largest factor of Winograd's transforms.
     fn growth(self) -> f64 {
         match self {
@@ -184,8 +184,8 @@ struct Kernels {
 }
 
 /// Every way to compute a convolution here.
-fn ways(conv: &Conv) -> Vec<(Isa, Method)> {
-    let methods = [Method::Im2col, Method::Winograd, Method::Direct].into_iter();
+fn ways(conv: &Conv) -> Vec<(Isa, Algorithm)> {
+    let methods = [Algorithm::Im2col, Algorithm::Winograd, Algorithm::Direct].into_iter();
     let methods: Vec<_> = methods.filter(|method| conv.allows(*method)).collect();
     let three = conv.kernel() == 3;
     assert_eq!(methods.len(), 1 + usize::from(three) + usize::from(three && conv.in_channels() <= 3));
@@ -350,7 +350,7 @@ fn convolution_shows_nan_through_its_relu() {
             for ((n, row, column), y) in y.to_planes().indexed_iter() {
                 let near = row.abs_diff(here[1]) <= k / 2 && column.abs_diff(here[2]) <= k / 2;
                 // A tile of Winograd's shows it everywhere.
-                let shown = if by == Method::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
+                let shown = if by == Algorithm::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
                 assert!(shown, "{k}×{k}, {isa:?}, {by:?}: {y} at {:?}", (n, row, column));
             }
         }

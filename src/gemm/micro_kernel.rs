@@ -1,8 +1,8 @@
 //! The register-tile micro-kernel in which every product of matrices ends.
 //!
 //! A tile of the result C, MR rows by NV vectors, stays in registers while a depth of products is added to it: at each
-//! step, one value of each of A's rows, broadcast to a vector's lanes, times one row of B, NV vectors wide. [`Broadcast`]
-//! and [`Vectors`] say where the operands lie; nothing is copied for the kernel's sake.
+//! step, one value of each of A's rows, broadcast to a vector's lanes, times one row of B, NV vectors wide.
+//! [`Broadcast`] and [`Vectors`] say where the operands lie; nothing is copied for the kernel's sake.
 
 #![expect(unsafe_code, reason = "operands at constant strides, their bounds checked once a run")]
 
@@ -99,8 +99,8 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
     }
 }
 
-/// The operand A, of which single values are broadcast: that of a row at a step is
-/// `floats[row · ROW + step · STEP]`. Constant strides make every address in the kernel an offset known to the compiler.
+/// The operand A, of which single values are broadcast: that of a row at a step is `floats[row · ROW + step · STEP]`.
+/// Constant strides make every address in the kernel an offset known to the compiler.
 #[derive(Clone, Copy)]
 pub struct Broadcast<'a, const ROW: usize, const STEP: usize>(pub &'a [f32]);
 
@@ -173,8 +173,8 @@ unsafe impl<S: Simd, const NV: usize, B: Vectors<S, NV>> Vectors<S, NV> for Pref
     }
 }
 
-/// The channels of neighbouring positions of a feature map, a step a position: each vector from two channel blocks' runs
-/// of the same positions.
+/// The channels of neighbouring positions of a feature map, a step a position: each vector from two channel blocks'
+/// runs of the same positions.
 #[derive(Clone, Copy)]
 pub struct Channels<'a, const NV: usize> {
     // Private: all of the same length, which `new` has checked.
@@ -252,5 +252,76 @@ pub fn cover<S: Simd, const MR: usize, const NV: usize>(
                 1
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, Kernel};
+
+    /// One step of a tile of three rows by two vectors, at places of so many floats.
+    struct Step {
+        a: usize,
+        b: usize,
+        c: usize,
+        stride: usize,
+    }
+
+    impl Kernel for Step {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Vec<f32> {
+            // Lengths as on a set of eight lanes.
+            let scale = S::LANES / 8;
+            let (a, b) = (vec![2.0; self.a], vec![3.0; self.b * scale]);
+            let mut c = vec![1.0; self.c * scale];
+            let stride = self.stride.saturating_mul(scale);
+            let mut tile = RegisterTile::<S, 3, 2>::begin(simd, Initial::Sums, &c, stride);
+            tile.add_product(Broadcast::<4, 1>(&a), Panel(&b));
+            tile.store(&mut c, stride);
+            c
+        }
+    }
+
+    /// Whether the step is refused on every set.
+    fn refused(a: usize, b: usize, c: usize, stride: usize) -> bool {
+        let refused = |isa: Isa| std::panic::catch_unwind(|| isa.run(Step { a, b, c, stride })).is_err();
+        let all: Vec<bool> = Isa::available().into_iter().map(refused).collect();
+        assert!(all.iter().all(|refused| *refused == all[0]));
+        all[0]
+    }
+
+    #[test]
+    fn operands_that_end_too_early_are_refused() {
+        // Two steps: the third row's second value is A's tenth.
+        assert!(!refused(10, 32, 48, 16));
+        assert!(refused(9, 32, 48, 16), "A");
+        assert!(refused(10, 32, 47, 16), "C");
+        assert!(refused(10, 32, 48, 17), "rows of C");
+        assert!(refused(10, 32, 48, usize::MAX / 2 + 1), "rows of C at places that wrap");
+        assert!(refused(0, 16, 48, 16), "no A");
+        // No step needs no A.
+        assert!(!refused(0, 15, 48, 16));
+    }
+
+    #[test]
+    #[should_panic(expected = "a run of fewer positions")]
+    fn runs_of_fewer_positions_are_refused() {
+        Channels::new([[&[0.0; 16][..], &[0.0; 15][..]]], 2);
+    }
+
+    #[test]
+    fn a_tile_is_added_to_and_nothing_beside_it() {
+        for isa in Isa::available() {
+            let c = isa.run(Step { a: 10, b: 32, c: 3 * 24, stride: 24 });
+            let lanes = c.len() / 9;
+            for (at, value) in c.iter().enumerate() {
+                // Two steps of 2 · 3 on the 1 that C holds; what lies between the rows stays.
+                let inside = at % (3 * lanes) < 2 * lanes;
+                assert_eq!(*value, if inside { 13.0 } else { 1.0 }, "{isa:?} at {at}");
+            }
+        }
     }
 }

@@ -14,19 +14,19 @@ use crate::tensor::aligned::AlignedVec;
 
 use super::micro_kernel::{Broadcast, Initial, Panel, Prefetching, RegisterTile};
 
-/// KC, the most of the depth that is multiplied in one go, and the row stride of the packed left-hand side.
-/// Four channel blocks of a 3×3 convolution; with a 32-wide panel it is 36 KiB, of a first-level cache's 32–48.
-/// As a constant it makes every address in the micro-kernel an offset known to the compiler. 1152 bytes is no
-/// multiple of a page, so a tile's rows fall into different cache sets.
+/// KC, the most of the depth that is multiplied at a time, and the row stride of the packed left-hand side. It is four
+/// channel blocks of a 3×3 convolution. A panel of it, 32 columns wide, is 36 KiB: a first-level cache has 32–48. As a
+/// constant it makes every address in the micro-kernel an offset known to the compiler. 1152 bytes is no multiple of a
+/// page, so a tile's rows fall into different cache sets.
 pub const GROUP_DEPTH: usize = 288;
 
-/// A number of rows that register tiles cover without a rest, whatever the instruction set.
+/// A multiple of the register tile's rows on every instruction set.
 pub const TILE_ROWS_MULTIPLE: usize = 12;
 
 /// A K×N matrix, packed for one instruction set as the right-hand side of products.
 ///
 /// Layout: groups of at most `group` rows; in a group, panels of NR columns; in a panel, row by row. N is padded
-/// with zeros to a whole number of vectors; where the last panel has no use for a second vector, it has one.
+/// with zeros to a whole number of vectors. A last panel whose columns fit in one vector is one vector wide.
 pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
@@ -41,8 +41,8 @@ impl PackedMatrix {
         Self { isa, depth: 0, columns: 0, group: GROUP_DEPTH, data: AlignedVec::default() }
     }
 
-    /// Packs a `depth`×`columns` matrix in place of what there was, in groups of `group` rows. Its element (row,
-    /// column) is `elements(row)(column)`. Allocates only to grow.
+    /// Packs another matrix, `depth`×`columns`, in place of the present one, in groups of `group` rows. Its element
+    /// (row, column) is `elements(row)(column)`. Allocates only to grow.
     pub fn pack<Row: Fn(usize) -> f32>(
         &mut self,
         (depth, columns): (usize, usize),
@@ -88,7 +88,7 @@ impl PackedMatrix {
         self.isa
     }
 
-    /// MR: the left-hand side has its rows padded to a multiple of it.
+    /// MR: the left-hand side's rows are padded to a multiple of it.
     pub fn tile_rows(&self) -> usize {
         geometry(self.isa).tile_rows
     }
@@ -113,18 +113,18 @@ impl PackedMatrix {
     }
 }
 
-/// What the layout of the operands takes from the instruction set.
+/// The sizes that an instruction set gives to the layout of the operands.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
     /// Floats in a vector. The right-hand side's columns are padded to a multiple of it.
     pub lanes: usize,
     /// NR: columns of a panel of the right-hand side.
     pub panel: usize,
-    /// MR: rows that the left-hand side is padded to a multiple of.
+    /// MR: rows of a register tile. The left-hand side's rows are padded to a multiple of it.
     pub tile_rows: usize,
 }
 
-/// The layout's measures on an instruction set.
+/// The layout of operands on an instruction set.
 pub fn geometry(isa: Isa) -> Geometry {
     isa.run_tiled(GeometryOf)
 }
@@ -136,8 +136,8 @@ impl TileKernel for GeometryOf {
 
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(self, _simd: S) -> Geometry {
-        const { assert!(TILE_ROWS_MULTIPLE.is_multiple_of(MR), "a tile of which whole rows don't make a slab") };
-        const { assert!(NV == 1 || NV == 2, "a last panel of neither one vector nor NV") };
+        const { assert!(TILE_ROWS_MULTIPLE.is_multiple_of(MR), "MR doesn't divide TILE_ROWS_MULTIPLE") };
+        const { assert!(NV == 1 || NV == 2, "the last panel may have neither one vector nor NV") };
         Geometry { lanes: S::LANES, panel: S::LANES * NV, tile_rows: MR }
     }
 }
@@ -146,18 +146,17 @@ impl TileKernel for GeometryOf {
 pub struct MultiplyPanels<'a> {
     /// K.
     pub depth: usize,
-    /// A, K columns and as many rows as there is room for, [`GROUP_DEPTH`] floats apart: a multiple of the register
-    /// tile's.
+    /// A, K columns; its rows are [`GROUP_DEPTH`] floats apart, and a multiple of MR in number.
     pub a: &'a [f32],
     /// B: a group's K rows of one or more panels.
     pub b: &'a [f32],
     /// C, its rows `width` floats apart.
     pub c: &'a mut [f32],
-    /// Columns of the panels.
+    /// Columns of the panels together.
     pub width: usize,
     /// Whether C is added to.
     pub accumulate: bool,
-    /// The A of the next product, where it lies in a cache that is far away: prefetched meanwhile. Else empty.
+    /// The A of the next product, prefetched meanwhile; empty where A is in a near cache anyway.
     pub ahead: &'a [f32],
 }
 
@@ -177,7 +176,7 @@ impl TileKernel for MultiplyPanels<'_> {
             for top in (0..rows).step_by(MR) {
                 let c = &mut c[top * width + left..];
                 let rows = top * GROUP_DEPTH..(top + MR) * GROUP_DEPTH;
-                // Where there is nothing ahead, the tile's own rows.
+                // Without a next A, the tile's own rows: they are in cache, and the loop stays the same.
                 let next = ahead.get(rows.start..).unwrap_or(&a[rows.clone()]);
                 let (a, b) = (Broadcast::<GROUP_DEPTH, 1>(&a[rows]), Prefetching { b: panel, next });
                 if narrow {

@@ -1,4 +1,4 @@
-//! Product of every position's channels with a matrix, the features read as they lie: a 1×1 convolution.
+//! Product of each position's channels with a matrix, a 1×1 convolution, which reads the feature map as it lies.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use super::micro_kernel::{Broadcast, Initial, Panel, RegisterTile, Tiles, cover}
 /// Blocks of a group of the matrix's rows.
 const GROUP_BLOCKS: usize = GROUP_DEPTH / BLOCK;
 
-/// For the rows `y` of `width` positions each, of which `row(block, y)` has the features: each position's channels times
-/// the matrix, plus the vector `initial` where there is one; written one position after another, as far apart as the
-/// matrix has columns. The matrix has a row a channel, packed in groups of [`GROUP_DEPTH`].
+/// For the rows `y` of `width` positions each, of which `row(block, y)` has the features: each position's channels
+/// times the matrix, plus the vector `initial` where there is one; written one position after another, as far apart as
+/// the matrix has columns. The matrix has a row a channel, packed in groups of [`GROUP_DEPTH`].
 ///
 /// # Panics
 /// When `initial` is shorter than the matrix's padded columns, or `to` or a row of features than the positions need.

@@ -18,7 +18,7 @@ pub struct Matrix<T> {
 }
 
 impl<T> Matrix<T> {
-    /// Floats from the first element to behind the last; none where that is more than can be addressed.
+    /// Floats from the first element to past the last; `None` where the number is too large for a `usize`.
     fn span(&self) -> Option<usize> {
         let (Some(last_row), Some(last_column)) = (self.rows.checked_sub(1), self.columns.checked_sub(1))
         else {
@@ -46,7 +46,7 @@ pub fn sgemm(a: Matrix<&[f32]>, b: Matrix<&[f32]>, beta: f32, c: Matrix<&mut [f3
     let ([a_row, a_column], [b_row, b_column], [c_row, c_column]) = (a.strides(), b.strides(), c.strides());
     assert!(c.column_stride == 1 && c.row_stride >= c.columns, "elements of C overlap");
     // SAFETY: each matrix's last element lies inside its slice, so all do; C is borrowed mutably, so it
-    // overlaps neither A nor B; and C's elements have a place each.
+    // overlaps neither A nor B; and no two elements of C share a place.
     unsafe {
         matrixmultiply::sgemm(
             a.rows,

@@ -1,8 +1,8 @@
 //! Symmetric rank-k update (BLAS's SYRK): F·Fᵀ of channel-blocked features, read as they lie; and the sums of their
 //! channels.
 //!
-//! A position of a channel-blocked map is what a step of a matrix product needs: side by side the channels that become
-//! a vector, and those of which each is spread over one. Nothing is packed.
+//! In a channel-blocked map the channels of a position lie side by side, as both operands of a step of the product need
+//! them: some as a vector, others to be broadcast one by one. Nothing is packed.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::tensor::feature_map::{BLOCK, FeatureMap};
 
 use super::micro_kernel::{Broadcast, Channels, Initial, RegisterTile};
 
-/// Positions over which a register tile is summed at a time: with 512 channels 256 KiB of second-level cache.
+/// Positions that are summed before the next register tile: with 512 channels 256 KiB of second-level cache.
 const CHUNK: usize = 128;
 
 /// Floats from one row of the sums to the next: the map's channels, padded to whole register tiles.
@@ -20,7 +20,7 @@ pub fn row_stride(isa: Isa, map: &FeatureMap) -> usize {
 }
 
 /// Adds the products of the channels of `blocks` (rows) with every channel from the row's own block on (columns),
-/// summed over the rows `y` of the map. What stands in the columns before is unspecified.
+/// summed over the rows `y` of the map, to `sums`. The columns before have unspecified sums.
 pub fn update(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
     isa.run_tiled(Update { map, blocks, y, sums });
 }
@@ -57,7 +57,7 @@ impl TileKernel for Update<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        // As many rows as the tile has, but a channel block is a whole number of them.
+        // The largest number of rows that fits the tile and divides a channel block.
         match MR {
             8.. => self.tiles::<S, 8, NV>(simd),
             4.. => self.tiles::<S, 4, NV>(simd),
@@ -96,8 +96,8 @@ impl Update<'_> {
     }
 }
 
-/// Adds the products of MR channels from (`block`, `row`) on by NV vectors of channels from the block `first` on, at the
-/// positions `x` of the map's row `y`.
+/// Adds the products of MR channels from (`block`, `row`) on by NV vectors of channels from the block `first` on, at
+/// the positions `x` of the map's row `y`.
 #[inline(always)]
 fn add_row<S: Simd, const MR: usize, const NV: usize>(
     tile: &mut RegisterTile<S, MR, NV>,
@@ -107,7 +107,7 @@ fn add_row<S: Simd, const MR: usize, const NV: usize>(
     y: usize,
     x: Range<usize>,
 ) {
-    // Blocks past the last are read as the last, for columns of no meaning.
+    // Past the last block, the last is read again: those columns are padding.
     let last = map.blocks() - 1;
     let mut blocks = [[&[] as &[f32]; 2]; NV];
     for (vector, runs) in blocks.iter_mut().enumerate() {
@@ -136,7 +136,8 @@ impl Kernel for ChannelSums<'_> {
         for (block, sums) in blocks.step_by(S::LANES / BLOCK).zip(sums.chunks_mut(S::LANES)) {
             for y in y.clone() {
                 let row = map.vectors(block, y);
-                // Several sums, as an addition takes several cycles; of a row, so that they stay small.
+                // Four sums in turn, since each addition waits some cycles for the last; by row, to keep their rounding
+                // low.
                 const SUMS: usize = 4;
                 let mut partial = [simd.splat(0.0); SUMS];
                 let whole = map.width() / SUMS * SUMS;
@@ -151,7 +152,7 @@ impl Kernel for ChannelSums<'_> {
                 let [a, b, c, d] = partial;
                 let mut of_row = [0.0; MOST_LANES];
                 simd.write(simd.add(simd.add(a, b), simd.add(c, d)), &mut of_row);
-                // The last vector may be of one block, twice: `sums` has no more of it.
+                // Where a last vector has its only block twice, `sums` ends after the first.
                 for (sum, of_row) in sums.iter_mut().zip(of_row) {
                     *sum += of_row;
                 }

@@ -31,7 +31,8 @@ impl Avx2 {
 
 impl Sealed for Avx2 {}
 
-// SAFETY: `detect` alone makes it, after asking the CPU; a vector has eight floats, and each intrinsic touches what it says.
+// SAFETY: `detect` alone makes it, after asking the CPU; a vector has eight floats, and each intrinsic touches what it
+// says.
 unsafe impl Simd for Avx2 {
     type F32 = __m256;
     const LANES: usize = 8;
@@ -70,7 +71,7 @@ unsafe impl Simd for Avx2 {
     fn larger(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe {
-            // `max` gives `b` where either is NaN.
+            // The maximum is `b` where either is NaN.
             let a_is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
             _mm256_blendv_ps(_mm256_max_ps(a, b), a, a_is_nan)
         }

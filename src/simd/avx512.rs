@@ -36,7 +36,8 @@ impl Avx512 {
 
 impl Sealed for Avx512 {}
 
-// SAFETY: `detect` alone makes it, after asking the CPU; a vector has sixteen floats, and each intrinsic touches what it says.
+// SAFETY: `detect` alone makes it, after asking the CPU; a vector has sixteen floats, and each intrinsic touches what
+// it says.
 unsafe impl Simd for Avx512 {
     type F32 = __m512;
     const LANES: usize = 16;
@@ -75,7 +76,7 @@ unsafe impl Simd for Avx512 {
     fn larger(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe {
-            // `max` gives `b` where either is NaN.
+            // The maximum is `b` where either is NaN.
             let a_is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
             _mm512_mask_mov_ps(_mm512_max_ps(a, b), a_is_nan, a)
         }

@@ -1,4 +1,4 @@
-//! The limit that kernels are measured against: the rate of a loop of nothing but multiply-adds.
+//! The peak rate that kernels are measured against: that of a loop of nothing but multiply-adds.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has (SSE2, NEON …).
+//! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has, such as SSE2.
 
 #![expect(unsafe_code, reason = "vectors are loaded from and stored to raw memory")]
 
@@ -11,14 +11,14 @@ pub struct Portable;
 
 impl Sealed for Portable {}
 
-// SAFETY: every CPU has it; a vector has eight floats, and each access is of a whole array of them.
+// SAFETY: it needs no instruction set; a vector has eight floats, and each access is of a whole array of them.
 unsafe impl Simd for Portable {
     type F32 = [f32; 8];
     const LANES: usize = 8;
 
     #[inline(always)]
     fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
-        // Eight 4-wide accumulators: half of SSE2's sixteen registers, a quarter of NEON's thirty-two.
+        // Eight accumulators of SSE2's four lanes: half of its sixteen registers.
         kernel.run::<Self, 4, 1>(self)
     }
 
@@ -29,7 +29,7 @@ unsafe impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
-        // `f32::mul_add` is a library call where the target has no FMA: multiply and add are not.
+        // Not `f32::mul_add`, which is a library call where the target has no FMA.
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
 

@@ -14,7 +14,7 @@ pub const MOST_LANES: usize = 16;
 ///
 /// A value of an implementing type is the proof that the CPU has the instruction set: it is made only after
 /// asking the CPU. Its methods compile to single instructions where the caller is compiled for the set,
-/// which [`Isa::run`](super::Isa::run)(super::Isa::run) sees to. Sealed: the sets are those of [`Isa`](super::Isa).
+/// which [`Isa::run`](super::Isa::run) sees to. Sealed: the sets are those of [`Isa`](super::Isa).
 ///
 /// # Safety
 /// An implementing type must be made only where the CPU has the set. [`Simd::LANES`] must be 8 or [`MOST_LANES`]. The
@@ -25,8 +25,8 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
     /// Floats in a vector: a channel block's eight, or two blocks' [`MOST_LANES`].
     const LANES: usize;
 
-    /// Runs `kernel` with the set's register tile: as many accumulators, of MR rows by NV vectors, as the registers hold
-    /// beside the operands.
+    /// Runs `kernel` with the set's register tile: as many accumulators, of MR rows by NV vectors, as the registers
+    /// hold beside the operands.
     fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output;
 
     /// The same value in every lane.
@@ -41,16 +41,17 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
     /// `a - b`.
     fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
 
-    /// The larger of two, NaN where either is.
+    /// The larger of `a` and `b`; NaN where either is.
     fn larger(self, a: Self::F32, b: Self::F32) -> Self::F32;
 
-    /// `floor` where `value` is below it, else `value`, so that NaN stays.
+    /// `floor` where `value` is below it, else `value`: NaN stays NaN.
     fn not_below(self, floor: Self::F32, value: Self::F32) -> Self::F32;
 
     /// `value` where `sign` is above 0, else 0.
     fn where_positive(self, sign: Self::F32, value: Self::F32) -> Self::F32;
 
-    /// `value` where `a` and `b` are equal, else 0; and the other way round.
+    /// Two vectors: `value` where `a` and `b` are equal and 0 elsewhere, and `value` where they are not and 0
+    /// elsewhere.
     fn where_equal(self, a: Self::F32, b: Self::F32, value: Self::F32) -> [Self::F32; 2];
 
     /// The first [`Simd::LANES`] floats of a slice.

@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayView3};
 
 use crate::tensor::aligned::AlignedVec;
 
-/// Channels in a block: one AVX vector.
+/// Channels in a block: a vector of AVX2, half of one of AVX-512.
 pub const BLOCK: usize = 8;
 
 /// The feature maps of one layer for one picture: C channels of H×W positions.
@@ -29,8 +29,7 @@ impl FeatureMap {
         Self { channels, height, width, data: AlignedVec::zeros(Self::floats(channels, height, width)) }
     }
 
-    /// Floats of a map of this shape, border included. No place inside a map lies further than that from its beginning,
-    /// so what is computed from a place's coordinates does not wrap.
+    /// Floats of a map of this shape, border included. Since this number does not wrap, no offset inside a map does.
     fn floats(channels: usize, height: usize, width: usize) -> usize {
         let with_border = |side: usize| side.checked_add(2);
         let floats = with_border(height)
@@ -113,14 +112,14 @@ impl FeatureMap {
         block * self.plane_len() + (y + 1) * self.row_stride() + (x + 1) * BLOCK
     }
 
-    /// `N` positions' blocks of channels in a row, counting rows and columns from the border's: (0, 0) is its
+    /// `N` positions of a row of `block`, eight floats each. Rows and columns count from the border: (0, 0) is its
     /// corner.
     pub fn bordered_run<const N: usize>(&self, block: usize, row: usize, column: usize) -> &[f32] {
         let start = block * self.plane_len() + row * self.row_stride() + column * BLOCK;
         &self.data[start..start + N * BLOCK]
     }
 
-    /// Row `y` of `block` with the border's position on either side: (W+2)·8 floats, for `y` from −1 to H.
+    /// Row `y` of `block` with the border on either side: (W+2)·8 floats. `y` is from −1 to H.
     pub fn bordered_row(&self, block: usize, y: isize) -> &[f32] {
         let start = block * self.plane_len() + (y + 1) as usize * self.row_stride();
         &self.data[start..start + self.row_stride()]
@@ -138,7 +137,7 @@ impl FeatureMap {
         &mut self.data[start..start + self.width * BLOCK]
     }
 
-    /// Everything, border included.
+    /// All floats, border included.
     pub(super) fn data_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }

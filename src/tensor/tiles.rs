@@ -21,9 +21,9 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Runs of whole rows of pairs of channel blocks: the cut for work that goes element by element.
+    /// Whole rows of pairs of channel blocks: the cut for elementwise work.
     pub fn strips(map: &FeatureMap) -> Self {
-        // About 32 KiB a task: enough to outweigh handing it out, and inside a first-level cache.
+        // About 32 KiB a task: enough work to outweigh the handing out, and inside a first-level cache.
         let width = map.width().max(1);
         Self { height: (512 / width).max(1), width, blocks: 2 }
     }
@@ -60,7 +60,7 @@ impl Tile<'_> {
     /// The tile's part of row `y` of `block`: eight floats a column.
     pub fn row(&self, block: usize, y: usize) -> &[f32] {
         let start = self.start(block, y);
-        // SAFETY: as in `row_mut`, but that the tile is borrowed for reading only.
+        // SAFETY: as in `row_mut`; the tile is borrowed, so that nothing writes while the slice lives.
         unsafe { std::slice::from_raw_parts(self.data.add(start), self.x.len() * BLOCK) }
     }
 
@@ -79,8 +79,8 @@ impl Tile<'_> {
         block * self.plane + (y + 1) * self.row + (self.x.start + 1) * BLOCK
     }
 
-    /// The tile's parts of the `N` rows from `y` on, by vectors of channels from `block` on. Rows past the tile have no
-    /// position.
+    /// The tile's parts of the `N` rows from `y` on, by vectors of channels from `block` on. Rows past the tile are
+    /// empty.
     #[inline(always)]
     pub fn vectors_mut<const N: usize>(&mut self, block: usize, y: usize) -> [VectorRowMut<'_>; N] {
         let second = if self.blocks.contains(&(block + 1)) { block + 1 } else { block };
@@ -89,7 +89,8 @@ impl Tile<'_> {
                 true => (y + row, self.x.len()),
                 false => (self.y.start, 0),
             };
-            // SAFETY: within a row as in `row_mut`; the rows are different memory, and the tile stays borrowed for all.
+            // SAFETY: within a row as in `row_mut`; the rows do not overlap, and the tile stays borrowed while they
+            // live.
             unsafe {
                 let blocks = [block, second].map(|block| self.data.add(self.start(block, y)));
                 VectorRowMut::new(blocks, positions)
@@ -97,7 +98,7 @@ impl Tile<'_> {
         })
     }
 
-    /// Every row of the tile, with each of the blocks from which on a vector of so many lanes covers its channels.
+    /// Every (block, row) of the tile at which a vector of so many lanes begins.
     pub fn vectors(&self, lanes: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let y = self.y.clone();
         self.blocks.clone().step_by(lanes / BLOCK).flat_map(move |block| y.clone().map(move |y| (block, y)))
@@ -115,7 +116,7 @@ impl Tile<'_> {
     }
 }
 
-/// The map's memory, to be shared among tasks that each touch a tile of their own.
+/// A map's memory, shared by tasks that each touch a tile of their own.
 #[derive(Clone, Copy)]
 struct Shared(*mut f32);
 
@@ -148,7 +149,7 @@ impl FeatureMap {
             let start = within.start + index * step;
             start..start.saturating_add(step).min(within.end)
         };
-        // All channels of some rows and then of the next, so that a thread's share is the same rows in every layer.
+        // All channels of some rows before the next rows, so that a thread's share is the same rows in every layer.
         let runs = blocks.div_ceil(cut.blocks);
         team::for_each(rows * columns * runs, |index| {
             let Shared(data) = { shared };
