@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let [painting, folder, photographs @ ..] = &arguments[..] else {
         return Err("usage: one_style_many_photographs PAINTING FOLDER PHOTOGRAPH...".into());
     };
-    let style = Style::new(Picture::open(Path::new(painting))?);
+    let style = Style::new(Picture::open(painting)?);
     let job = Stylize::new(&Weights::embedded()).style(&style).size(Size::Longest(128)).steps(20);
     for photograph in photographs {
         let photograph = Path::new(photograph);

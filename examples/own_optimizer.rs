@@ -2,7 +2,6 @@
 //!
 //!     cargo run --release --example own_optimizer -- demo/content.png demo/style.jpg out.png
 
-use std::path::Path;
 use std::{env, error};
 
 use impasto::ndarray::{Array3, Zip};
@@ -13,10 +12,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let [content, style, output] = &arguments[..] else {
         return Err("usage: own_optimizer CONTENT STYLE OUTPUT.png".into());
     };
-    let content = Picture::open(Path::new(content))?;
+    let content = Picture::open(content)?;
     let job = Stylize::new(&Weights::embedded())
         .content(content.clone())
-        .style(Picture::open(Path::new(style))?)
+        .style(Picture::open(style)?)
         .size(Size::Longest(96));
     let mut objective = job.objective()?;
     let (height, width) = objective.size();

@@ -3,7 +3,6 @@
 //!     cargo run --release --example progress_and_cancel -- demo/content.png demo/style.jpg out.png
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::mpsc;
 use std::{env, error, thread};
 
@@ -16,8 +15,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     };
     let cancel = Cancel::new();
     let job = Stylize::new(&Weights::embedded())
-        .content(Picture::open(Path::new(content))?)
-        .style(Picture::open(Path::new(style))?)
+        .content(Picture::open(content)?)
+        .style(Picture::open(style)?)
         .size(Size::Longest(128))
         .steps(100_000)
         .cancelled_by(&cancel);

@@ -79,14 +79,14 @@ pub use error::{Error, Result, Setting};
 pub use layers::pool::Pooling;
 pub use loss::{Form, Losses, Objective};
 pub use parallel::cancel::Cancel;
-pub use picture::{OutputFormat, Picture};
+pub use picture::{Foreseen, Needed, OutputFormat, Picture, Reading};
 pub use stylize::{
     End, Init, LayerWeight, Optimizer, Progress, Scale, Scales, Size, Style, Stylize, Stylized, defaults,
 };
 pub use vgg::{Architecture, Layer, Preprocessing};
 #[cfg(feature = "fetch")]
 pub use weights::fetch;
-pub use weights::{Places, Weights};
+pub use weights::{Available, Places, Source, Weights};
 
 /// The README's examples, compiled.
 #[cfg(doctest)]

@@ -32,14 +32,13 @@ use settings::Settings;
 ///
 /// ```no_run
 /// use std::ops::ControlFlow;
-/// use std::path::Path;
 ///
 /// use impasto::{Picture, Stylize, Weights};
 ///
 /// let weights = Weights::open("vgg19.safetensors")?;
 /// let made = Stylize::new(&weights)
-///     .content(Picture::open(Path::new("portrait.jpg"))?)
-///     .style(Picture::open(Path::new("painting.jpg"))?)
+///     .content(Picture::open("portrait.jpg")?)
+///     .style(Picture::open("painting.jpg")?)
 ///     .run(|progress| {
 ///         eprintln!("{}/{} {:.4}", progress.step, progress.steps, progress.losses.total);
 ///         ControlFlow::Continue(())

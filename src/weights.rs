@@ -199,17 +199,20 @@ impl Weights {
     }
 
     /// Its size in bytes, header included.
+    #[doc(hidden)]
     pub fn file_len(&self) -> usize {
         self.bytes().len()
     }
 
     /// The header's metadata: `network` and `preprocessing`, where a file has them, are those in
     /// effect, unless [`with_preprocessing`](Self::with_preprocessing) said otherwise.
+    #[doc(hidden)]
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.file.contents.metadata
     }
 
     /// How the file names its tensors.
+    #[doc(hidden)]
     pub fn naming(&self) -> Naming {
         self.file.contents.naming
     }
@@ -227,6 +230,7 @@ impl Weights {
     }
 
     /// The convolutions that the file has, in forward order: the network's first few, or all.
+    #[doc(hidden)]
     pub fn convolutions(&self) -> impl Iterator<Item = ConvSpec> {
         self.file.contents.layers.layers.iter().filter_map(|found| match found.layer {
             WeightLayer::Conv(convolution) => Some(convolution),
@@ -236,17 +240,20 @@ impl Weights {
 
     /// Output channels of each of the [`convolutions`](Self::convolutions): the file's, not the
     /// paper's.
+    #[doc(hidden)]
     pub fn widths(&self) -> Vec<usize> {
         self.convolutions().filter_map(|conv| Some(self.convolution(&conv)?.bias.len())).collect()
     }
 
     /// A convolution's tensors, where the file has it.
+    #[doc(hidden)]
     pub fn convolution(&self, convolution: &ConvSpec) -> Option<ConvTensors<'_>> {
         let [weight, bias] = self.tensors(WeightLayer::Conv(*convolution))?;
         Some(ConvTensors { weight, bias })
     }
 
     /// The tensors of dense layer fc`number`, 6 to 8, where the file has it.
+    #[doc(hidden)]
     pub fn dense(&self, number: usize) -> Option<DenseTensors<'_>> {
         let [weight, bias] = self.tensors(WeightLayer::Dense { number })?;
         Some(DenseTensors { weight, bias })
@@ -279,6 +286,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::Weights`] where a value is not finite.
+    #[doc(hidden)]
     pub fn values(&self, tensor: &Tensor<'_>) -> Result<Values> {
         let in_place = || {
             let start = (tensor.bytes.as_ptr() as usize).checked_sub(self.bytes().as_ptr() as usize)?;
@@ -296,6 +304,7 @@ impl Weights {
     }
 
     /// The error for one of these tensors in which the caller came upon a value that is not finite.
+    #[doc(hidden)]
     pub fn not_finite(&self, tensor: &Tensor<'_>) -> Error {
         let label = self.file.contents.layers.label(tensor.name);
         self.error(match tensor.first_not_finite() {

@@ -16,6 +16,7 @@ pub enum Preprocessing {
 impl Preprocessing {
     /// The convention with this name, or with the longer one of weights files' metadata (`caffe-bgr`,
     /// `torchvision-rgb`).
+    #[doc(hidden)]
     pub fn from_metadata(name: &str) -> Option<Self> {
         match name {
             "caffe-bgr" => Some(Self::Caffe),
@@ -25,6 +26,7 @@ impl Preprocessing {
     }
 
     /// How each of the network's input channels comes from the picture.
+    #[doc(hidden)]
     pub fn channels(self) -> [InputChannel; PICTURE_CHANNELS] {
         match self {
             Self::Caffe => [(2, 103.939), (1, 116.779), (0, 123.68)].map(|(plane, mean)| InputChannel {

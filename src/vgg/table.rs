@@ -55,6 +55,7 @@ impl Architecture {
     }
 
     /// The head of its column in the paper: `A-LRN`.
+    #[doc(hidden)]
     pub fn column(self) -> &'static str {
         match self {
             Self::A => "A",
@@ -67,6 +68,7 @@ impl Architecture {
     }
 
     /// Its convolutions in forward order.
+    #[doc(hidden)]
     pub fn convolutions(self) -> Vec<ConvSpec> {
         (1..=GROUPS)
             .flat_map(|group| {
@@ -108,11 +110,13 @@ impl Architecture {
     }
 
     /// ConvSpecs and dense layers: the paper's count of weight layers.
+    #[doc(hidden)]
     pub fn weight_layers(self) -> usize {
         self.convolutions().len() + DENSE.len()
     }
 
     /// Weights and biases of the whole network at the paper's widths (table 2).
+    #[doc(hidden)]
     pub fn parameters(self) -> usize {
         let mut inputs = PICTURE_CHANNELS;
         let mut layer = |fan_in: usize, outputs: usize| {

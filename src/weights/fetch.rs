@@ -87,7 +87,7 @@ impl Fetch {
     /// Hugging Face hub.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the hub has none.
+    /// [`Error::Setting`] where the hub has none.
     pub fn from_hub(architecture: Architecture) -> Result<Self> {
         let Some((_, repository, checksum)) = HUB.iter().find(|(known, ..)| *known == architecture) else {
             let known: Vec<_> = Self::on_hub().map(Architecture::name).collect();
