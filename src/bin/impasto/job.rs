@@ -1,5 +1,6 @@
 //! What stylize, texture and reconstruct share: the work's options, and seeing it through to a picture.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::mem;
 use std::ops::ControlFlow;
@@ -20,7 +21,7 @@ use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
 use crate::{Outcome, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
-use impasto::picture::{Needed, Output, Picture};
+use impasto::picture::{Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
@@ -98,7 +99,8 @@ impl JobOptions {
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
-        Ok((weights, Work { options: &self.work, output, metrics, compute, detail }))
+        let read = Read::default();
+        Ok((weights, Work { options: &self.work, output, metrics, compute, detail, read }))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
@@ -134,6 +136,19 @@ pub(crate) struct Work<'o> {
     metrics: Option<Metrics>,
     compute: Compute,
     detail: Detail,
+    read: Read,
+}
+
+/// Bytes that the command takes before it reads a picture: its code, and the weights' header.
+const AT_START: u64 = 8_000_000;
+
+/// What the pictures that were read take.
+#[derive(Default)]
+struct Read {
+    /// Bytes that were foreseen at most while one was read, with those read before.
+    most: Cell<u64>,
+    /// Bytes of all of them.
+    kept: Cell<u64>,
 }
 
 impl Work<'_> {
@@ -150,7 +165,7 @@ impl Work<'_> {
 
     /// Reads the picture whose aspect the result has.
     pub(crate) fn open_first(&self, path: &Path) -> Result<Picture> {
-        picture_file::open(path, picture_file::needed(self.longest()), self.detail)
+        self.open(path, picture_file::needed(self.longest()))
     }
 
     /// The result's width and height, from the picture whose aspect it has.
@@ -165,7 +180,13 @@ impl Work<'_> {
 
     /// Reads another picture, of which the work needs this much.
     pub(crate) fn open(&self, path: &Path, needed: Needed) -> Result<Picture> {
-        picture_file::open(path, needed, self.detail)
+        // A pipe tells nothing before it is read.
+        let reading = Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading);
+        let picture = picture_file::open(path, needed, self.detail)?;
+        let Read { most, kept } = &self.read;
+        most.set(most.get().max(kept.get() + reading));
+        kept.set(kept.get() + picture.memory());
+        Ok(picture)
     }
 
     /// Does the job and writes the picture.
@@ -234,7 +255,7 @@ impl Work<'_> {
         }
         let scales = progress.schedule.iter().map(|scale| format!("{} px × {}", scale.longest, scale.steps));
         let scales = scales.collect::<Vec<_>>().join(", ");
-        let memory = terminal::bytes(progress.memory);
+        let memory = terminal::bytes(progress.memory.max(AT_START + self.read.most.get()));
         self.detail.verbose(format_args!("steps: {scales}; memory foreseen: {memory}"));
     }
 

@@ -1,0 +1,68 @@
+//! Memory that is foreseen is what is taken, within a tenth.
+#![cfg(target_os = "linux")]
+
+#[path = "common/command.rs"]
+mod command;
+
+use std::env;
+
+use command::{Folder, Ran, demo};
+
+/// Bytes behind `name` in a line such as `memory foreseen: 254.8 MB`.
+fn bytes(notes: &str, name: &str) -> f64 {
+    let text = notes.split(name).nth(1).unwrap_or_else(|| panic!("no {name} in {notes}"));
+    let mut words = text.split_whitespace();
+    let number: f64 = words.next().unwrap().parse().unwrap();
+    match words.next().unwrap() {
+        "kB" => 1e3 * number,
+        "MB" => 1e6 * number,
+        "GB" => 1e9 * number,
+        other => panic!("{other}"),
+    }
+}
+
+/// Makes a picture in enough steps for the optimiser's whole history, and compares.
+#[track_caller]
+fn check(folder: &Folder, weights: &str, arguments: &str) {
+    // On two threads, for the same memory on any machine.
+    let arguments = format!("stylize {arguments} --steps 12 --scales 1 --threads 2 -v -o out.png");
+    let mut command = folder.command(&arguments);
+    command.env("IMPASTO_WEIGHTS", weights);
+    let notes = Ran::to_its_end(command).notes();
+    let (foreseen, taken) = (bytes(&notes, "memory foreseen: "), bytes(&notes, "peak memory "));
+    let ratio = foreseen / taken;
+    assert!((0.9..1.1).contains(&ratio), "{arguments}: foreseen {foreseen:.3e}, taken {taken:.3e}");
+}
+
+#[test]
+#[cfg(feature = "embedded")]
+fn what_is_foreseen_is_taken_with_the_network_inside() {
+    let folder = Folder::new();
+    let (content, style) = (demo("content.png"), demo("style.jpg"));
+    for size in [128, 256, 512] {
+        check(&folder, "slim", &format!("{content} {style} --size {size}"));
+    }
+}
+
+/// Large files for small results: reading them takes the most.
+#[test]
+#[cfg(feature = "embedded")]
+fn pictures_given_and_their_decoding_are_foreseen() {
+    let folder = Folder::new();
+    folder.picture("large.png", 5000, 4000);
+    let (content, style) = (demo("content.png"), demo("style.jpg"));
+    check(&folder, "slim", &format!("large.png {style} --size 128"));
+    check(&folder, "slim", &format!("{content} large.png --size 128"));
+    check(&folder, "slim", &format!("{content} {style} --init large.png --size 128"));
+}
+
+#[test]
+#[ignore = "needs the real VGG-19: IMPASTO_VGG19=vgg19.safetensors"]
+fn what_is_foreseen_is_taken_with_vgg19() {
+    let folder = Folder::new();
+    let weights = env::var("IMPASTO_VGG19").expect("IMPASTO_VGG19 is set");
+    let (content, style) = (demo("content.png"), demo("style.jpg"));
+    for size in [128, 256, 512] {
+        check(&folder, &weights, &format!("{content} {style} --size {size}"));
+    }
+}
