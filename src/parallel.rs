@@ -1,5 +1,9 @@
 //! Parallel loops, scratch memory of threads, and reductions that do not depend on the number of threads.
 
+mod backoff;
+mod gate;
 pub mod reduce;
 pub mod scratch;
+mod share;
+mod sync;
 pub mod team;
