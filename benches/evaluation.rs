@@ -5,11 +5,9 @@
 use std::path::PathBuf;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use impasto::loss::StyleTarget;
-use impasto::loss::objective::Objective;
-use impasto::network::Network;
 use impasto::simd::Isa;
 use impasto::simd::peak::peak_gflops;
+use impasto::stylize::Size;
 use impasto::{Picture, Stylize, Weights};
 use ndarray::Array3;
 
@@ -22,23 +20,18 @@ fn evaluation(criterion: &mut Criterion) {
         let picture = Array3::from_shape_fn((3, side, side), |(c, y, x)| {
             ((c * 5 + y / 7 * 3 + x / 5) % 23) as f32 / 23.0
         });
-        let mut job = Stylize::new(&weights);
-        job.content = Some(Picture::from_planes(picture.clone()).unwrap());
-        job.styles = vec![(Picture::from_planes(picture.clone()).unwrap(), 1.0)];
-        let terms = job.terms().expect("the default terms");
-        let deepest = *terms.taps().last().expect("taps");
-        let network = Network::load(&weights, Isa::best(), deepest).expect("finite weights");
-        let flipped = picture.permuted_axes([0, 2, 1]);
-        let style = StyleTarget::of_picture(&network, flipped.view(), &terms.style_taps(), terms.pooling)
-            .expect("targets");
-        let mut objective = Objective::new(&network, terms, (side, side), Some(flipped.view()), Some(style))
-            .expect("an objective");
+        let flipped = picture.clone().permuted_axes([0, 2, 1]).as_standard_layout().to_owned();
+        let [content, style] =
+            [flipped.clone(), flipped.clone()].map(|planes| Picture::from_planes(planes).expect("a picture"));
+        let job = Stylize::new(&weights).content(content).style(style).size(Size::Own);
+        let mut objective = job.objective().expect("an objective");
         let start = flipped.mapv(|value| 1.0 - value);
         let mut gradient = Array3::zeros(start.dim());
         let mut group = criterion.benchmark_group("evaluation");
         group.sample_size(10);
         group.bench_function(format!("{side}²"), |bencher| {
-            bencher.iter(|| objective.evaluate(start.view(), gradient.view_mut()).total);
+            bencher
+                .iter(|| objective.evaluate(start.view(), gradient.view_mut()).expect("the same size").total);
         });
         group.finish();
     }

@@ -1,9 +1,10 @@
 //! Every kind of layer, forward and backward, at VGG-19's shapes for a 512×512 picture, on all cores.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use impasto::layers::conv::{Conv, Method, Workspace};
+use impasto::layers::conv::{Algorithm, Conv, Workspace};
+use impasto::layers::moments::{self, Moments};
 use impasto::layers::pool::Pooling;
-use impasto::layers::{Finish, Tap, lrn, moments, pool, relu};
+use impasto::layers::{GradientEpilogue, TapGradient, lrn, pool, relu};
 use impasto::simd::Isa;
 use impasto::simd::peak::peak_gflops;
 use impasto::tensor::FeatureMap;
@@ -32,18 +33,18 @@ fn convolutions(criterion: &mut Criterion) {
         ("conv5_1 at 128 px", 512, 512, 8),
     ] {
         let weight: Vec<f32> = (0..to * from * 9).map(|i| (i % 17) as f32 / 17.0 - 0.5).collect();
-        let conv = Conv::new([to, from, 3], &weight[..], &vec![0.1; to]);
+        let conv = Conv::new([to, from, 3], weight, &vec![0.1; to]);
         let mut group = criterion.benchmark_group(format!("layers/{name} {from}→{to}, {side}²"));
         group.sample_size(10).throughput(Throughput::Elements(conv.flop(side * side) as u64));
         let (mut x, mut y) = (map(from, side, side), map(to, side, side));
-        let finish = Finish { relu: true, ..Finish::default() };
+        let epilogue = GradientEpilogue { relu: true, ..GradientEpilogue::default() };
         let mut workspace = Workspace::new(isa);
-        for (name, method) in [("im2col", Method::Im2col), ("winograd", Method::Winograd)] {
+        for (name, method) in [("im2col", Algorithm::Im2col), ("winograd", Algorithm::Winograd)] {
             group.bench_function(format!("{name} forward"), |bencher| {
                 bencher.iter(|| conv.forward(&x, &mut y, true, method, &mut workspace));
             });
             group.bench_function(format!("{name} backward"), |bencher| {
-                bencher.iter(|| conv.backward(&y, &mut x, finish, method, &mut workspace));
+                bencher.iter(|| conv.backward(&y, &mut x, epilogue, method, &mut workspace));
             });
         }
         group.finish();
@@ -57,7 +58,7 @@ fn others(criterion: &mut Criterion) {
     let mut pooled = map(64, 256, 256);
     group.bench_function("relu forward", |bencher| bencher.iter(|| relu::forward(Isa::best(), &x, &mut y)));
     group.bench_function("relu backward", |bencher| {
-        bencher.iter(|| relu::backward(Isa::best(), &y, &mut x, Finish::default()));
+        bencher.iter(|| relu::backward(Isa::best(), &y, &mut x, GradientEpilogue::default()));
     });
     for pooling in [Pooling::Max, Pooling::Average] {
         group.bench_function(format!("{pooling:?} pool forward"), |bencher| {
@@ -70,33 +71,33 @@ fn others(criterion: &mut Criterion) {
                     pooling,
                     &pooled,
                     &mut x,
-                    Finish { relu: true, ..Finish::default() },
+                    GradientEpilogue { relu: true, ..GradientEpilogue::default() },
                 )
             });
         });
     }
     group.bench_function("lrn forward", |bencher| bencher.iter(|| lrn::forward(&x, &mut y)));
     group.bench_function("lrn backward", |bencher| {
-        bencher.iter(|| lrn::backward(Isa::best(), &y, &mut x, Finish::default()));
+        bencher.iter(|| lrn::backward(Isa::best(), &y, &mut x, GradientEpilogue::default()));
     });
     group.finish();
 
     for (channels, side) in [(64, 512), (128, 256), (256, 128), (512, 64), (512, 32)] {
-        let mut group = criterion.benchmark_group(format!("layers/gram of {channels} channels, {side}²"));
+        let mut group = criterion.benchmark_group(format!("layers/moments of {channels} channels, {side}²"));
         // Half of the matrix forward; all of it backward.
         let flop = channels * channels * side * side;
         group.sample_size(10).throughput(Throughput::Elements(flop as u64));
         let mut f = map(channels, side, side);
-        let mut g = Array2::zeros((channels, channels));
+        let mut moments = Moments::zeros(channels);
         group.bench_function("forward", |bencher| {
-            bencher.iter(|| moments::forward(Isa::best(), &f, 1.0, &mut g));
+            bencher.iter(|| moments::forward(Isa::best(), &f, &mut moments));
         });
         let mut gradient = moments::Gradient::new(Isa::best());
-        gradient.set(Array2::from_elem((channels, channels), 0.01).view());
-        let tap = Tap { gram: Some(&gradient), content: None };
+        gradient.set(Array2::from_elem((channels, channels), 0.01).view(), None);
+        let tap = TapGradient { style: Some(&gradient), content: None };
         group.throughput(Throughput::Elements(2 * flop as u64));
         group.bench_function("backward", |bencher| {
-            bencher.iter(|| Finish { tap, relu: false }.alone(Isa::best(), &mut f))
+            bencher.iter(|| GradientEpilogue { tap, relu: false }.of_deepest(Isa::best(), &mut f))
         });
         group.finish();
     }

@@ -12,11 +12,12 @@ cd "$(dirname "$0")/.."
 # What is run: paths of modules or tests. Miri takes some thousand times as long as the CPU, so large products and
 # whole optimisations are left out; Miri sees the portable kernels alone, since it has no AVX by default.
 filters=(
-    kernels::feature_map
-    kernels::im2col
-    kernels::scratch
-    kernels::team
-    kernels::tiles
+    layers::conv::im2col
+    parallel::scratch
+    parallel::team
+    tensor::feature_map
+    tensor::tiles
+    tensor::values
 )
 # It makes a pool of 67 threads and thousands of loops: nowhere near an end after minutes.
 skipped=(

@@ -129,6 +129,16 @@ pub enum Error {
         reason: String,
     },
 
+    /// A weights file was changed while it was in use: the network may be another from then on, or none.
+    #[error("weights {}: the file changed after it was opened: {change}", path.display())]
+    #[non_exhaustive]
+    WeightsChanged {
+        /// The file.
+        path: PathBuf,
+        /// What is different.
+        change: String,
+    },
+
     /// No network has this name, or none is installed.
     #[error("{}", no_network(name.as_deref(), folders))]
     #[non_exhaustive]
@@ -170,6 +180,10 @@ pub enum Error {
         /// The value found and the values possible.
         reason: String,
     },
+
+    /// The work was broken off, as asked.
+    #[error("cancelled")]
+    Cancelled,
 
     /// The loss or its gradient is not finite.
     #[error(

@@ -1,8 +1,9 @@
-//! Products of matrices: one register-tile micro-kernel, and the loops that bring its operands.
+//! Products of matrices: one register-tile micro-kernel, and the loops over it for each layout of the operands.
 
+pub(crate) mod micro_kernel;
 pub mod packed;
 pub mod pointwise;
 pub mod sgemm;
 pub mod syrk;
 
-pub use packed::{GROUP_DEPTH, Geometry, Multiply, PackedMatrix, geometry};
+pub use packed::{GROUP_DEPTH, Geometry, MultiplyPanels, PackedMatrix, TILE_ROWS_MULTIPLE, geometry};

@@ -14,8 +14,9 @@ pub use adam::adam;
 pub use bounds::Bounds;
 pub use lbfgs::lbfgs;
 
-/// The function to minimise: gives its value at a point, and writes its gradient, as long as the point.
-pub type Function<'f> = dyn FnMut(&[f32], &mut [f32]) -> f64 + 'f;
+/// The function to minimise: gives its value at a point, and writes its gradient, as long as the point. Nothing where it
+/// was broken off, which ends the optimiser.
+pub type Function<'f> = dyn FnMut(&[f32], &mut [f32]) -> Option<f64> + 'f;
 
 /// Nothing where all is finite; else the value, or NaN where only the gradient is not.
 fn not_finite(loss: f64, gradient: &[f32]) -> Option<f64> {
@@ -64,7 +65,7 @@ pub enum Stop {
     Steps,
     /// The loss no longer falls.
     NoProgress,
-    /// [`OnStep`] broke off.
+    /// [`OnStep`] or the function broke off.
     Cancelled,
     /// The function was not finite, here, wherever the optimiser went.
     NotFinite {
@@ -87,20 +88,20 @@ pub struct Minimum {
     pub stop: Stop,
 }
 
-/// The losses of the last steps: whether they still fall.
-struct Progress {
+/// Whether the losses of the last steps still fall.
+struct Convergence {
     tolerance: f64,
     patience: usize,
     losses: VecDeque<f64>,
 }
 
-impl Progress {
+impl Convergence {
     fn new(tolerance: f64, patience: usize, start: f64) -> Self {
         Self { tolerance, patience, losses: [start].into() }
     }
 
     /// Takes the loss after a step; whether it fell enough over the last `patience` steps, if there were as many.
-    fn goes_on(&mut self, loss: f64) -> bool {
+    fn still_falls(&mut self, loss: f64) -> bool {
         self.losses.push_back(loss);
         if self.losses.len() <= self.patience {
             return true;

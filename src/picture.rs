@@ -63,7 +63,7 @@ impl Picture {
     ///
     /// A decoder that panics is an [`Error::Decode`] too, unless the program is compiled with
     /// `panic = "abort"`: then such a file ends the process. See [`is_decoding`] for the panic's message.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &Reading::default())
     }
 
@@ -72,8 +72,8 @@ impl Picture {
     /// # Errors
     ///
     /// Those of [`Picture::open`].
-    pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
-        decode::open(path, reading)
+    pub fn open_with(path: impl AsRef<Path>, reading: &Reading) -> Result<Self> {
+        decode::open(path.as_ref(), reading)
     }
 
     /// The picture that a file's bytes encode: [`Picture::open`] without a file.

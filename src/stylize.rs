@@ -1,511 +1,317 @@
-//! The main job as a library call: a picture with one's content in another's style.
+//! The main job: a picture with one's content in another's style. Also a texture, of style alone, and a reconstruction, of
+//! content alone.
 
-mod cancel;
+mod memory;
+mod progress;
+mod run;
 pub mod schedule;
+mod settings;
+mod style;
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::sync::Arc;
 
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result, Setting};
 use crate::layers::pool::Pooling;
-use crate::loss::objective::{Losses, Objective, Terms};
-use crate::loss::{Form, StyleTarget};
-use crate::memory;
-use crate::named::named;
-use crate::network::{Compute, Network};
-use crate::optimize::{self, Bounds, Minimum, Step, Stop, adam, lbfgs};
+use crate::loss::{Form, Objective, Terms};
+use crate::network::{Compute, Network, check_size};
+use crate::parallel::cancel::Cancel;
 use crate::picture::{Picture, fit};
 use crate::weights::Weights;
 
-pub use cancel::Cancel;
-use schedule::{Scale, Scales, schedule};
+pub use progress::{End, Progress, Stylized};
+pub use schedule::{Scale, Scales};
+pub use settings::{Init, LayerWeight, Optimizer, Size, defaults};
+pub use style::Style;
 
-/// Pairs of steps and gradient changes that L-BFGS keeps.
-const HISTORY: usize = 10;
+use settings::Settings;
 
-/// Bytes that the program takes before any picture: its code, its threads.
-const PROGRAM: u64 = 16_000_000;
-
-/// The settings that [`Stylize::new`] starts from.
-pub mod defaults {
-    use super::{Form, Optimizer, Pooling};
-
-    /// The result's longest side in pixels.
-    pub const SIZE: usize = 512;
-    /// Steps of the optimiser over all scales.
-    pub const STEPS: usize = 200;
-    /// How errors are measured.
-    pub const FORM: Form = Form::Relative;
-    /// α.
-    pub const CONTENT_WEIGHT: f64 = 1.0;
-    /// β, with errors measured relatively.
-    pub const STYLE_WEIGHT: f64 = 5.0;
-    /// β, with errors measured as in the paper: its ratio α/β of 1e-3.
-    pub const GATYS_STYLE_WEIGHT: f64 = 1000.0;
-    /// γ.
-    pub const TV_WEIGHT: f64 = 10.0;
-    /// Layers of the content term.
-    pub const CONTENT_LAYERS: &[&str] = &["relu4_2"];
-    /// Layers of the style term.
-    pub const STYLE_LAYERS: &[&str] = &["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
-    /// What the network's pools do.
-    pub const POOLING: Pooling = Pooling::Max;
-    /// The optimiser.
-    pub const OPTIMIZER: Optimizer = Optimizer::Lbfgs;
-}
-
-/// The optimiser of the pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Optimizer {
-    /// Limited-memory BFGS, as in the paper.
-    Lbfgs,
-    /// Adam.
-    Adam,
-}
-
-named!(Optimizer { Lbfgs => "lbfgs", Adam => "adam" });
-
-/// What the first scale starts from.
-#[derive(Clone, Debug)]
-pub enum Init {
-    /// The content picture.
-    Content,
-    /// Noise from the seed.
-    Noise,
-    /// Another picture, resized.
-    Picture(Picture),
-}
-
-/// How large the result is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// This longest side in pixels, with the content's aspect.
-    Longest(usize),
-    /// The content's own (of a texture: the first style's).
-    Own,
-}
-
-/// A layer and its weight among those of its kind; without one, all of the kind share evenly.
-pub type LayerWeight = (String, Option<f64>);
-
-/// What to make, and how. Fields may be changed at will; [`Stylize::run`] checks them.
+/// What to make, and how: a builder. It owns what it is given, and may be cloned and sent to another thread.
 ///
 /// ```no_run
-/// # use impasto::{Picture, Stylize, Weights};
-/// # use std::{ops::ControlFlow, path::Path};
-/// # fn main() -> impasto::Result<()> {
+/// use std::ops::ControlFlow;
+///
+/// use impasto::{Picture, Stylize, Weights};
+///
 /// let weights = Weights::open("vgg19.safetensors")?;
-/// let mut job = Stylize::new(&weights);
-/// job.content = Some(Picture::open(Path::new("portrait.jpg"))?);
-/// job.styles = vec![(Picture::open(Path::new("painting.jpg"))?, 1.0)];
-/// let result = job.run(&mut |progress| {
-///     eprintln!("{}/{} {:.4}", progress.step, progress.steps, progress.losses.total);
-///     ControlFlow::Continue(())
-/// })?;
-/// # let _ = result.picture;
-/// # Ok(())
-/// # }
+/// let made = Stylize::new(&weights)
+///     .content(Picture::open("portrait.jpg")?)
+///     .style(Picture::open("painting.jpg")?)
+///     .run(|progress| {
+///         eprintln!("{}/{} {:.4}", progress.step, progress.steps, progress.losses.total);
+///         ControlFlow::Continue(())
+///     })?;
+/// # let _ = made.picture;
+/// # Ok::<(), impasto::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Stylize<'w> {
-    /// The network's weights.
-    pub weights: &'w Weights,
-    /// What it is computed with.
-    pub compute: Compute,
-    /// What the picture shows. None: a texture, of style alone.
-    pub content: Option<Picture>,
-    /// Styles, each with its share in the blend. None: a reconstruction, of content alone.
-    pub styles: Vec<(Picture, f64)>,
-    /// How large the result is.
-    pub size: Size,
-    /// Steps of the optimiser over all scales, at most.
-    pub steps: usize,
-    /// The schedule.
-    pub scales: Scales,
-    /// How errors are measured.
-    pub form: Form,
-    /// α, above 0.
-    pub content_weight: f64,
-    /// β, above 0.
-    pub style_weight: f64,
-    /// γ, 0 or above.
-    pub tv_weight: f64,
-    /// Layers of the content term.
-    pub content_layers: Vec<LayerWeight>,
-    /// Layers of the style term.
-    pub style_layers: Vec<LayerWeight>,
-    /// What the network's pools do.
-    pub pooling: Pooling,
-    /// The optimiser.
-    pub optimizer: Optimizer,
-    /// What the first scale starts from.
-    pub init: Init,
-    /// Of the noise.
-    pub seed: u64,
+pub struct Stylize {
+    weights: Weights,
+    content: Option<Picture>,
+    style: Option<Style>,
+    settings: Settings,
+    cancel: Cancel,
 }
 
-/// Where the work is, after a step.
-pub struct Progress<'p> {
-    /// The scale, from 1.
-    pub scale: usize,
-    /// Scales in all.
-    pub scales: usize,
-    /// The scale's width in pixels.
-    pub width: usize,
-    /// The scale's height in pixels.
-    pub height: usize,
-    /// Steps done over all scales. Where a scale stopped early, its steps count as done.
-    pub step: usize,
-    /// Steps in all.
-    pub steps: usize,
-    /// Evaluations of the loss over all scales.
-    pub evaluations: usize,
-    /// Seconds since the work began.
-    pub seconds: f64,
-    /// The picture's losses.
-    pub losses: &'p Losses,
-    /// What they are made of.
-    pub terms: &'p Terms,
-    /// Share of the arithmetic that is done, 0 to 1.
-    pub done: f64,
-    /// All scales, with the steps that each has at most.
-    pub schedule: &'p [Scale],
-    /// Bytes of memory that the work was foreseen to need.
-    pub memory: u64,
-    pixels: &'p [f32],
-}
-
-impl Progress<'_> {
-    /// The picture as it is.
-    pub fn picture(&self) -> Picture {
-        Picture::of_planes(as_planes(self.pixels.to_vec(), self.height, self.width))
-    }
-}
-
-/// What came out.
-pub struct Stylized {
-    /// The picture, the best one found, with the content's alpha.
-    pub picture: Picture,
-    /// Steps done.
-    pub steps: usize,
-    /// Evaluations of the loss.
-    pub evaluations: usize,
-    /// How it ended.
-    pub end: End,
-}
-
-/// How the work ended.
-#[derive(Debug)]
-pub enum End {
-    /// All scales are done.
-    Done,
-    /// The callback broke off. The picture is the best until then, at the size asked for.
-    Cancelled,
-    /// [`Error::NotFinite`]. The picture is the best until then, at the size asked for.
-    Failed(Error),
-}
-
-impl<'w> Stylize<'w> {
-    /// The default settings, with no pictures yet.
-    pub fn new(weights: &'w Weights) -> Self {
-        let layers = |names: &[&str]| names.iter().map(|name| (name.to_string(), None)).collect();
+/// Pictures and what they are to look like.
+impl Stylize {
+    /// The default settings with these weights, and no pictures yet.
+    pub fn new(weights: &Weights) -> Self {
         Self {
-            weights,
-            compute: Compute::default(),
+            weights: weights.clone(),
             content: None,
-            styles: Vec::new(),
-            size: Size::Longest(defaults::SIZE),
-            steps: defaults::STEPS,
-            scales: Scales::Auto,
-            form: defaults::FORM,
-            content_weight: defaults::CONTENT_WEIGHT,
-            style_weight: defaults::STYLE_WEIGHT,
-            tv_weight: defaults::TV_WEIGHT,
-            content_layers: layers(defaults::CONTENT_LAYERS),
-            style_layers: layers(defaults::STYLE_LAYERS),
-            pooling: defaults::POOLING,
-            optimizer: defaults::OPTIMIZER,
-            init: Init::Content,
-            seed: 0,
+            style: None,
+            settings: Settings::default(),
+            cancel: Cancel::new(),
         }
     }
 
-    /// The loss that these settings describe: of the terms for which there are pictures.
+    /// The picture of what is to be seen. Without one the result is a texture, of style alone.
+    #[must_use]
+    pub fn content(self, picture: Picture) -> Self {
+        Self { content: Some(picture), ..self }
+    }
+
+    /// The style: a picture, or a [`Style`], which may be a blend and keeps its targets from one job to the next. Without one
+    /// the result is a reconstruction, of content alone.
+    #[must_use]
+    pub fn style(self, style: impl Into<Style>) -> Self {
+        Self { style: Some(style.into()), ..self }
+    }
+
+    /// How large the result is. By default its longest side has 512 pixels.
+    #[must_use]
+    pub fn size(self, size: Size) -> Self {
+        self.with(|settings| settings.size = size)
+    }
+
+    /// The weight of the content term, α, above 0: 1 by default. Only its ratio to the other weights matters.
+    #[must_use]
+    pub fn content_weight(self, weight: f64) -> Self {
+        self.with(|settings| settings.content_weight = weight)
+    }
+
+    /// The weight of the style term, β, above 0. By default 5, or 1000 with [`Form::Gatys`].
+    #[must_use]
+    pub fn style_weight(self, weight: f64) -> Self {
+        self.with(|settings| settings.style_weight = Some(weight))
+    }
+
+    /// The weight of total variation, γ, 0 or above: more is smoother. By default 10, or 0 without a style.
+    #[must_use]
+    pub fn tv_weight(self, weight: f64) -> Self {
+        self.with(|settings| settings.tv_weight = Some(weight))
+    }
+
+    /// How errors are measured: [`Form::Relative`] by default.
+    #[must_use]
+    pub fn form(self, form: Form) -> Self {
+        self.with(|settings| settings.form = form)
+    }
+
+    /// Layers of the content term: `relu4_2` by default.
+    #[must_use]
+    pub fn content_layers<L: Into<LayerWeight>>(self, layers: impl IntoIterator<Item = L>) -> Self {
+        self.with(|settings| settings.content_layers = layers.into_iter().map(L::into).collect())
+    }
+
+    /// Layers of the style term: `relu1_1`, `relu2_1`, `relu3_1`, `relu4_1` and `relu5_1` by default.
+    #[must_use]
+    pub fn style_layers<L: Into<LayerWeight>>(self, layers: impl IntoIterator<Item = L>) -> Self {
+        self.with(|settings| settings.style_layers = layers.into_iter().map(L::into).collect())
+    }
+
+    /// What the network's pools do: [`Pooling::Max`] by default.
+    #[must_use]
+    pub fn pooling(self, pooling: Pooling) -> Self {
+        self.with(|settings| settings.pooling = pooling)
+    }
+}
+
+/// How the work is done.
+impl Stylize {
+    /// Steps of the optimiser over all scales, at most: 200 by default.
+    #[must_use]
+    pub fn steps(self, steps: usize) -> Self {
+        self.with(|settings| settings.steps = steps)
+    }
+
+    /// Scales from coarse to fine: [`Scales::Auto`] by default.
+    #[must_use]
+    pub fn scales(self, scales: Scales) -> Self {
+        self.with(|settings| settings.scales = scales)
+    }
+
+    /// The optimiser: [`Optimizer::Lbfgs`] by default.
+    #[must_use]
+    pub fn optimizer(self, optimizer: Optimizer) -> Self {
+        self.with(|settings| settings.optimizer = optimizer)
+    }
+
+    /// What the first scale starts from: [`Init::Content`] by default.
+    #[must_use]
+    pub fn init(self, init: Init) -> Self {
+        self.with(|settings| settings.init = init)
+    }
+
+    /// The seed of the noise that [`Init::Noise`], and any texture, starts from: 0 by default.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.with(|settings| settings.seed = seed)
+    }
+
+    /// Works on this many threads of its own. Without it the work is done on the rayon pool that [`run`](Self::run) is
+    /// called in, which is the global one unless the caller has installed another. The result does not depend on it.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        self.with(|settings| settings.threads = Some(threads))
+    }
+
+    /// The most bytes of memory that the work may take: what the machine has available by default. `None` lifts the limit.
+    #[must_use]
+    pub fn memory_limit(self, bytes: Option<u64>) -> Self {
+        self.with(|settings| settings.memory_limit = Some(bytes.unwrap_or(u64::MAX)))
+    }
+
+    /// Ends the work when `cancel` asks for it, within an evaluation too. [`run`](Self::run)'s callback can end it after a
+    /// step alone.
+    #[must_use]
+    pub fn cancelled_by(self, cancel: &Cancel) -> Self {
+        Self { cancel: cancel.clone(), ..self }
+    }
+
+    /// What the network is computed with.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn compute(self, compute: Compute) -> Self {
+        self.with(|settings| settings.compute = compute)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+}
+
+/// The job.
+impl Stylize {
+    /// Makes the picture, calling `progress` after every step. Where it breaks, the work ends with the best picture until
+    /// then, as it does when [cancelled](Self::cancelled_by).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for weights that can't be, [`Error::UnknownLayer`] and [`Error::Weights`] for layers
-    /// that the network lacks.
-    pub fn terms(&self) -> Result<Terms> {
-        if self.content.is_none() && self.styles.is_empty() {
-            return Err(Error::setting(Setting::Pictures, "there is neither a content nor a style"));
-        }
-        let layers = |what: Setting, layers: &[LayerWeight], wanted: bool| match wanted {
-            true => self.layers(what, layers),
-            false => Ok(Vec::new()),
-        };
-        let has_content = self.content.is_some();
-        let has_style = !self.styles.is_empty();
-        above_zero(Setting::ContentWeight, None, self.content_weight)?;
-        above_zero(Setting::StyleWeight, None, self.style_weight)?;
-        if !(self.tv_weight >= 0.0 && self.tv_weight.is_finite()) {
-            return Err(Error::setting(
-                Setting::TvWeight,
-                format!("must be 0 or above, found {}", self.tv_weight),
-            ));
-        }
-        Ok(Terms {
-            form: self.form,
-            content_weight: self.content_weight,
-            content_layers: layers(Setting::ContentLayers, &self.content_layers, has_content)?,
-            style_weight: self.style_weight,
-            style_layers: layers(Setting::StyleLayers, &self.style_layers, has_style)?,
-            tv_weight: self.tv_weight,
-            pooling: self.pooling,
-        })
+    /// All before the work starts: [`Error::Setting`] for settings that can't be; [`Error::UnknownLayer`] and
+    /// [`Error::Weights`] for layers that the network lacks, weights that are not finite, and a weights file that changed;
+    /// [`Error::TooSmall`] where a picture is too small for a layer; [`Error::OutOfMemory`].
+    pub fn run(&self, progress: impl FnMut(&Progress) -> ControlFlow<()> + Send) -> Result<Stylized> {
+        self.on_threads(|| run::run(self, progress))?
     }
 
-    fn layers(&self, what: Setting, layers: &[LayerWeight]) -> Result<Vec<(crate::vgg::Layer, f64)>> {
-        if layers.is_empty() {
-            return Err(Error::setting(what, "at least one layer is needed"));
-        }
-        let mut found = Vec::with_capacity(layers.len());
-        for (name, weight) in layers {
-            let layer = self.weights.layer(name)?;
-            if found.iter().any(|(other, _)| *other == layer) {
-                return Err(Error::setting(what, format!("{layer} is given twice")));
-            }
-            let weight = weight.unwrap_or(1.0 / layers.len() as f64);
-            above_zero(what, Some(layer), weight)?;
-            found.push((layer, weight));
-        }
-        Ok(found)
-    }
-
-    /// Width and height of the result.
+    /// The loss that these settings describe, as a function of a picture of the [result's size](Self::result_size): for an
+    /// optimiser of one's own. It is evaluated on the caller's rayon pool.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a size of 0.
-    pub fn result_size(&self) -> Result<(usize, usize)> {
-        let Some(shape) = self.content.as_ref().or(self.styles.first().map(|(picture, _)| picture)) else {
-            return Err(Error::setting(Setting::Pictures, "there is neither a content nor a style"));
-        };
-        match self.size {
-            Size::Own => Ok((shape.width(), shape.height())),
-            Size::Longest(0) => Err(Error::setting(Setting::Size, "must be above 0")),
-            Size::Longest(longest) => Ok(fit(shape.width(), shape.height(), longest)),
-        }
-    }
-
-    /// Makes the picture, calling `on_progress` after every step; breaking there ends the work with the best
-    /// picture until then.
-    ///
-    /// # Errors
-    /// What [`Stylize::terms`] and [`Network::load`] find; [`Error::TooSmall`] where a picture is too small for
-    /// a layer; [`Error::OutOfMemory`] where the machine is. All before the work starts.
-    pub fn run(&self, on_progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Stylized> {
-        let start = Instant::now();
-        let terms = self.terms()?;
+    /// As [`run`](Self::run).
+    pub fn objective(&self) -> Result<Objective> {
         let (width, height) = self.result_size()?;
-        let taps = terms.taps();
-        let deepest = *taps.last().expect("terms have at least one layer");
-        let network = Network::load(self.weights, self.compute, deepest)?;
-        network.check_size("the result", &taps, height, width)?;
-        let needed = self.memory(&network, &terms, width, height);
-        memory::require("a result", needed, width, height)?;
-
-        let content = self.content.as_ref().map(Picture::flattened);
-        let styles: Vec<_> = self.styles.iter().map(|(style, share)| (style.flattened(), *share)).collect();
-        let least = taps.iter().map(|layer| layer.least_side()).max().unwrap_or(1);
-        // The shorter side shrinks with the longest, and must not fall under what the layers need.
-        let least = (least * width.max(height)).div_ceil(width.min(height));
-        let scales = schedule(width.max(height), least, self.scales, self.steps);
-        let mut picture = self.start(&scales, (width, height), content.as_deref());
-        let mut content_before = None;
-        let (mut steps, mut evaluations) = (0, 0);
-        let mut end = End::Done;
-        let work = |scale: &Scale| (scale.steps * scale.longest * scale.longest) as f64;
-        let all_work: f64 = scales.iter().map(work).sum();
-        for (index, scale) in scales.iter().enumerate() {
-            let (width, height) =
-                if index + 1 == scales.len() { (width, height) } else { fit(width, height, scale.longest) };
-            let target = style_target(&network, &terms, &styles, width * height)?;
+        self.on_threads(|| {
+            let (network, terms) = self.network_and_terms()?;
+            check_size("the result", &terms.taps(), height, width)?;
+            self.require_memory(memory::of_objective(self, &network, &terms, width, height), width, height)?;
+            let content = self.flat_content();
             let content = content.as_ref().map(|content| content.at_size(width, height));
-            let planes = content.as_deref().map(Picture::planes);
-            let mut objective = Objective::new(&network, terms.clone(), (height, width), planes, target)?;
-            picture = self.at_size(&picture, content_before.as_deref(), content.as_deref(), (width, height));
-            content_before = content;
-            let evaluations_before = evaluations;
-            let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
-            let work_before: f64 = scales[..index].iter().map(work).sum();
-            let mut report = |step: &Step, losses: &Losses| {
-                on_progress(&Progress {
-                    scale: index + 1,
-                    scales: scales.len(),
-                    width,
-                    height,
-                    step: steps_before + step.step,
-                    steps: self.steps,
-                    evaluations: evaluations_before + step.evaluations,
-                    seconds: start.elapsed().as_secs_f64(),
-                    losses,
-                    terms: &terms,
-                    done: (work_before + work(scale) * step.step as f64 / scale.steps.max(1) as f64)
-                        / all_work.max(1.0),
-                    schedule: &scales,
-                    memory: needed,
-                    pixels: step.point,
-                })
-            };
-            let found = self.minimize(&mut objective, picture.planes(), scale.steps, &mut report);
-            steps += found.steps;
-            evaluations += found.evaluations;
-            picture = Picture::of_planes(as_planes(found.point, height, width));
-            match found.stop {
-                Stop::Steps | Stop::NoProgress => {}
-                Stop::Cancelled => end = End::Cancelled,
-                Stop::NotFinite { loss } => end = End::Failed(Error::NotFinite { loss, evaluations }),
-            }
-            if !matches!(end, End::Done) {
-                break;
-            }
-        }
-        if (picture.width(), picture.height()) != (width, height) {
-            // An end before its time came at a smaller scale.
-            let content = content.as_ref().map(|content| content.at_size(width, height));
-            picture = self.at_size(&picture, content_before.as_deref(), content.as_deref(), (width, height));
-        }
-        let alpha = self.content.as_ref().and_then(|content| {
-            content.alpha()?;
-            content.at_size(width, height).alpha().map(|alpha| alpha.to_owned())
-        });
-        Ok(Stylized { picture: Picture::of_parts(picture.into_planes(), alpha), steps, evaluations, end })
+            run::objective_at(self, &network, &terms, width, height, content.as_deref())
+        })?
     }
 
-    /// Bytes that the work takes at its last and largest scale, which is the most.
-    fn memory(&self, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
-        let image = (3 * width * height * size_of::<f32>()) as u64;
-        // Steps and gradient changes of L-BFGS and what it holds at a time; or Adam's two means.
-        let vectors = match self.optimizer {
-            Optimizer::Lbfgs => 2 * HISTORY as u64 + 12,
-            Optimizer::Adam => 8,
+    /// Bytes of memory that [`run`](Self::run) is foreseen to take at most, with what the process took before: an estimate
+    /// within about a tenth.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), but for [`Error::OutOfMemory`].
+    pub fn memory_foreseen(&self) -> Result<u64> {
+        let (width, height) = self.result_size()?;
+        let (network, terms) = self.network_and_terms()?;
+        Ok(memory::of_run(self, &network, &terms, width, height))
+    }
+
+    /// Width and height of the result in pixels.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where there is no picture, or for a size of 0.
+    pub fn result_size(&self) -> Result<(usize, usize)> {
+        let shape = match (&self.content, &self.style) {
+            (Some(content), _) => (content.width(), content.height()),
+            (None, Some(style)) => style.first_size(),
+            (None, None) => {
+                let reason = "there is neither a content nor a style";
+                return Err(Error::setting(Setting::Pictures, reason));
+            }
         };
-        let maps = Objective::bytes(network, terms, height, width);
-        // The pictures given, and what they are without alpha.
-        let pictures = self.content.iter().chain(self.styles.iter().map(|(style, _)| style));
-        let given: u64 = pictures.map(|p| (2 * 3 * p.width() * p.height() * size_of::<f32>()) as u64).sum();
-        PROGRAM + network.bytes() + maps + vectors * image + given
-    }
-
-    /// What the first scale starts from. Noise is of the first scale's size, so that it is as coarse as that.
-    fn start(&self, scales: &[Scale], (width, height): (usize, usize), content: Option<&Picture>) -> Picture {
-        match (&self.init, content) {
-            (Init::Picture(picture), _) => picture.flattened().into_owned(),
-            (Init::Content, Some(content)) => content.clone(),
-            (Init::Content, None) | (Init::Noise, _) => {
-                let (width, height) = match scales {
-                    [first, _, ..] => fit(width, height, first.longest),
-                    _ => (width, height),
-                };
-                let mut random = fastrand::Rng::with_seed(self.seed);
-                let pixels = (0..3 * width * height).map(|_| 0.25 + 0.5 * random.f32()).collect();
-                Picture::of_planes(as_planes(pixels, height, width))
+        match self.settings.size {
+            Size::Own => Ok(shape),
+            Size::Longest(0) | Size::Exactly { width: 0, .. } | Size::Exactly { height: 0, .. } => {
+                Err(Error::setting(Setting::Size, "must be above 0"))
             }
+            Size::Longest(longest) => Ok(fit(shape.0, shape.1, longest)),
+            Size::Exactly { width, height } => Ok((width, height)),
         }
     }
 
-    /// The picture at a size: where it began as the content `before`, the `content` of that size with what was changed.
-    fn at_size(
-        &self,
-        picture: &Picture,
-        before: Option<&Picture>,
-        content: Option<&Picture>,
-        (width, height): (usize, usize),
-    ) -> Picture {
-        match (&self.init, before, content) {
-            (Init::Content, Some(before), Some(content)) => enlarged(picture, before, content),
-            _ => picture.at_size(width, height).into_owned(),
+    /// The terms of the loss: those for which there are pictures.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for weights that can't be, [`Error::UnknownLayer`] and [`Error::Weights`] for layers
+    /// that the network lacks.
+    #[doc(hidden)]
+    pub fn terms(&self) -> Result<Terms> {
+        self.settings.terms(&self.weights, self.content.is_some(), self.style.is_some())
+    }
+
+    /// Bytes that an objective with content and style of `height` by `width` pixels takes, before there are such pictures.
+    #[doc(hidden)]
+    pub fn objective_bytes(&self, height: usize, width: usize) -> Result<u64> {
+        let terms = self.settings.terms(&self.weights, true, true)?;
+        let network = self.network(&terms)?;
+        check_size("the picture", &terms.taps(), height, width)?;
+        Ok(memory::PROGRAM + network.bytes() + Objective::bytes(&network, &terms, height, width))
+    }
+
+    fn network_and_terms(&self) -> Result<(Arc<Network>, Terms)> {
+        let terms = self.terms()?;
+        Ok((self.network(&terms)?, terms))
+    }
+
+    fn network(&self, terms: &Terms) -> Result<Arc<Network>> {
+        self.weights.check_unchanged()?;
+        let deepest = *terms.taps().last().expect("terms have at least one layer");
+        Network::load(&self.weights, self.settings.compute, deepest).map(Arc::new)
+    }
+
+    /// Refuses work that needs more memory than there is.
+    fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
+        let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
+        match needed > available {
+            true => Err(Error::OutOfMemory { what: "a result".to_owned(), width, height, needed, available }),
+            false => Ok(()),
         }
     }
 
-    /// Optimises the pixels at one scale.
-    fn minimize(
-        &self,
-        objective: &mut Objective,
-        start: ArrayView3<f32>,
-        steps: usize,
-        report: &mut dyn FnMut(&Step, &Losses) -> ControlFlow<()>,
-    ) -> Minimum {
-        let (_, height, width) = start.dim();
-        let losses = std::cell::RefCell::new(Losses::default());
-        let mut function = |pixels: &[f32], gradient: &mut [f32]| {
-            let shape = (3, height, width);
-            let picture = ArrayView3::from_shape(shape, pixels).expect("as many pixels");
-            let gradient = ArrayViewMut3::from_shape(shape, gradient).expect("as many pixels");
-            let found = objective.evaluate(picture, gradient);
-            losses.borrow_mut().clone_from(found);
-            found.total
-        };
-        let mut on_step = |step: &Step| report(step, &losses.borrow());
-        let start = start.iter().copied().collect();
-        let bounds = Bounds { least: 0.0, most: 1.0 };
-        let settings =
-            optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history: HISTORY, bounds };
-        match self.optimizer {
-            Optimizer::Lbfgs => lbfgs(&mut function, start, &settings, &mut on_step),
-            Optimizer::Adam => adam(&mut function, start, &settings, &mut on_step),
+    /// Runs `work` on the threads that the settings ask for.
+    fn on_threads<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R> {
+        match self.settings.threads {
+            None => Ok(work()),
+            Some(threads) => Ok(pool(threads)?.install(work)),
         }
     }
 }
 
-/// `picture` at the size of `content`, with the detail that its content at its own size, `before`, did not have: what was
-/// changed is enlarged, not what it was changed from. Lowers the loss that a scale starts from by about a fifth.
-fn enlarged(picture: &Picture, before: &Picture, content: &Picture) -> Picture {
-    let at_size = |picture| Picture::at_size(picture, content.width(), content.height());
-    let (picture, before) = (at_size(picture), at_size(before));
-    let mut planes = content.planes().to_owned();
-    Zip::from(&mut planes).and(picture.planes()).and(before.planes()).for_each(|content, picture, before| {
-        *content = (picture + (*content - before)).clamp(0.0, 1.0);
-    });
-    Picture::of_planes(planes)
-}
-
-/// 3×H×W planes from their values one after another.
-fn as_planes(values: Vec<f32>, height: usize, width: usize) -> Array3<f32> {
-    Array3::from_shape_vec((3, height, width), values).expect("as many values as pixels")
-}
-
-fn above_zero(setting: Setting, layer: Option<crate::vgg::Layer>, value: f64) -> Result<()> {
-    if value > 0.0 && value.is_finite() {
-        return Ok(());
+/// A pool of so many threads.
+fn pool(threads: usize) -> Result<ThreadPool> {
+    if threads == 0 {
+        return Err(Error::setting(Setting::Threads, "must be above 0"));
     }
-    let of_layer = layer.map_or(String::new(), |layer| format!("the weight of {layer} "));
-    Err(Error::setting(setting, format!("{of_layer}must be above 0, found {value}")))
-}
-
-/// The styles' blend at a scale: each style with as many pixels as the picture then has, so that its strokes grow with
-/// the picture and no aspect asks for more memory.
-fn style_target(
-    network: &Network,
-    terms: &Terms,
-    styles: &[(Cow<Picture>, f64)],
-    pixels: usize,
-) -> Result<Option<StyleTarget>> {
-    if styles.is_empty() {
-        return Ok(None);
-    }
-    let layers = terms.style_taps();
-    let mut targets = Vec::with_capacity(styles.len());
-    for (style, share) in styles {
-        let (width, height) = (style.width() as f64, style.height() as f64);
-        let longest = (pixels as f64 * width.max(height) / width.min(height)).sqrt().round().max(1.0);
-        let (width, height) = fit(style.width(), style.height(), longest as usize);
-        network.check_size("the style", &layers, height, width)?;
-        let style = style.at_size(width, height);
-        targets.push((*share, StyleTarget::of_picture(network, style.planes(), &layers, terms.pooling)?));
-    }
-    StyleTarget::blend(&targets).map(Some)
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| Error::setting(Setting::Threads, error.to_string()))
 }

@@ -2,11 +2,16 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
+
+/// Links from one to the next that are followed to a file that isn't there yet: as many as Linux follows.
+const MOST_LINKS: usize = 40;
 
 /// Checks that [`write_whole`] will be able to write `path`: that its folder exists and takes new
 /// files, and that what is at `path`, if anything, may be replaced. Leaves nothing behind. Meant to be
@@ -18,7 +23,7 @@ use crate::error::{Error, Result};
 /// can't be written.
 pub fn check_writable(path: &Path) -> Result<()> {
     let check = || match Target::of(path)? {
-        Target::Replaced { folder, .. } => temporary_file(&folder)?.close(),
+        Target::Replaced { folder, .. } => Temporary::new(&folder)?.file.close(),
         // To open a pipe would wait for its reader.
         Target::Device => Ok(()),
     };
@@ -29,7 +34,7 @@ pub fn check_writable(path: &Path) -> Result<()> {
 /// disk: whatever fails before then, a file that was there stays as it was, and nothing else is left.
 ///
 /// A new file has the permissions of any new file, a replaced one keeps its own. A symbolic link stays
-/// a link: the file that it points to is replaced. A device or a pipe is written to directly.
+/// a link: the file that it points to is created or replaced. A device or a pipe is written to directly.
 ///
 /// # Errors
 ///
@@ -40,6 +45,33 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         Target::Device => OpenOptions::new().write(true).open(path)?.write_all(bytes),
     };
     write().map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// The file that writing to `path` creates or replaces, links followed: an absolute path without links, the
+/// same one for every path to the file.
+///
+/// # Errors
+///
+/// Where the file's folder doesn't exist or can't be searched.
+pub fn destination(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if is_missing(&error) => {}
+        found => return found,
+    }
+    let file = follow_links(path)?;
+    let name = file.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+    Ok(fs::canonicalize(folder_of(&file)?)?.join(name))
+}
+
+/// Removes the temporary files of all writes that are under way, and keeps others from being created: for a process
+/// that a signal ends, where nothing is dropped.
+pub fn remove_temporary_files() {
+    let mut temporary = temporary_files();
+    for path in temporary.drain(..) {
+        // Where it can't be removed there is nothing else to do.
+        let _ = fs::remove_file(path);
+    }
+    mem::forget(temporary);
 }
 
 /// What a path leads to.
@@ -61,11 +93,24 @@ impl Target {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected"));
             }
             Ok(found) => (fs::canonicalize(path)?, Some(found.permissions())),
-            Err(error) if is_missing(&error) => (path.to_owned(), None),
+            Err(error) if is_missing(&error) => (follow_links(path)?, None),
             Err(error) => return Err(error),
         };
         Ok(Self::Replaced { folder: folder_of(&file)?, file, permissions })
     }
+}
+
+/// Where links lead from a path at whose end there is no file: the path itself where it is no link.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut file = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&file) {
+            // A relative one begins in the link's folder.
+            Ok(target) => file = file.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(file),
+        }
+    }
+    Err(io::Error::other("too many links follow one another"))
 }
 
 /// The folder that holds `file`, known to exist.
@@ -87,20 +132,49 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 fn replace(file: &Path, folder: &Path, permissions: Option<Permissions>, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = temporary_file(folder)?;
-    let handle = temporary.as_file_mut();
+    let mut temporary = Temporary::new(folder)?;
+    let handle = temporary.file.as_file_mut();
     handle.write_all(bytes)?;
     if let Some(permissions) = permissions {
         handle.set_permissions(permissions)?;
     }
     // Some disks are found to be full only here, and a rename must not overtake the data.
     handle.sync_all()?;
-    temporary.persist(file).map_err(|failed| failed.error)?;
+    temporary.file.persist(file).map_err(|failed| failed.error)?;
     Ok(())
 }
 
-/// An empty file in `folder` that is removed when dropped. `File::create_new` gives it the permissions
-/// of any new file; `NamedTempFile::new_in` would hide it from everyone but its owner.
-fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(".impasto-").make_in(folder, |path| File::create_new(path))
+/// Paths of the temporary files that exist now.
+static TEMPORARY_FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn temporary_files() -> MutexGuard<'static, Vec<PathBuf>> {
+    TEMPORARY_FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file that is removed when dropped, or by [`remove_temporary_files`].
+struct Temporary {
+    file: NamedTempFile,
+    _listed: Listed,
+}
+
+/// The path of a temporary file in the list of them, for as long as this lives.
+struct Listed(PathBuf);
+
+impl Temporary {
+    /// An empty file in `folder`. `File::create_new` gives it the permissions of any new file;
+    /// `NamedTempFile::new_in` would hide it from everyone but its owner.
+    fn new(folder: &Path) -> io::Result<Self> {
+        let mut paths = temporary_files();
+        let file =
+            tempfile::Builder::new().prefix(".impasto-").make_in(folder, |path| File::create_new(path))?;
+        let path = file.path().to_owned();
+        paths.push(path.clone());
+        Ok(Self { file, _listed: Listed(path) })
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        temporary_files().retain(|path| *path != self.0);
+    }
 }

@@ -5,10 +5,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use impasto::loss::StyleTarget;
-use impasto::loss::objective::Objective;
-use impasto::network::{Compute, Convolution, Network};
-use impasto::{Isa, Picture, Stylize, Weights};
+use impasto::network::{Compute, Convolution};
+use impasto::simd::Isa;
+use impasto::stylize::Size;
+use impasto::{Picture, Stylize, Weights};
 use ndarray::Array3;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
@@ -66,18 +66,16 @@ fn allocations_of_evaluations(compute: Compute) -> [usize; 3] {
         Array3::from_shape_fn((3, 70, 53), |(c, y, x)| ((c * 5 + y * 3 + x) % period) as f32 / period as f32)
     };
     let (content, style) = (picture(23), picture(17));
-    let mut job = Stylize::new(&weights);
-    job.content = Some(Picture::from_planes(content.clone()).unwrap());
-    job.styles = vec![(Picture::from_planes(style.clone()).unwrap(), 1.0)];
-    let terms = job.terms().unwrap();
-    let network = Network::load(&weights, compute, *terms.taps().last().unwrap()).unwrap();
-    let target = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
-    let mut objective =
-        Objective::new(&network, terms, (70, 53), Some(content.view()), Some(target)).unwrap();
+    let job = Stylize::new(&weights)
+        .compute(compute)
+        .content(Picture::from_planes(content.clone()).unwrap())
+        .style(Picture::from_planes(style.clone()).unwrap())
+        .size(Size::Own);
+    let mut objective = job.objective().unwrap();
     let mut gradient = Array3::zeros(content.dim());
     [0; 3].map(|_| {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
-        objective.evaluate(style.view(), gradient.view_mut());
+        objective.evaluate(style.view(), gradient.view_mut()).unwrap();
         ALLOCATIONS.load(Ordering::Relaxed) - before
     })
 }

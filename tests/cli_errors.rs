@@ -7,7 +7,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use command::{Folder, reference_folder};
-use impasto::Isa;
+use impasto::simd::Isa;
 
 /// Runs the command where `out.png` and `metrics.jsonl` are there already, and asserts that it fails with these
 /// words and changes nothing.
@@ -72,6 +72,10 @@ fn settings_that_cannot_be() {
         ("--content-layer relu4_2=NaN", &["relu4_2", "above 0", "NaN"]),
         ("--content-weight 0", &["content-weight", "above 0"]),
         ("--content-weight -2", &["content-weight", "-2"]),
+        ("--content-weight 1e39", &["content-weight", "at most 1e38", "found 1e39"]),
+        ("--style-weight 1e300", &["style-weight", "at most 1e38", "found 1e300"]),
+        ("--tv-weight 1e39", &["tv-weight", "at most 1e38", "found 1e39"]),
+        ("--style-layer relu1_1=1e39", &["style-layer", "relu1_1", "at most 1e38", "found 1e39"]),
         ("--style-weight NaN", &["style-weight", "NaN"]),
         ("--style-weight inf", &["style-weight", "inf"]),
         ("--style-weight -0.5", &["style-weight", "-0.5"]),
@@ -212,7 +216,8 @@ fn instruction_sets_that_the_cpu_lacks_are_refused_with_those_that_it_has() {
 #[test]
 fn a_loss_that_is_not_finite_is_an_error_and_the_best_picture_is_kept() {
     let folder = Folder::with_pictures();
-    let ran = folder.run("stylize content.png style.png -o out.png --size 32 --steps 5 --style-weight 1e300");
+    let overflow = "--style-weight 1e38 --style-layer relu1_1=1e38";
+    let ran = folder.run(&format!("stylize content.png style.png -o out.png --size 32 --steps 5 {overflow}"));
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let last = ran.stderr.lines().last().unwrap();
     assert!(last.starts_with("impasto: the loss became") && last.contains("--style-weight"), "{last}");
@@ -231,9 +236,12 @@ fn bad_usage() {
         "stylize content.png style.png --no-such-option",
         "stylize content.png style.png --steps 0",
         "stylize content.png style.png --steps many",
+        "stylize content.png style.png --steps 1000001",
+        "stylize content.png style.png --steps 18446744073709551615",
         "stylize content.png style.png --size -5",
         "stylize content.png style.png --size 9999999999999",
         "stylize content.png style.png --scales 0",
+        "stylize content.png style.png --scales 99999",
         "stylize content.png style.png --scales all",
         "stylize content.png style.png --save-every 0",
         "stylize content.png style.png --save-every 2 -o -",
@@ -270,6 +278,27 @@ fn bad_usage() {
         assert!(ran.stderr.contains("help"), "{arguments}: {}", ran.stderr);
     }
     assert_eq!(folder.names(), names);
+}
+
+#[test]
+fn scales_that_there_is_no_room_for_are_said() {
+    let folder = Folder::with_pictures();
+    let command = "stylize content.png style.png --size 64 --steps 4 -o out.png --scales";
+    let notes = folder.run(&format!("{command} 40")).notes();
+    // From 22 pixels, whose shorter side has 16, to 64.
+    assert!(notes.contains("--scales 40: ") && notes.contains("there are 4 at most"), "{notes}");
+    let notes = folder.run(&format!("{command} 4")).notes();
+    assert!(!notes.contains("--scales"), "{notes}");
+}
+
+#[test]
+fn more_threads_than_cores_take_no_time() {
+    let folder = Folder::with_pictures();
+    let start = Instant::now();
+    let notes =
+        folder.run("stylize content.png style.png --size 32 --steps 4 -v -o out.png --threads 1024").notes();
+    assert!(notes.contains("threads of 1024 asked for: more than 4 a core"), "{notes}");
+    assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
 }
 
 /// A PNG file with another size in its header.

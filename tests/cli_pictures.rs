@@ -7,7 +7,7 @@ use std::fs;
 
 use command::{Folder, Ran, demo};
 use image::{ColorType, GenericImageView, ImageBuffer, ImageFormat, Luma, Rgb, Rgba};
-use impasto::Isa;
+use impasto::simd::Isa;
 use serde_json::Value;
 
 /// Steps and a size at which the small network takes no time.
@@ -155,6 +155,22 @@ fn pictures_are_saved_on_the_way() {
     assert_eq!(folder.names(), ["content.png", "out-0003.png", "out-0006.png", "out.png", "style.png"]);
     assert_eq!(folder.decode("out-0003.png").dimensions(), (32, 24));
     assert_ne!(folder.read("out-0003.png"), folder.read("out-0006.png"));
+}
+
+#[test]
+fn pictures_saved_on_the_way_have_the_alpha_of_their_size() {
+    let folder = Folder::with_pictures();
+    let alpha = |x: u32, y: u32| if x < 20 { 255 } else { 8 * y as u8 };
+    let picture = ImageBuffer::from_fn(40, 30, |x, y| Rgba([5 * x as u8, 8 * y as u8, 90, alpha(x, y)]));
+    picture.save(folder.path("alpha.png")).unwrap();
+    folder.run("stylize alpha.png style.png --size 0 --steps 4 --scales 2 --save-every 2 -o out.png").notes();
+    assert_eq!(folder.decode("out-0002.png").dimensions(), (28, 21));
+    assert_eq!(folder.decode("out-0002.png").color(), ColorType::Rgba8);
+    let saved = folder.decode("out-0004.png");
+    assert_eq!(saved.dimensions(), (40, 30));
+    for (x, y, pixel) in saved.to_rgba8().enumerate_pixels() {
+        assert_eq!(pixel[3], alpha(x, y), "at {x}, {y}");
+    }
 }
 
 /// Options that change what is made, each against the default.

@@ -1,15 +1,15 @@
-//! What is said and where: help, quiet and verbose, Ctrl-C, readers that go away, disks that are full.
+//! What is said and where: help, quiet and verbose, names of files, readers that go away, disks that are full.
 
 #[path = "common/command.rs"]
 mod command;
 
 use std::fs;
 use std::io;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use command::{Folder, Ran};
+#[cfg(unix)]
+use command::Ran;
+use command::{Folder, finish};
 
 #[test]
 fn help_is_there_for_every_command() {
@@ -19,6 +19,10 @@ fn help_is_there_for_every_command() {
     // Without arguments it is help as well, and bad usage.
     let help = folder.run("--help").answer();
     assert_eq!(folder.run("").stderr, help);
+    let unwrapped = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["130 after Ctrl-C", "143 after SIGTERM", "129 after SIGHUP", "nohup"] {
+        assert!(unwrapped.contains(words), "no {words} in {help}");
+    }
     for command in ["stylize", "texture", "reconstruct", "features", "loss", "classify", "profile"] {
         assert!(help.contains(command), "{help}");
         let help = folder.run(&format!("{command} --help")).answer();
@@ -82,6 +86,35 @@ fn megabytes(notes: &str, label: &str) -> f64 {
     words[0].parse::<f64>().unwrap() * scale
 }
 
+/// Names of files and labels may have in them what a terminal obeys.
+#[cfg(unix)]
+#[test]
+fn names_have_no_control_characters_where_they_are_said() {
+    let folder = Folder::with_pictures();
+    let (evil, shown) = ("a\x1b[31mb\x07\u{9b}5n.png", "a?[31mb??5n.png");
+    fs::copy(folder.path("content.png"), folder.path(evil)).unwrap();
+    folder.write("labels.txt", "one\x1b]0;title\x07\n".repeat(10));
+    for arguments in [
+        format!("stylize {evil} style.png --size 32 --steps 1 -v -o out-{evil}"),
+        format!("texture {evil} --size 32 --steps 1 --save-every 1 -o no/{evil}"),
+        format!("features {evil} -v --layer relu1_1 -o {evil}.safetensors"),
+        format!("loss {evil} -v --style {evil}"),
+        format!("weights info {evil}"),
+        format!("profile --rounds {evil}"),
+    ] {
+        let Ran { stdout, stderr, .. } = folder.run(&arguments);
+        let said = String::from_utf8(stdout).unwrap() + &stderr;
+        let is_evil = |c: char| c.is_control() && c != '\n';
+        assert!(!said.contains(is_evil), "{arguments:?}: {said:?}");
+        assert!(said.contains(shown), "{arguments:?}: {said}");
+    }
+    let answer = folder.run("classify content.png --weights tiny_tv11 --labels labels.txt").answer();
+    assert!(answer.contains("one?]0;title?") && !answer.contains('\x1b'), "{answer:?}");
+    // JSON has escapes of its own.
+    let json = folder.run("classify content.png --weights tiny_tv11 --labels labels.txt --json").json();
+    assert_eq!(json["classes"][0]["name"], "one\x1b]0;title\x07");
+}
+
 #[test]
 fn no_escape_codes_go_into_a_pipe() {
     let folder = Folder::with_pictures();
@@ -90,51 +123,6 @@ fn no_escape_codes_go_into_a_pipe() {
         let notes = folder.run(&command).notes();
         assert!(!notes.contains(['\x1b', '\r']), "{notes:?}");
     }
-}
-
-/// Work that goes on for minutes, and whose steps are seen in `metrics.jsonl`.
-#[cfg(unix)]
-const LONG: &str = "stylize content.png style.png --steps 1000000 --optimizer adam --scales 1 -o out.png \
-                    --metrics metrics.jsonl";
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_writes_the_best_picture_so_far() {
-    let folder = Folder::with_pictures();
-    let child = start(&folder, &format!("{LONG} --size 256"));
-    wait_for_steps(&folder, 2);
-    interrupt(&child);
-    let ran = finish(child);
-    assert_eq!(ran.code, Some(130), "{}", ran.stderr);
-    assert!(ran.stderr.contains("interrupted") && ran.stderr.contains("out.png: 256×192"), "{}", ran.stderr);
-    assert_eq!(folder.decode("out.png").width(), 256);
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_at_a_small_scale_writes_the_size_asked_for() {
-    let folder = Folder::with_pictures();
-    let child = start(&folder, &format!("{LONG} --size 800 -q").replace("--scales 1", "--scales 3"));
-    wait_for_steps(&folder, 1);
-    interrupt(&child);
-    let ran = finish(child);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(130), ""));
-    assert_eq!(folder.decode("out.png").width(), 800);
-}
-
-#[cfg(unix)]
-#[test]
-fn a_second_ctrl_c_ends_it_at_once() {
-    let folder = Folder::with_pictures();
-    // A step takes a good part of a second: the second signal comes well before its end.
-    let child = start(&folder, &format!("{LONG} --size 1200 --threads 1"));
-    wait_for_steps(&folder, 1);
-    interrupt(&child);
-    thread::sleep(Duration::from_millis(20));
-    interrupt(&child);
-    let ran = finish(child);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(130), ""));
-    assert_eq!(folder.names(), ["content.png", "metrics.jsonl", "style.png"]);
 }
 
 #[test]
@@ -162,18 +150,7 @@ fn a_full_disk_is_an_error_and_keeps_the_old_picture() {
     folder.write("out.png", "old");
     // No file can grow beyond a few kilobytes; without the trap the system would end the process.
     let limited = |arguments: &str| {
-        let impasto = folder.command(arguments);
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"trap "" XFSZ; ulimit -f 16; exec "$@""#, "sh"]);
-        command.arg(impasto.get_program()).args(impasto.get_args());
-        command.current_dir(folder.path("."));
-        for (name, value) in impasto.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        Ran::to_its_end(command)
+        Ran::to_its_end(folder.by_shell(r#"trap "" XFSZ; ulimit -f 16; exec "$@""#, arguments))
     };
     limited("stylize content.png style.png --size 256 --steps 2 -q -o out.png").failed_with(&["out.png"]);
     assert_eq!(folder.read("out.png"), b"old");
@@ -195,44 +172,4 @@ fn metrics_that_cannot_be_written_do_not_lose_the_picture() {
     fs::create_dir(folder.path("new-0002.png")).unwrap();
     folder.run(blocked).failed_with(&["new-0002.png", "it is a folder"]);
     assert_eq!(folder.decode("new.png").width(), 32);
-}
-
-#[cfg(unix)]
-fn start(folder: &Folder, arguments: &str) -> Child {
-    folder.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits until the command did this many steps.
-#[cfg(unix)]
-fn wait_for_steps(folder: &Folder, steps: usize) {
-    let start = Instant::now();
-    let done =
-        || fs::read_to_string(folder.path("metrics.jsonl")).is_ok_and(|text| text.lines().count() >= steps);
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "no step in a minute");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[cfg(unix)]
-fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-}
-
-/// What a command said until its end, which must come soon.
-fn finish(mut child: Child) -> Ran {
-    let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > Duration::from_secs(60) {
-            child.kill().unwrap();
-            panic!("the command does not end");
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: output.stdout,
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
 }

@@ -4,6 +4,8 @@
 mod command;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use command::{Folder, Ran, reference_folder};
 
@@ -121,4 +123,29 @@ fn info_says_what_is_in_a_file() {
 
     folder.run("weights info nothing.safetensors").failed_with(&["nothing.safetensors", "No such file"]);
     folder.run("weights info nothing").failed_with(&["nothing", "no file"]);
+}
+
+/// Mapped, the weights would be gone: the next use of them would end the process.
+#[test]
+fn weights_that_are_read_may_change_while_the_command_runs() {
+    let folder = Folder::with_pictures();
+    fs::copy(reference_folder().join("tiny_vgg19.safetensors"), folder.path("net.safetensors")).unwrap();
+    let mut command = folder.command(
+        "stylize content.png style.png -o out.png --weights net.safetensors --no-mmap --steps 30 -v",
+    );
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let opened = lines.find(|line| line.starts_with("weights: ")).expect("no line of the weights");
+    assert!(opened.contains(", read in "), "{opened}");
+    folder.write("net.safetensors", "");
+    let rest: Vec<_> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
+    assert!(folder.path("out.png").exists());
+}
+
+#[test]
+#[cfg(feature = "embedded")]
+fn the_embedded_network_needs_no_copy() {
+    let folder = Folder::with_pictures();
+    folder.run("loss content.png --style style.png --weights slim --no-mmap").answer();
 }

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use common::*;
-use impasto::layers::conv::{Conv, Method, Workspace};
+use impasto::layers::conv::{Algorithm, Conv, Workspace};
+use impasto::layers::moments::{self, Moments};
 use impasto::layers::pool::Pooling::{self, Average, Max};
-use impasto::layers::{Finish, Tap, dense, lrn, moments, pool, relu};
+use impasto::layers::{GradientEpilogue, TapGradient, dense, lrn, pool, relu};
 use impasto::simd::Isa;
 use impasto::tensor::FeatureMap;
-use ndarray::{Array, Array1, Array2, Array3, Array4, Axis, Dimension, Ix0, Ix3, arr0};
+use ndarray::{Array, Array1, Array2, Array3, Array4, ArrayView3, Axis, Dimension, Ix0, Ix3, arr0};
 
 type Shape = (usize, usize, usize);
 
@@ -41,7 +42,7 @@ fn check_forward(
     assert_padding_is_zero(what, &y);
 }
 
-/// Runs a layer backward from `dy` over `x` at several thread counts, with every [`Finish`]. What is expected
+/// Runs a layer backward from `dy` over `x` at several thread counts, with every [`GradientEpilogue`]. What is expected
 /// is without one.
 #[track_caller]
 fn check_backward(
@@ -49,35 +50,36 @@ fn check_backward(
     isa: Isa,
     (x, dy): (&Array3<f32>, &Array3<f32>),
     expected: &Expected<Ix3>,
-    backward: impl Fn(&FeatureMap, &mut FeatureMap, Finish) + Sync,
+    backward: impl Fn(&FeatureMap, &mut FeatureMap, GradientEpilogue) + Sync,
 ) {
     let taps = Taps::random(x.dim());
     let x64 = f64s(x);
     let [x, dy] = [x, dy].map(|planes| FeatureMap::from_planes(planes.view()));
-    for (gram, content, relu) in [
-        (false, false, false),
-        (false, false, true),
-        (true, false, false),
-        (false, true, true),
-        (true, true, false),
-        (true, true, true),
+    for (style, content, relu) in [
+        (None, false, false),
+        (None, false, true),
+        (Some(Style::Second), false, false),
+        (Some(Style::SecondAndMean), false, false),
+        (None, true, true),
+        (Some(Style::Second), true, false),
+        (Some(Style::SecondAndMean), true, true),
     ] {
-        let added = taps.expected(gram, content, &x64);
+        let added = taps.expected(style, content, &x64);
         let sum = naive::finish(&expected.values, &x64, Some(&added.values), false);
         // To add the taps is two more roundings. What the ReLU holds back is exactly 0.
-        let rounding = if gram || content { 2.0 * EPSILON } else { 0.0 };
+        let rounding = if style.is_some() || content { 2.0 * EPSILON } else { 0.0 };
         let bounds = &expected.bounds + &added.bounds + sum.mapv(f64::abs) * rounding;
         let expected = Expected {
             values: naive::finish(&sum, &x64, None, relu),
             bounds: naive::finish(&bounds, &x64, None, relu),
         };
-        let what = format!("{what}, backward on {isa:?}, gram {gram}, content {content}, relu {relu}");
-        let gradient = taps.gradient(isa);
+        let what = format!("{what}, backward on {isa:?}, style {style:?}, content {content}, relu {relu}");
+        let gradient = style.map(|style| taps.gradient(isa, style));
         let dx = on_any_threads(&what, || {
             let mut dx = x.clone();
-            let gram = gram.then_some(&gradient);
+            let style = gradient.as_ref();
             let content = content.then_some((&taps.content_map, taps.slope));
-            backward(&dy, &mut dx, Finish { tap: Tap { gram, content }, relu });
+            backward(&dy, &mut dx, GradientEpilogue { tap: TapGradient { style, content }, relu });
             dx
         });
         assert_close(&what, &dx.to_planes(), &expected);
@@ -85,10 +87,18 @@ fn check_backward(
     }
 }
 
+/// What of the moments the style's gradient is by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Style {
+    Second,
+    SecondAndMean,
+}
+
 /// Both kinds of taps for features of one shape.
 struct Taps {
     /// Symmetric.
     dg: Array2<f32>,
+    dmean: Array1<f32>,
     content: Array3<f32>,
     content_map: FeatureMap,
     slope: f32,
@@ -100,25 +110,33 @@ impl Taps {
         let dg: Array2<f32> = random.array((shape.0, shape.0));
         let content = random.array(shape);
         let content_map = map_in_used_memory(&content);
-        Self { dg: &dg + &dg.t(), content, content_map, slope: -0.75 }
+        Self { dg: &dg + &dg.t(), dmean: random.array(shape.0), content, content_map, slope: -0.75 }
     }
 
-    fn gradient(&self, isa: Isa) -> moments::Gradient {
+    fn gradient(&self, isa: Isa, style: Style) -> moments::Gradient {
         let mut gradient = moments::Gradient::new(isa);
         // What a wider matrix left must not show.
-        gradient.set(Array2::from_elem((self.dg.nrows() + 20, self.dg.nrows() + 20), f32::NAN).view());
-        gradient.set(self.dg.view());
+        let wider = self.dg.nrows() + 20;
+        let nan = (Array2::from_elem((wider, wider), f32::NAN), Array1::from_elem(wider, f32::NAN));
+        gradient.set(nan.0.view(), Some(nan.1.view()));
+        let dmean = (style == Style::SecondAndMean).then(|| self.dmean.view());
+        gradient.set(self.dg.view(), dmean);
         gradient
     }
 
     /// The gradients by the features `x` that the taps add.
-    fn expected(&self, gram: bool, content: bool, x: &Array3<f64>) -> Expected<Ix3> {
+    fn expected(&self, style: Option<Style>, content: bool, x: &Array3<f64>) -> Expected<Ix3> {
         let mut sum = Expected::exactly(Array3::zeros(x.dim()));
-        if gram {
+        if let Some(style) = style {
             let dg = f64s(&self.dg);
             let magnitudes = naive::gram_backward(&x.mapv(f64::abs), &dg.mapv(f64::abs));
             sum.values += &naive::gram_backward(x, &dg);
             sum.bounds += &(magnitudes * (EPSILON * (x.dim().0 as f64).sqrt()));
+            if style == Style::SecondAndMean {
+                let dmean = f64s(&self.dmean).insert_axis(Axis(1)).insert_axis(Axis(2));
+                sum.values += &dmean;
+                sum.bounds += &(dmean.mapv(f64::abs) * (EPSILON * (x.dim().0 as f64 + 1.0).sqrt()));
+            }
         }
         if content {
             let difference = (x - &f64s(&self.content)) * f64::from(self.slope);
@@ -147,6 +165,15 @@ fn assert_adjoint<D: Dimension, E: Dimension>(
 
 // Convolution.
 
+/// Whether a case of so many products by its definition is to be tested: of any number, but where the CPU is emulated,
+/// ten times as slow, `IMPASTO_MOST_PRODUCTS` limits them. 30 million leave out the maps of several Winograd batches,
+/// which take six sevenths of the time.
+fn affordable(products: usize) -> bool {
+    let most = std::env::var("IMPASTO_MOST_PRODUCTS").ok();
+    let most = most.map(|most| most.parse().expect("IMPASTO_MOST_PRODUCTS is a number"));
+    most.is_none_or(|most: usize| products <= most)
+}
+
 /// How exact a way to compute a convolution is.
 trait Exactness {
     /// How many times the definition's rounding there may be.
@@ -156,7 +183,7 @@ trait Exactness {
     fn expected(self, expected: &Expected<Ix3>) -> Expected<Ix3>;
 }
 
-impl Exactness for Method {
+impl Exactness for Algorithm {
     // The largest factor of Winograd's transforms.
     fn growth(self) -> f64 {
         match self {
@@ -184,8 +211,8 @@ struct Kernels {
 }
 
 /// Every way to compute a convolution here.
-fn ways(conv: &Conv) -> Vec<(Isa, Method)> {
-    let methods = [Method::Im2col, Method::Winograd, Method::Direct].into_iter();
+fn ways(conv: &Conv) -> Vec<(Isa, Algorithm)> {
+    let methods = [Algorithm::Im2col, Algorithm::Winograd, Algorithm::Direct].into_iter();
     let methods: Vec<_> = methods.filter(|method| conv.allows(*method)).collect();
     let three = conv.kernel() == 3;
     assert_eq!(methods.len(), 1 + usize::from(three) + usize::from(three && conv.in_channels() <= 3));
@@ -208,9 +235,9 @@ impl Kernels {
         Self { weight: random.array((out, channels, k, k)), bias: random.array(out) }
     }
 
-    fn layer(&self) -> Conv<'_> {
+    fn layer(&self) -> Conv {
         let (out, channels, k, _) = self.weight.dim();
-        let weight = self.weight.as_slice().expect("a new array");
+        let weight = self.weight.as_slice().expect("a new array").to_vec();
         Conv::new([out, channels, k], weight, self.bias.as_slice().expect("a new array"))
     }
 
@@ -283,7 +310,10 @@ fn convolution_is_the_sum_by_its_definition() {
         ([32, 40, 1], (2, 150)),
         ([32, 40, 1], (0, 3)),
     ];
-    for (seed, (shape @ [out, channels, _], (height, width))) in cases.into_iter().enumerate() {
+    for (seed, (shape @ [out, channels, k], (height, width))) in cases.into_iter().enumerate() {
+        if !affordable(out * channels * k * k * height * width) {
+            continue;
+        }
         let mut random = Random(seed as u64);
         let kernels = Kernels::random(&mut random, shape);
         let x = random.array_with_zeros((channels, height, width));
@@ -299,8 +329,8 @@ fn convolution_is_the_sum_by_its_definition() {
                     with_workspace(isa, |workspace| conv.forward(x, y, relu, by, workspace));
                 });
             }
-            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, finish| {
-                with_workspace(isa, |workspace| conv.backward(dy, dx, finish, by, workspace));
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, epilogue| {
+                with_workspace(isa, |workspace| conv.backward(dy, dx, epilogue, by, workspace));
             });
         }
     }
@@ -325,8 +355,8 @@ fn convolution_backward_is_the_adjoint_at_sizes_of_vgg() {
             with_workspace(isa, |workspace| conv.forward(&x_map, &mut y, false, by, workspace));
             let mut dx = FeatureMap::zeros(channels, height, width);
             let dy_map = FeatureMap::from_planes(dy.view());
-            let finish = Finish::default();
-            with_workspace(isa, |workspace| conv.backward(&dy_map, &mut dx, finish, by, workspace));
+            let epilogue = GradientEpilogue::default();
+            with_workspace(isa, |workspace| conv.backward(&dy_map, &mut dx, epilogue, by, workspace));
             let what = format!("{shape:?}, {isa:?}, {by:?}");
             let terms = [channels, out].map(|channels| (channels * k * k) as f64 * by.growth().powi(2));
             assert_adjoint(what, terms, (&x, &y.to_planes()), (&dy, &dx.to_planes()));
@@ -350,7 +380,7 @@ fn convolution_shows_nan_through_its_relu() {
             for ((n, row, column), y) in y.to_planes().indexed_iter() {
                 let near = row.abs_diff(here[1]) <= k / 2 && column.abs_diff(here[2]) <= k / 2;
                 // A tile of Winograd's shows it everywhere.
-                let shown = if by == Method::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
+                let shown = if by == Algorithm::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
                 assert!(shown, "{k}×{k}, {isa:?}, {by:?}: {y} at {:?}", (n, row, column));
             }
         }
@@ -367,19 +397,21 @@ fn relu_and_its_gradient() {
         let dx = Expected::exactly(naive::relu_backward(&f64s(&dy), &f64s(&x)));
         for isa in Isa::available() {
             check_forward(&what, &x, &y, |x, y| relu::forward(isa, x, y));
-            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, finish| relu::backward(isa, dy, dx, finish));
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, epilogue| {
+                relu::backward(isa, dy, dx, epilogue)
+            });
         }
     });
 }
 
 #[test]
-fn a_finish_alone_has_no_gradient_from_above() {
+fn the_deepest_tap_has_no_gradient_from_a_layer_behind_it() {
     for_each_shape(|shape, random| {
         let (x, nothing) = (random.array_with_zeros(shape), Array3::zeros(shape));
         let dx = Expected::exactly(f64s(&nothing));
         for isa in Isa::available() {
             let what = format!("{shape:?}");
-            check_backward(&what, isa, (&x, &nothing), &dx, |_, x, finish| finish.alone(isa, x));
+            check_backward(&what, isa, (&x, &nothing), &dx, |_, x, epilogue| epilogue.of_deepest(isa, x));
         }
     });
 }
@@ -403,8 +435,8 @@ fn pools_and_their_gradients() {
             let dx = Expected::exactly(naive::pool_backward(pooling, &f64s(&dy), &f64s(x)));
             for isa in Isa::available() {
                 check_forward(&what, x, &y, |x, y| pool::forward(isa, pooling, x, y));
-                check_backward(&what, isa, (x, &dy), &dx, |dy, dx, finish| {
-                    pool::backward(isa, pooling, dy, dx, finish);
+                check_backward(&what, isa, (x, &dy), &dx, |dy, dx, epilogue| {
+                    pool::backward(isa, pooling, dy, dx, epilogue);
                 });
             }
         }
@@ -417,7 +449,13 @@ fn average_pool_backward_is_the_adjoint() {
     let mut y = FeatureMap::zeros(9, 6, 5);
     pool::forward(Isa::best(), Average, &FeatureMap::from_planes(x.view()), &mut y);
     let mut dx = FeatureMap::zeros(9, 13, 11);
-    pool::backward(Isa::best(), Average, &FeatureMap::from_planes(dy.view()), &mut dx, Finish::default());
+    pool::backward(
+        Isa::best(),
+        Average,
+        &FeatureMap::from_planes(dy.view()),
+        &mut dx,
+        GradientEpilogue::default(),
+    );
     assert_adjoint("average", [4.0, 1.0], (&x, &y.to_planes()), (&dy, &dx.to_planes()));
 }
 
@@ -458,7 +496,9 @@ fn lrn_and_its_gradient() {
         let terms = naive::lrn_direct(&abs(&dy64), &x64) + naive::lrn_spread(&abs(&dy64), &abs(&x64));
         let dx = Expected { values: naive::lrn_backward(&dy64, &x64), bounds: terms * 12.0 * EPSILON };
         for isa in Isa::available() {
-            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, finish| lrn::backward(isa, dy, dx, finish));
+            check_backward(&what, isa, (&x, &dy), &dx, |dy, dx, epilogue| {
+                lrn::backward(isa, dy, dx, epilogue)
+            });
         }
     });
 }
@@ -472,10 +512,10 @@ fn for_each_shape(check: impl Fn(Shape, &mut Random)) {
     }
 }
 
-// Gram matrices.
+// Moments.
 
 #[test]
-fn gram_is_every_pair_of_channels_summed_over_the_positions() {
+fn moments_are_means_of_channels_and_of_their_products_over_the_positions() {
     let cases = [
         (1, 1, 1),
         (3, 1, 5),
@@ -502,20 +542,51 @@ fn gram_is_every_pair_of_channels_summed_over_the_positions() {
         for (sign, f) in [("any", &f), ("positive", &f.mapv(f32::abs))] {
             let (map, f) = (map_in_used_memory(f), f64s(f));
             // Summed in f32 over a slice, which has fewer than 5000 positions here.
-            let depth = (height * width).min(5000) as f64;
-            let bounds = naive::gram(&f.mapv(f64::abs)) * (0.5 * EPSILON * depth.sqrt());
-            let expected = Expected { values: naive::gram(&f) * 0.5, bounds };
+            let positions = (height * width) as f64;
+            let rounding = EPSILON * positions.min(5000.0).sqrt() / positions;
+            let of_sums = |sums: fn(&Array3<f64>) -> Array1<f64>| Expected {
+                values: sums(&f) / positions,
+                bounds: sums(&f.mapv(f64::abs)) * rounding,
+            };
+            let (second, mean) = (of_sums(naive::gram_entries), of_sums(naive::channel_sums));
             for isa in Isa::available() {
                 let what = format!("{sign} {shape:?}, {isa:?}");
                 let found = on_any_threads(&what, || {
-                    let mut g = Array2::from_elem((channels, channels), f32::NAN);
-                    moments::forward(isa, &map, 0.5, &mut g);
-                    g
+                    let mut moments = Moments::zeros(channels);
+                    moments.second.fill(f32::NAN);
+                    moments.mean.fill(f32::NAN);
+                    moments::forward(isa, &map, &mut moments);
+                    moments
                 });
-                assert_close(&what, &found, &expected);
-                assert!(found == found.t(), "{what}: not symmetric");
+                assert_eq!(found.count, positions);
+                if positions > 0.0 {
+                    assert_close(format!("{what}, mean"), &found.mean, &mean);
+                    assert_close(&what, &found.second.flatten().to_owned(), &second);
+                    assert!(found.second == found.second.t(), "{what}: not symmetric");
+                }
             }
         }
+    }
+}
+
+#[test]
+fn moments_of_a_whole_are_the_weighted_mean_of_its_parts() {
+    let whole: Array3<f32> = Random(1).array((17, 40, 13));
+    let of = |planes: ArrayView3<f32>| {
+        let mut moments = Moments::zeros(17);
+        moments::forward(Isa::best(), &FeatureMap::from_planes(planes), &mut moments);
+        moments
+    };
+    let (top, bottom) = whole.view().split_at(Axis(1), 7);
+    let [top, bottom] = [of(top), of(bottom)];
+    let found = Moments::mean_of(&[(top.count, &top), (bottom.count, &bottom)]);
+    let expected = of(whole.view());
+    let near = |expected: f64| (expected, 8.0 * EPSILON);
+    for (found, expected) in
+        found.second.iter().chain(&found.mean).zip(expected.second.iter().chain(&expected.mean))
+    {
+        let (expected, bound) = near(f64::from(*expected));
+        assert!((f64::from(*found) - expected).abs() <= bound, "{found} for {expected}");
     }
 }
 

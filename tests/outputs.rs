@@ -7,6 +7,8 @@ use std::{env, os::unix::fs as unix, os::unix::fs::PermissionsExt, process::Comm
 
 use impasto::Error;
 use impasto::picture::{Output, OutputFormat, Picture};
+#[cfg(unix)]
+use impasto::whole_file::destination;
 use impasto::whole_file::{check_writable, write_whole};
 use ndarray::Array3;
 use tempfile::TempDir;
@@ -169,6 +171,73 @@ fn a_link_stays_a_link() {
     write_whole(&link, b"new").unwrap();
     assert!(link.is_symlink());
     assert_eq!(fs::read(&file).unwrap(), b"new");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_file_that_is_not_there_stays_a_link() {
+    let folder = TempDir::new().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    fs::create_dir(inside("elsewhere")).unwrap();
+    unix::symlink("second.png", inside("first.png")).unwrap();
+    unix::symlink("elsewhere/file.png", inside("second.png")).unwrap();
+    Output::new(&inside("first.png")).unwrap();
+    assert!(!inside("elsewhere/file.png").exists());
+    write_whole(&inside("first.png"), b"new").unwrap();
+    assert!(inside("first.png").is_symlink() && inside("second.png").is_symlink());
+    assert_eq!(fs::read(inside("elsewhere/file.png")).unwrap(), b"new");
+
+    let lost = inside("lost.png");
+    unix::symlink("no/such/file.png", &lost).unwrap();
+    for error in [Output::new(&lost).unwrap_err(), write_whole(&lost, b"new").unwrap_err()] {
+        assert!(
+            error.to_string().contains("there is no folder") && error.to_string().contains("no/such"),
+            "{error}"
+        );
+    }
+    assert!(lost.is_symlink());
+    unix::symlink("round.png", inside("round.png")).unwrap();
+    Output::new(&inside("round.png")).unwrap_err();
+}
+
+#[cfg(unix)]
+#[test]
+fn every_path_to_a_file_has_one_destination() {
+    let folder = TempDir::new().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    let file = folder.path().canonicalize().unwrap().join("file.png");
+    unix::symlink("file.png", inside("link.png")).unwrap();
+    unix::symlink(".", inside("folder")).unwrap();
+    for there in [false, true] {
+        if there {
+            fs::write(&file, "").unwrap();
+        }
+        for path in ["file.png", "./file.png", "link.png", "folder/file.png", "folder/folder/link.png"] {
+            assert_eq!(destination(&inside(path)).unwrap(), file, "{path}");
+        }
+    }
+    assert!(destination(&inside("no/such.png")).is_err());
+}
+
+/// Runs itself again in a process that closes its standard output.
+#[cfg(unix)]
+#[test]
+fn a_closed_standard_output_is_an_error() {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    const CLOSES: &str = "IMPASTO_TEST_CLOSED_STDOUT";
+    if env::var_os(CLOSES).is_some() {
+        // SAFETY: nothing else in this process holds standard output as its own.
+        drop(unsafe { OwnedFd::from_raw_fd(1) });
+        let error = Output::new(Path::new("-")).unwrap().write(&picture()).unwrap_err();
+        assert!(matches!(&error, Error::Write { .. }), "{error:?}");
+        return;
+    }
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "a_closed_standard_output_is_an_error"])
+        .env(CLOSES, "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success() && child.stdout.starts_with(b"\nrunning 1 test"), "{child:?}");
 }
 
 #[cfg(target_os = "linux")]

@@ -6,10 +6,10 @@ mod tensors;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use impasto::layers::pool::Pooling;
-use impasto::loss::objective::{Objective, Terms};
-use impasto::loss::{Form, StyleTarget};
+use impasto::loss::{Form, Objective, StyleTarget, Terms};
 use impasto::network::{Compute, Convolution, Network};
 use impasto::simd::Isa;
 use impasto::stylize::Size;
@@ -129,7 +129,7 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
     let [image, content, style] = ["image", "content", "style"].map(|name| reference.picture(name));
     let terms = reference.terms(weights);
     let deepest = *weights.layers().last().unwrap();
-    let network = Network::load(weights, Compute { isa, convolution }, deepest).unwrap();
+    let network = Arc::new(Network::load(weights, Compute { isa, convolution }, deepest).unwrap());
     check_features(case, &reference, &network, weights, &image);
 
     let style = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
@@ -139,15 +139,15 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
     // Twice: buffers that are used again must not change anything.
     let mut gradient = Array3::from_elem(image.dim(), f32::NAN);
     for _ in 0..2 {
-        let losses = objective.evaluate(image.view(), gradient.view_mut());
+        let losses = objective.evaluate(image.view(), gradient.view_mut()).unwrap();
         let near = |what: &str, found: f64| {
             let what_of_case = format!("{case}, {what}, {isa:?}, {convolution:?}");
             assert_near(&what_of_case, &[found], reference.values(what), VALUE_TOLERANCE);
         };
         near("loss", losses.total);
         near("tv", losses.tv);
-        losses.content.iter().for_each(|(layer, value)| near(&format!("content.{layer}"), *value));
-        losses.style.iter().for_each(|(layer, value)| near(&format!("style.{layer}"), *value));
+        losses.content_layers.iter().for_each(|(layer, value)| near(&format!("content.{layer}"), *value));
+        losses.style_layers.iter().for_each(|(layer, value)| near(&format!("style.{layer}"), *value));
         let what = format!("{case}, gradient, {isa:?}, {convolution:?}");
         let (found, expected) =
             (gradient.mapv(f64::from).into_iter().collect::<Vec<_>>(), reference.values("gradient"));
@@ -207,13 +207,15 @@ fn descents_by_either_convolution_reach_the_same_loss() {
     let reference = Reference::read("real_photograph_1.safetensors");
     let [content, style] = ["content", "style"].map(|name| reference.picture(name));
     let losses = [Convolution::Im2col, Convolution::Winograd].map(|convolution| {
-        let mut job = Stylize::new(&weights);
-        job.compute = Compute { isa: Isa::best(), convolution };
-        job.content = Some(Picture::from_planes(content.clone()).unwrap());
-        job.styles = vec![(Picture::from_planes(style.clone()).unwrap(), 1.0)];
-        (job.size, job.scales, job.steps) = (Size::Own, Scales::Count(1), 100);
+        let job = Stylize::new(&weights)
+            .compute(Compute { isa: Isa::best(), convolution })
+            .content(Picture::from_planes(content.clone()).unwrap())
+            .style(Picture::from_planes(style.clone()).unwrap())
+            .size(Size::Own)
+            .scales(Scales::Count(1))
+            .steps(100);
         let mut loss = f64::INFINITY;
-        job.run(&mut |progress| {
+        job.run(|progress| {
             loss = loss.min(progress.losses.total);
             ControlFlow::Continue(())
         })

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use half::{bf16, f16};
 use impasto::Error;
-use impasto::vgg::{Architecture, Convolution, Preprocessing};
+use impasto::vgg::{Architecture, ConvSpec, Preprocessing};
 use impasto::weights::{Dtype, Naming, Places, Source, Weights};
 use safetensors::Dtype as Stored;
 use safetensors::tensor::TensorView;
@@ -40,6 +42,7 @@ impl Content {
             Naming::Layers => ["fc6", "fc7", "fc8"],
             Naming::Torchvision => ["classifier.0", "classifier.3", "classifier.6"],
             Naming::Timm => ["pre_logits.fc1", "pre_logits.fc2", "head.fc"],
+            other => panic!("unknown naming {other}"),
         };
         if naming == Naming::Timm {
             self.layer(fc6, vec![5, 6, 7, 7]);
@@ -99,7 +102,7 @@ impl Content {
 }
 
 /// Widths that differ from layer to layer, 6 for the last convolution of every network.
-fn width(conv: &Convolution) -> usize {
+fn width(conv: &ConvSpec) -> usize {
     1 + conv.group
 }
 
@@ -114,6 +117,7 @@ fn stems(architecture: Architecture, naming: Naming) -> Vec<String> {
         Architecture::B => &[0, 2, 5, 7, 10, 12, 15, 17, 20, 22],
         Architecture::C | Architecture::D => &[0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28],
         Architecture::E => &[0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34],
+        other => panic!("unknown network {other}"),
     };
     indices.iter().map(|index| format!("features.{index}")).collect()
 }
@@ -636,10 +640,11 @@ fn what_is_no_file_cannot_be_read() {
         #[cfg(unix)]
         (PathBuf::from("/dev/null"), "not a regular file"),
     ] {
-        let error = Weights::open(&path).unwrap_err();
-        assert!(matches!(error, Error::Read { .. }), "{error:?}");
-        let message = error.to_string();
-        assert!(message.starts_with("cannot read ") && message.contains(expected), "{message}");
+        for error in [Weights::open(&path).unwrap_err(), Weights::read(&path).unwrap_err()] {
+            assert!(matches!(error, Error::Read { .. }), "{error:?}");
+            let message = error.to_string();
+            assert!(message.starts_with("cannot read ") && message.contains(expected), "{message}");
+        }
     }
 }
 
@@ -656,7 +661,167 @@ fn values_that_are_not_finite_are_told_with_their_place() {
             "net.safetensors: conv2_1 (features.3.weight): expected finite values, found {name} at index 5"
         );
         assert!(message.ends_with(&expected), "{message}");
+        assert_eq!(weights.values(&tensor).unwrap_err().to_string(), message);
     }
+}
+
+/// Every way to have weights: mapped, read, owned, part of the program, and of several owners of bytes.
+fn opened_in_every_way(bytes: &[u8]) -> Vec<(&'static str, Weights)> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("net.safetensors");
+    fs::write(&path, bytes).unwrap();
+    // SAFETY: nobody else knows of the file.
+    let map = unsafe { memmap2::Mmap::map(&fs::File::open(&path).unwrap()) }.unwrap();
+    vec![
+        ("open", Weights::open(&path).unwrap()),
+        ("read", Weights::read(&path).unwrap()),
+        ("bytes", Weights::from_bytes("name", bytes.to_vec()).unwrap()),
+        ("static", Weights::from_static("name", bytes.to_vec().leak()).unwrap()),
+        ("shared slice", Weights::from_shared("name", Arc::<[u8]>::from(bytes)).unwrap()),
+        ("shared vector", Weights::from_shared("name", Arc::new(bytes.to_vec())).unwrap()),
+        ("map", Weights::from_shared("name", Arc::new(map)).unwrap()),
+    ]
+}
+
+#[test]
+fn weights_are_the_same_from_wherever_they_come() {
+    let bytes = Content::vgg(Architecture::A, Naming::Layers).bytes();
+    for (way, weights) in opened_in_every_way(&bytes) {
+        assert_eq!(
+            weights.path().file_name().unwrap(),
+            if matches!(way, "open" | "read") { "net.safetensors" } else { "name" }
+        );
+        assert_eq!(weights.file_len(), bytes.len(), "{way}");
+        weights.check_unchanged().unwrap();
+        for conv in weights.convolutions() {
+            let tensor = weights.convolution(&conv).unwrap().weight;
+            let values = weights.values(&tensor).unwrap();
+            let expected: Vec<_> = (1..=tensor.len()).map(|i| i as f32 / 4.0).collect();
+            assert_eq!(*values, expected, "{way}");
+            // The header is padded, so that the data is aligned wherever the file is.
+            assert!(values.are_in_place(), "{way}");
+            assert_eq!(values.as_ptr().cast(), tensor.bytes.as_ptr(), "{way}");
+        }
+    }
+}
+
+/// A job in a thread of its own keeps what it needs.
+#[test]
+fn weights_and_values_go_to_other_threads_and_outlive_what_they_come_from() {
+    let bytes = Content::vgg(Architecture::A, Naming::Layers).bytes();
+    for (way, weights) in opened_in_every_way(&bytes) {
+        let clone = weights.clone();
+        let conv = Architecture::A.convolutions()[0];
+        let first = |weights: &Weights| weights.convolution(&conv).unwrap().weight.bytes.as_ptr() as usize;
+        assert_eq!(first(&clone), first(&weights), "{way}: a clone copied the file");
+        let values = thread::spawn(move || clone.values(&clone.convolution(&conv).unwrap().weight).unwrap());
+        drop(weights);
+        assert_eq!(values.join().unwrap()[..3], [0.25, 0.5, 0.75], "{way}");
+    }
+}
+
+#[test]
+fn preprocessing_of_a_clone_is_its_own() {
+    let weights = Content::vgg(Architecture::A, Naming::Layers).open().unwrap();
+    let other = weights.clone().with_preprocessing(Preprocessing::Torchvision);
+    assert_eq!(other.preprocessing(), Preprocessing::Torchvision);
+    assert_eq!(weights.preprocessing(), Preprocessing::Caffe);
+}
+
+/// Owned bytes are moved to where their values are aligned. Others are used where they are, and copied where they
+/// can't be used there.
+#[test]
+fn values_of_unaligned_files_are_right() {
+    for padding in 0..8 {
+        let bytes = edited(&Content::vgg(Architecture::A, Naming::Layers).bytes(), |header| {
+            header.push_str(&" ".repeat(padding));
+        });
+        for (way, weights) in opened_in_every_way(&bytes) {
+            let tensor = weights.convolution(&Architecture::A.convolutions()[0]).unwrap().weight;
+            let values = weights.values(&tensor).unwrap();
+            assert_eq!(*values, (1..=54).map(|i| i as f32 / 4.0).collect::<Vec<_>>(), "{way}, {padding}");
+            if matches!(way, "read" | "bytes") || padding % 4 == 0 {
+                assert!(values.are_in_place(), "{way}, {padding}");
+            }
+            assert_eq!(weights.file_len(), bytes.len());
+        }
+    }
+    for stored in [Stored::F16, Stored::BF16] {
+        let mut content = Content::vgg(Architecture::A, Naming::Layers);
+        content.store_as(stored);
+        let weights = content.open().unwrap();
+        let tensor = weights.convolution(&Architecture::A.convolutions()[0]).unwrap().weight;
+        let values = weights.values(&tensor).unwrap();
+        assert_eq!(*values, (1..=54).map(|i| i as f32 / 4.0).collect::<Vec<_>>());
+        assert!(!values.are_in_place());
+    }
+}
+
+/// They are taken from where they lie, not from the same place in another file.
+#[test]
+fn values_of_another_files_tensor_are_that_tensors() {
+    let weights = Content::vgg(Architecture::A, Naming::Layers).open().unwrap();
+    let mut content = Content::vgg(Architecture::A, Naming::Layers);
+    let (_, _, data) = content.tensors.get_mut("conv1_1.weight").unwrap();
+    data[..4].copy_from_slice(&17_f32.to_le_bytes());
+    let other = content.open().unwrap();
+    let tensor = other.convolution(&Architecture::A.convolutions()[0]).unwrap().weight;
+    assert_eq!(weights.values(&tensor).unwrap()[..2], [17.0, 0.5]);
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_mapped_is_found_out() {
+    let bytes = Content::vgg(Architecture::A, Naming::Layers).bytes();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("net.safetensors");
+    let append = |path: &PathBuf, bytes: &[u8]| {
+        use std::io::Write;
+        fs::OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
+    };
+    let touch = |path: &PathBuf| {
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
+    };
+    type Change<'a> = &'a dyn Fn(&PathBuf);
+    let len = bytes.len();
+    let changes: [(Change, String); 4] = [
+        (&|path| fs::write(path, "").unwrap(), format!("it had {len} bytes and has 0 now")),
+        (&|path| fs::write(path, &bytes[..100]).unwrap(), format!("it had {len} bytes and has 100 now")),
+        (&|path| append(path, b"more"), format!("it had {len} bytes and has {} now", len + 4)),
+        (&touch, "it was written to".to_owned()),
+    ];
+    for (change, expected) in changes {
+        fs::write(&path, &bytes).unwrap();
+        let weights = Weights::open(&path).unwrap();
+        let copy = Weights::read(&path).unwrap();
+        weights.check_unchanged().unwrap();
+        change(&path);
+        let error = weights.clone().check_unchanged().unwrap_err();
+        assert!(matches!(error, Error::WeightsChanged { .. }), "{error:?}");
+        let message = error.to_string();
+        assert!(message.contains("net.safetensors: the file changed after it was opened"), "{message}");
+        assert!(message.contains(&expected) && !message.contains('\n'), "{message}\n  lacks {expected}");
+        copy.check_unchanged().unwrap();
+        let tensor = copy.convolution(&Architecture::A.convolutions()[0]).unwrap().weight;
+        assert_eq!(copy.values(&tensor).unwrap()[..2], [0.25, 0.5]);
+    }
+}
+
+/// What is mapped is the file that was opened, whatever is at its path.
+#[test]
+fn a_mapped_file_may_be_replaced_or_removed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("net.safetensors");
+    let other = folder.path().join("other");
+    fs::write(&path, Content::vgg(Architecture::A, Naming::Layers).bytes()).unwrap();
+    let weights = Weights::open(&path).unwrap();
+    fs::write(&other, "another").unwrap();
+    fs::rename(&other, &path).unwrap();
+    weights.check_unchanged().unwrap();
+    fs::remove_file(&path).unwrap();
+    weights.check_unchanged().unwrap();
+    let tensor = weights.convolution(&Architecture::A.convolutions()[0]).unwrap().weight;
+    assert_eq!(weights.values(&tensor).unwrap()[..2], [0.25, 0.5]);
 }
 
 #[test]
@@ -702,38 +867,25 @@ fn networks_are_found_by_name() {
     assert_eq!(preferring("my-slim").find_default().unwrap(), file(&slim));
     assert_eq!(preferring(vgg16.to_str().unwrap()).find_default().unwrap(), file(&vgg16));
     let message = Places::new(folders, Some("mine".into())).find_default().unwrap_err().to_string();
-    assert!(message.starts_with("IMPASTO_WEIGHTS: no file mine and no mine.safetensors in "), "{message}");
+    assert!(message.starts_with("no file mine, and no mine.safetensors in "), "{message}");
 }
 
 #[test]
 fn what_is_not_installed_is_told_with_where_it_was_looked_for() {
     let folder = TempDir::new().unwrap();
     let shown = folder.path().display();
-    let places = Places::new(vec![folder.path().to_owned(), "elsewhere".into()], None);
-    let named = places.find("vgg11").unwrap_err().to_string();
-    assert!(
-        named.starts_with(&format!(
-            "--weights: no file vgg11 and no vgg11.safetensors in {shown} or elsewhere; "
-        )),
-        "{named}"
-    );
-    let nowhere = Places::new(Vec::new(), None);
-    let nowhere_named = nowhere.find("vgg11").unwrap_err().to_string();
-    assert!(nowhere_named.contains("IMPASTO_WEIGHTS_DIR"), "{nowhere_named}");
-    let mut messages = vec![named, nowhere_named];
+    let searched = vec![folder.path().to_owned(), PathBuf::from("elsewhere")];
+    let places = Places::new(searched.clone(), None);
+    let error = places.find("vgg11").unwrap_err();
+    assert_eq!(error.to_string(), format!("no file vgg11, and no vgg11.safetensors in {shown} or elsewhere"));
+    let Error::NoNetwork { name, folders, .. } = error else { panic!("{error:?}") };
+    assert_eq!((name.as_deref(), folders), (Some("vgg11"), searched));
+
+    let nowhere = Places::new(Vec::new(), None).find("vgg11").unwrap_err().to_string();
+    assert_eq!(nowhere, "no file vgg11, and no vgg11.safetensors in any folder");
     if cfg!(not(feature = "embedded")) {
         let none = places.find_default().unwrap_err().to_string();
-        assert!(
-            none.starts_with(&format!(
-                "--weights: none given, and no network is installed in {shown} or elsewhere; "
-            )),
-            "{none}"
-        );
-        messages.extend([none, nowhere.find_default().unwrap_err().to_string()]);
-    }
-    for message in messages {
-        assert!(message.contains("scripts/convert_weights.py") && !message.contains('\n'), "{message}");
-        assert_eq!(message.contains("impasto weights fetch vgg19"), cfg!(feature = "fetch"), "{message}");
+        assert_eq!(none, format!("no network is installed in {shown} or elsewhere"));
     }
 }
 

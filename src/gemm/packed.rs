@@ -9,19 +9,24 @@
 use std::ops::Range;
 
 use crate::parallel::team;
-use crate::simd::{Isa, Kernel, Simd};
-use crate::tensor::aligned::{AlignedVec, LINE};
+use crate::simd::{Isa, Simd, TileKernel};
+use crate::tensor::aligned::AlignedVec;
 
-/// KC, the most of the depth that is multiplied in one go, and the row stride of the packed left-hand side.
-/// Four channel blocks of a 3×3 convolution; with a 32-wide panel it is 36 KiB, of a first-level cache's 32–48.
-/// As a constant it makes every address in the micro-kernel an offset known to the compiler. 1152 bytes is no
-/// multiple of a page, so a tile's rows fall into different cache sets.
+use super::micro_kernel::{Broadcast, Initial, Panel, Prefetching, RegisterTile};
+
+/// KC, the most of the depth that is multiplied at a time, and the row stride of the packed left-hand side. It is four
+/// channel blocks of a 3×3 convolution. A panel of it, 32 columns wide, is 36 KiB: a first-level cache has 32–48. As a
+/// constant it makes every address in the micro-kernel an offset known to the compiler. 1152 bytes is no multiple of a
+/// page, so a tile's rows fall into different cache sets.
 pub const GROUP_DEPTH: usize = 288;
+
+/// A multiple of the register tile's rows on every instruction set.
+pub const TILE_ROWS_MULTIPLE: usize = 12;
 
 /// A K×N matrix, packed for one instruction set as the right-hand side of products.
 ///
 /// Layout: groups of at most `group` rows; in a group, panels of NR columns; in a panel, row by row. N is padded
-/// with zeros to a whole number of vectors; where the last panel has no use for a second vector, it has one.
+/// with zeros to a whole number of vectors. A last panel whose columns fit in one vector is one vector wide.
 pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
@@ -36,8 +41,8 @@ impl PackedMatrix {
         Self { isa, depth: 0, columns: 0, group: GROUP_DEPTH, data: AlignedVec::default() }
     }
 
-    /// Packs a `depth`×`columns` matrix in place of what there was, in groups of `group` rows. Its element (row,
-    /// column) is `elements(row)(column)`. Allocates only to grow.
+    /// Packs another matrix, `depth`×`columns`, in place of the present one, in groups of `group` rows. Its element
+    /// (row, column) is `elements(row)(column)`. Allocates only to grow.
     pub fn pack<Row: Fn(usize) -> f32>(
         &mut self,
         (depth, columns): (usize, usize),
@@ -47,8 +52,9 @@ impl PackedMatrix {
         assert!((1..=GROUP_DEPTH).contains(&group), "a group of {group} rows");
         let Geometry { lanes, panel, .. } = geometry(self.isa);
         let padded = columns.next_multiple_of(lanes);
+        let floats = depth.checked_mul(padded).expect("a matrix larger than the address space");
+        self.data.resize_for_overwrite(floats);
         (self.depth, self.columns, self.group) = (depth, padded, group);
-        self.data.set_len(depth * padded);
         team::for_each_chunk(&mut self.data, (group * padded).max(1), |index, packed| {
             let rows = index * group..(index * group + group).min(depth);
             for left in (0..padded).step_by(panel) {
@@ -82,7 +88,7 @@ impl PackedMatrix {
         self.isa
     }
 
-    /// MR: the left-hand side has its rows padded to a multiple of it.
+    /// MR: the left-hand side's rows are padded to a multiple of it.
     pub fn tile_rows(&self) -> usize {
         geometry(self.isa).tile_rows
     }
@@ -92,7 +98,7 @@ impl PackedMatrix {
         &self.data[rows.start * self.columns + columns.start * rows.len()..][..rows.len() * columns.len()]
     }
 
-    /// [`Multiply`] by the `columns` of a group's `rows`.
+    /// [`MultiplyPanels`] by the `columns` of a group's `rows`.
     pub fn multiply(
         &self,
         a: &[f32],
@@ -103,146 +109,85 @@ impl PackedMatrix {
     ) {
         let (depth, width) = (rows.len(), columns.len());
         let b = self.panels(rows, columns);
-        self.isa.run(Multiply { depth, a, b, c, width, accumulate, ahead: &[] });
+        self.isa.run_tiled(MultiplyPanels { depth, a, b, c, width, accumulate, ahead: &[] });
     }
 }
 
-/// What the layout of the operands takes from the instruction set.
+/// The sizes that an instruction set gives to the layout of the operands.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
     /// Floats in a vector. The right-hand side's columns are padded to a multiple of it.
     pub lanes: usize,
     /// NR: columns of a panel of the right-hand side.
     pub panel: usize,
-    /// MR: rows that the left-hand side is padded to a multiple of.
+    /// MR: rows of a register tile. The left-hand side's rows are padded to a multiple of it.
     pub tile_rows: usize,
 }
 
-/// The layout's measures on an instruction set.
+/// The layout of operands on an instruction set.
 pub fn geometry(isa: Isa) -> Geometry {
-    isa.run(GeometryOf)
+    isa.run_tiled(GeometryOf)
 }
 
 struct GeometryOf;
 
-impl Kernel for GeometryOf {
+impl TileKernel for GeometryOf {
     type Output = Geometry;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) -> Geometry {
-        Geometry { lanes: S::LANES, panel: S::LANES * S::TILE_VECTORS, tile_rows: S::TILE_ROWS }
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, _simd: S) -> Geometry {
+        const { assert!(TILE_ROWS_MULTIPLE.is_multiple_of(MR), "MR doesn't divide TILE_ROWS_MULTIPLE") };
+        const { assert!(NV == 1 || NV == 2, "the last panel may have neither one vector nor NV") };
+        Geometry { lanes: S::LANES, panel: S::LANES * NV, tile_rows: MR }
     }
 }
 
 /// The macro-kernel: C = A·B, or C += A·B where `accumulate`.
-pub struct Multiply<'a> {
+pub struct MultiplyPanels<'a> {
     /// K.
     pub depth: usize,
-    /// A, K columns and as many rows as there is room for, [`GROUP_DEPTH`] floats apart: a multiple of the register
-    /// tile's.
+    /// A, K columns; its rows are [`GROUP_DEPTH`] floats apart, and a multiple of MR in number.
     pub a: &'a [f32],
     /// B: a group's K rows of one or more panels.
     pub b: &'a [f32],
     /// C, its rows `width` floats apart.
     pub c: &'a mut [f32],
-    /// Columns of the panels.
+    /// Columns of the panels together.
     pub width: usize,
     /// Whether C is added to.
     pub accumulate: bool,
-    /// What will be A next. Asked for meanwhile, where it lies in a cache that is far away; else empty.
+    /// The A of the next product, prefetched meanwhile; empty where A is in a near cache anyway.
     pub ahead: &'a [f32],
 }
 
-impl Kernel for Multiply<'_> {
+impl TileKernel for MultiplyPanels<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        match (S::TILE_ROWS, S::TILE_VECTORS) {
-            (12, 2) => self.tiles::<S, 12, 2>(simd),
-            (6, 2) => self.tiles::<S, 6, 2>(simd),
-            (4, 1) => self.tiles::<S, 4, 1>(simd),
-            _ => unreachable!("a register tile that gemm.rs does not list"),
-        }
-    }
-}
-
-impl Multiply<'_> {
-    #[inline(always)]
-    fn tiles<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
         let Self { depth, a, b, c, width, accumulate, ahead } = self;
         let rows = a.len() / GROUP_DEPTH;
         assert!(rows.is_multiple_of(MR) && width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
-        assert!(a.len() >= rows * GROUP_DEPTH && b.len() >= depth * width && c.len() >= rows * width);
+        let initial = if accumulate { Initial::Sums } else { Initial::Zeros };
         for left in (0..width).step_by(NV * S::LANES) {
-            let whole = width - left >= NV * S::LANES;
+            let narrow = width - left < NV * S::LANES;
+            let columns = if narrow { S::LANES } else { NV * S::LANES };
+            let panel = Panel(&b[left * depth..][..columns * depth]);
             for top in (0..rows).step_by(MR) {
-                // SAFETY: by the asserts above, the tile's MR rows of `depth` floats lie inside `a`, the panel at
-                // column `left` (whose predecessors are `left` columns of `depth` rows) inside `b`, and the
-                // tile's rows, `width` apart and one or NV vectors wide, inside `c`.
-                unsafe {
-                    // A run of lines as long as the tile's rows. Where there is nothing ahead, the tile's own.
-                    let ahead = ahead.get(top * GROUP_DEPTH..).unwrap_or(&a[top * GROUP_DEPTH..]).as_ptr();
-                    let a = a.as_ptr().add(top * GROUP_DEPTH);
-                    let b = b.as_ptr().add(left * depth);
-                    let operands = Operands { depth, a, b, c: c.as_mut_ptr().add(top * width + left), ahead };
-                    if whole {
-                        tile::<S, MR, NV>(simd, operands, width, accumulate);
-                    } else {
-                        tile::<S, MR, 1>(simd, operands, width, accumulate);
-                    }
+                let c = &mut c[top * width + left..];
+                let rows = top * GROUP_DEPTH..(top + MR) * GROUP_DEPTH;
+                // Without a next A, the tile's own rows: they are in cache, and the loop stays the same.
+                let next = ahead.get(rows.start..).unwrap_or(&a[rows.clone()]);
+                let (a, b) = (Broadcast::<GROUP_DEPTH, 1>(&a[rows]), Prefetching { b: panel, next });
+                if narrow {
+                    let mut tile = RegisterTile::<S, MR, 1>::begin(simd, initial, c, width);
+                    tile.add_product(a, b);
+                    tile.store(c, width);
+                } else {
+                    let mut tile = RegisterTile::<S, MR, NV>::begin(simd, initial, c, width);
+                    tile.add_product(a, b);
+                    tile.store(c, width);
                 }
-            }
-        }
-    }
-}
-
-/// A register tile's operands.
-struct Operands {
-    depth: usize,
-    a: *const f32,
-    b: *const f32,
-    c: *mut f32,
-    ahead: *const f32,
-}
-
-/// The micro-kernel: MR rows by NV vectors of C, held in registers over the whole depth.
-///
-/// # Safety
-/// `a` must be valid for reading `depth` floats at each of MR rows [`GROUP_DEPTH`] apart, `b` for `depth` · NV
-/// vectors, and `c` for reading and writing NV vectors at each of MR rows `c_stride` apart.
-#[inline(always)]
-unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    Operands { depth, a, b, c, ahead }: Operands,
-    c_stride: usize,
-    accumulate: bool,
-) {
-    // SAFETY: every address below is one that the caller vouches for.
-    unsafe {
-        let mut sums = [[simd.splat(0.0); NV]; MR];
-        if accumulate {
-            for (row, sums) in sums.iter_mut().enumerate() {
-                for (vector, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.load(c.add(row * c_stride + vector * S::LANES));
-                }
-            }
-        }
-        for k in 0..depth {
-            // A cache line a step reaches over the rows ahead before the depth's end.
-            simd.prefetch(ahead.wrapping_add(k * LINE));
-            let b: [S::F32; NV] =
-                std::array::from_fn(|vector| simd.load(b.add((k * NV + vector) * S::LANES)));
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let a = simd.splat(*a.add(row * GROUP_DEPTH + k));
-                for (sum, b) in sums.iter_mut().zip(b) {
-                    *sum = simd.mul_add(a, b, *sum);
-                }
-            }
-        }
-        for (row, sums) in sums.iter().enumerate() {
-            for (vector, sum) in sums.iter().enumerate() {
-                simd.store(c.add(row * c_stride + vector * S::LANES), *sum);
             }
         }
     }

@@ -1,55 +1,49 @@
-//! Product of every position's channels with a matrix, the features read as they lie: a 1×1 convolution.
+//! Product of each position's channels with a matrix, a 1×1 convolution, which reads the feature map as it lies.
 
 use std::ops::Range;
 
 use crate::gemm::{GROUP_DEPTH, PackedMatrix};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Simd, TileKernel};
 use crate::tensor::feature_map::BLOCK;
+
+use super::micro_kernel::{Broadcast, Initial, Panel, RegisterTile, Tiles, cover};
 
 /// Blocks of a group of the matrix's rows.
 const GROUP_BLOCKS: usize = GROUP_DEPTH / BLOCK;
 
-/// For the rows `y` of `width` positions each, of which `row(block, y)` has the features: each position's channels times
-/// the matrix, written one position after another, as far apart as the matrix has columns. The matrix has a row a
-/// channel, packed in groups of [`GROUP_DEPTH`].
+/// For the rows `y` of `width` positions each, of which `row(block, y)` has the features: each position's channels
+/// times the matrix, plus the vector `initial` where there is one; written one position after another, as far apart as
+/// the matrix has columns. The matrix has a row a channel, packed in groups of [`GROUP_DEPTH`].
+///
+/// # Panics
+/// When `initial` is shorter than the matrix's padded columns, or `to` or a row of features than the positions need.
 pub fn multiply<'f>(
     matrix: &PackedMatrix,
+    initial: Option<&[f32]>,
     row: impl Fn(usize, usize) -> &'f [f32],
     y: Range<usize>,
     width: usize,
     to: &mut [f32],
 ) {
-    matrix.isa().run(Multiply { matrix, row, y, width, to });
+    matrix.isa().run_tiled(MultiplyPositions { matrix, initial, row, y, width, to });
 }
 
-struct Multiply<'a, Row> {
+struct MultiplyPositions<'a, Row> {
     matrix: &'a PackedMatrix,
+    initial: Option<&'a [f32]>,
     row: Row,
     y: Range<usize>,
     width: usize,
     to: &'a mut [f32],
 }
 
-impl<'f, Row: Fn(usize, usize) -> &'f [f32]> Kernel for Multiply<'_, Row> {
+impl<'f, Row: Fn(usize, usize) -> &'f [f32]> TileKernel for MultiplyPositions<'_, Row> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        match (S::TILE_ROWS, S::TILE_VECTORS) {
-            (12, 2) => self.rows::<S, 12, 2>(simd),
-            (6, 2) => self.rows::<S, 6, 2>(simd),
-            (4, 1) => self.rows::<S, 4, 1>(simd),
-            _ => unreachable!("a register tile that pointwise.rs does not list"),
-        }
-    }
-}
-
-impl<'f, Row: Fn(usize, usize) -> &'f [f32]> Multiply<'_, Row> {
-    #[inline(always)]
-    fn rows<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let Self { matrix, row, y, width, to } = self;
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+        let Self { matrix, initial, row, y, width, to } = self;
         let stride = matrix.columns();
-        assert!(to.len() >= y.len() * width * stride);
         let (panel, first) = (NV * S::LANES, y.start);
         let mut features: [&[f32]; GROUP_BLOCKS] = [&[]; GROUP_BLOCKS];
         for y in y {
@@ -62,78 +56,103 @@ impl<'f, Row: Fn(usize, usize) -> &'f [f32]> Multiply<'_, Row> {
                 let features = &features[..blocks.len()];
                 for left in (0..stride).step_by(panel) {
                     let columns = left..(left + panel).min(stride);
-                    let b = matrix.panels(group.clone(), columns.clone());
-                    let whole = columns.len() == panel;
-                    let accumulate = group.start > 0;
-                    let mut x = 0;
-                    while x < width {
-                        let to = &mut to[x * stride + left..];
-                        x += match (whole, width - x) {
-                            (true, n) if n >= MR => {
-                                tile::<S, MR, NV>(simd, features, x, b, to, stride, accumulate)
-                            }
-                            (true, n) if n >= 4 => {
-                                tile::<S, 4, NV>(simd, features, x, b, to, stride, accumulate)
-                            }
-                            (true, _) => tile::<S, 1, NV>(simd, features, x, b, to, stride, accumulate),
-                            (false, n) if n >= 4 => {
-                                tile::<S, 4, 1>(simd, features, x, b, to, stride, accumulate)
-                            }
-                            (false, _) => tile::<S, 1, 1>(simd, features, x, b, to, stride, accumulate),
-                        };
-                    }
+                    let narrow = columns.len() < panel;
+                    let initial = match initial {
+                        _ if group.start > 0 => Initial::Sums,
+                        Some(row) => Initial::Row(&row[columns.clone()]),
+                        None => Initial::Zeros,
+                    };
+                    let b = matrix.panels(group.clone(), columns);
+                    let to = &mut to[left..];
+                    let mut tiles = PositionTiles { features, b, to, stride, initial };
+                    cover::<S, MR, NV>(simd, width, narrow, &mut tiles);
                 }
             }
         }
     }
 }
 
-/// The micro-kernel: the MR positions from `x` on by NV vectors of columns, over a group's channels. Gives back MR.
-#[inline(always)]
-fn tile<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    features: &[&[f32]],
-    x: usize,
-    b: &[f32],
-    to: &mut [f32],
+/// A group's channels of a row's positions times a panel.
+struct PositionTiles<'a> {
+    /// By block of the group.
+    features: &'a [&'a [f32]],
+    b: &'a [f32],
+    to: &'a mut [f32],
     stride: usize,
-    accumulate: bool,
-) -> usize {
-    let width = NV * S::LANES;
-    let depth = b.len() / width;
-    assert!(to.len() >= (MR - 1) * stride + width && depth <= features.len() * BLOCK);
-    let mut sums = [[simd.splat(0.0); NV]; MR];
-    if accumulate {
-        for (position, sums) in sums.iter_mut().enumerate() {
-            for (vector, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: by the assert above, the last position's vectors end inside `to`.
-                *sum = unsafe { simd.load(to.as_ptr().add(position * stride + vector * S::LANES)) };
-            }
+    initial: Initial<'a>,
+}
+
+impl<S: Simd> Tiles<S> for PositionTiles<'_> {
+    #[inline(always)]
+    fn tile<const MR: usize, const NV: usize>(&mut self, simd: S, x: usize) {
+        let to = &mut self.to[x * self.stride..];
+        let mut tile = RegisterTile::<S, MR, NV>::begin(simd, self.initial, to, self.stride);
+        for (features, b) in self.features.iter().zip(self.b.chunks(BLOCK * NV * S::LANES)) {
+            tile.add_product(Broadcast::<BLOCK, 1>(&features[x * BLOCK..(x + MR) * BLOCK]), Panel(b));
         }
+        tile.store(to, self.stride);
     }
-    for (features, b) in features.iter().zip(b.chunks(BLOCK * width)) {
-        let a = &features[x * BLOCK..(x + MR) * BLOCK];
-        for channel in 0..b.len() / width {
-            // SAFETY: `b` has `width` floats a channel, of at most a block; `a` has MR blocks.
-            unsafe {
-                let mut vectors = [simd.splat(0.0); NV];
-                for (vector, value) in vectors.iter_mut().enumerate() {
-                    *value = simd.load(b.as_ptr().add(channel * width + vector * S::LANES));
-                }
-                for (position, sums) in sums.iter_mut().enumerate() {
-                    let a = simd.splat(*a.as_ptr().add(position * BLOCK + channel));
-                    for (sum, vector) in sums.iter_mut().zip(vectors) {
-                        *sum = simd.mul_add(a, vector, *sum);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Isa;
+    use crate::tensor::FeatureMap;
+
+    /// Sizes around the blocks, the panels, the tiles' rows and the groups of the depth, with a vector and without.
+    #[test]
+    fn every_position_is_its_channels_times_the_matrix_plus_the_vector() {
+        let value = |i: usize| ((i * 7919 + 13) % 2003) as f32 / 1001.0 - 1.0;
+        for isa in Isa::available() {
+            for (channels, columns, (height, width)) in [
+                (1, 1, (1, 1)),
+                (3, 27, (2, 5)),
+                (8, 9, (3, 4)),
+                (17, 40, (2, 13)),
+                (64, 64, (4, 11)),
+                (288, 33, (1, 12)),
+                (300, 17, (2, 25)),
+            ] {
+                let planes = ndarray::Array3::from_shape_fn((channels, height, width), |(c, y, x)| {
+                    value((c * height + y) * width + x)
+                });
+                let map = FeatureMap::from_planes(planes.view());
+                let mut matrix = PackedMatrix::new(isa);
+                matrix
+                    .pack((channels, columns), GROUP_DEPTH, |row| move |column| value(row * 31 + column * 5));
+                let stride = matrix.columns();
+                let vector: Vec<f32> = (0..stride).map(|i| value(i + 3)).collect();
+                for initial in [None, Some(&vector[..])] {
+                    let mut to = vec![f32::NAN; height * width * stride];
+                    multiply(&matrix, initial, |block, y| map.row(block, y), 0..height, width, &mut to);
+                    for (position, found) in to.chunks_exact(stride).enumerate() {
+                        let (y, x) = (position / width, position % width);
+                        for (column, found) in found[..columns].iter().enumerate() {
+                            let start = initial.map_or(0.0, |initial| initial[column] as f64);
+                            let term =
+                                |c: usize| planes[[c, y, x]] as f64 * value(c * 31 + column * 5) as f64;
+                            let expected = start + (0..channels).map(term).sum::<f64>();
+                            let size = start.abs() + (0..channels).map(|c| term(c).abs()).sum::<f64>();
+                            let bound = size * f32::EPSILON as f64 * (channels as f64).sqrt();
+                            let what = format!("{isa:?}, {channels} to {columns} channels at {position}");
+                            assert!(
+                                (*found as f64 - expected).abs() <= bound,
+                                "{what}: {found} for {expected}"
+                            );
+                        }
                     }
                 }
             }
         }
     }
-    for (position, sums) in sums.iter().enumerate() {
-        for (vector, sum) in sums.iter().enumerate() {
-            // SAFETY: as above.
-            unsafe { simd.store(to.as_mut_ptr().add(position * stride + vector * S::LANES), *sum) };
-        }
+
+    #[test]
+    #[should_panic(expected = "out of range")]
+    fn a_vector_of_fewer_columns_is_refused() {
+        let mut matrix = PackedMatrix::new(Isa::best());
+        matrix.pack((8, 64), GROUP_DEPTH, |_| |_| 1.0);
+        let features = [1.0; 8];
+        multiply(&matrix, Some(&[0.0; 63]), |_, _| &features, 0..1, 1, &mut [0.0; 64]);
     }
-    MR
 }

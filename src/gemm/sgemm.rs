@@ -1,5 +1,7 @@
 //! Products of strided matrices by the matrixmultiply crate: what is neither a convolution nor fused with one.
 
+#![expect(unsafe_code, reason = "the matrixmultiply crate takes pointers")]
+
 /// A matrix somewhere in a slice. Element (row, column) is `data[row · row_stride + column · column_stride]`.
 #[derive(Clone, Copy)]
 pub struct Matrix<T> {
@@ -16,12 +18,20 @@ pub struct Matrix<T> {
 }
 
 impl<T> Matrix<T> {
-    /// Floats that the matrix reaches over.
-    fn span(&self) -> usize {
-        if self.rows == 0 || self.columns == 0 {
-            return 0;
-        }
-        (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride + 1
+    /// Floats from the first element to past the last; `None` where the number is too large for a `usize`.
+    fn span(&self) -> Option<usize> {
+        let (Some(last_row), Some(last_column)) = (self.rows.checked_sub(1), self.columns.checked_sub(1))
+        else {
+            return Some(0);
+        };
+        let down = last_row.checked_mul(self.row_stride)?;
+        let right = last_column.checked_mul(self.column_stride)?;
+        down.checked_add(right)?.checked_add(1)
+    }
+
+    /// The strides as matrixmultiply takes them.
+    fn strides(&self) -> [isize; 2] {
+        [self.row_stride, self.column_stride].map(|stride| isize::try_from(stride).expect("out of bounds"))
     }
 }
 
@@ -31,13 +41,12 @@ impl<T> Matrix<T> {
 /// When the shapes do not fit each other or their slices, or when two elements of `c` share a place.
 pub fn sgemm(a: Matrix<&[f32]>, b: Matrix<&[f32]>, beta: f32, c: Matrix<&mut [f32]>) {
     assert_eq!((a.rows, a.columns, b.columns), (c.rows, b.rows, c.columns), "shapes do not fit");
-    assert!(
-        a.span() <= a.data.len() && b.span() <= b.data.len() && c.span() <= c.data.len(),
-        "out of bounds"
-    );
+    let spans = [(a.span(), a.data.len()), (b.span(), b.data.len()), (c.span(), c.data.len())];
+    assert!(spans.iter().all(|(span, len)| span.is_some_and(|span| span <= *len)), "out of bounds");
+    let ([a_row, a_column], [b_row, b_column], [c_row, c_column]) = (a.strides(), b.strides(), c.strides());
     assert!(c.column_stride == 1 && c.row_stride >= c.columns, "elements of C overlap");
     // SAFETY: each matrix's last element lies inside its slice, so all do; C is borrowed mutably, so it
-    // overlaps neither A nor B; and C's elements have a place each.
+    // overlaps neither A nor B; and no two elements of C share a place.
     unsafe {
         matrixmultiply::sgemm(
             a.rows,
@@ -45,15 +54,41 @@ pub fn sgemm(a: Matrix<&[f32]>, b: Matrix<&[f32]>, beta: f32, c: Matrix<&mut [f3
             b.columns,
             1.0,
             a.data.as_ptr(),
-            a.row_stride as isize,
-            a.column_stride as isize,
+            a_row,
+            a_column,
             b.data.as_ptr(),
-            b.row_stride as isize,
-            b.column_stride as isize,
+            b_row,
+            b_column,
             beta,
             c.data.as_mut_ptr(),
-            c.row_stride as isize,
-            c.column_stride as isize,
+            c_row,
+            c_column,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strides_whose_span_would_wrap_are_refused() {
+        let data = [1.0; 4];
+        let b = Matrix { data: &data[..], rows: 2, columns: 2, row_stride: 2, column_stride: 1 };
+        for (row_stride, column_stride) in
+            [(usize::MAX, 1), (1, usize::MAX), (usize::MAX / 2, usize::MAX / 2 + 1)]
+        {
+            let a = Matrix { data: &data[..], rows: 2, columns: 2, row_stride, column_stride };
+            let refused = std::panic::catch_unwind(|| {
+                let mut c = [0.0; 4];
+                sgemm(
+                    a,
+                    b,
+                    0.0,
+                    Matrix { data: &mut c, rows: 2, columns: 2, row_stride: 2, column_stride: 1 },
+                );
+            });
+            assert!(refused.is_err(), "strides {row_stride} and {column_stride}");
+        }
     }
 }

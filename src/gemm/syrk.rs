@@ -1,25 +1,48 @@
-//! Symmetric rank-k update (BLAS's SYRK): F·Fᵀ of channel-blocked features, read as they lie.
+//! Symmetric rank-k update (BLAS's SYRK): F·Fᵀ of channel-blocked features, read as they lie; and the sums of their
+//! channels.
 //!
-//! A position of a channel-blocked map is what a step of a matrix product needs: side by side the channels that become
-//! a vector, and those of which each is spread over one. Nothing is packed.
+//! In a channel-blocked map the channels of a position lie side by side, as both operands of a step of the product need
+//! them: some as a vector, others to be broadcast one by one. Nothing is packed.
 
 use std::ops::Range;
 
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Isa, Kernel, MOST_LANES, Simd, TileKernel};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
 
-/// Positions over which a register tile is summed at a time: with 512 channels 256 KiB of second-level cache.
+use super::micro_kernel::{Broadcast, Channels, Initial, RegisterTile};
+
+/// Positions that are summed before the next register tile: with 512 channels 256 KiB of second-level cache.
 const CHUNK: usize = 128;
 
 /// Floats from one row of the sums to the next: the map's channels, padded to whole register tiles.
 pub fn row_stride(isa: Isa, map: &FeatureMap) -> usize {
-    (map.blocks() * BLOCK).next_multiple_of(isa.run(TileWidth))
+    (map.blocks() * BLOCK).next_multiple_of(isa.run_tiled(TileWidth))
 }
 
 /// Adds the products of the channels of `blocks` (rows) with every channel from the row's own block on (columns),
-/// summed over the rows `y` of the map. What stands in the columns before is unspecified.
+/// summed over the rows `y` of the map, to `sums`. The columns before have unspecified sums.
 pub fn update(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
-    isa.run(Update { map, blocks, y, sums });
+    isa.run_tiled(Update { map, blocks, y, sums });
+}
+
+/// Adds each channel of `blocks` over the rows `y` of the map to `sums`: eight floats a block.
+///
+/// # Panics
+/// When `sums` has another length, or the map fewer blocks or rows.
+pub fn channel_sums(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
+    assert_eq!(sums.len(), blocks.len() * BLOCK, "sums of another number of channels");
+    isa.run(ChannelSums { map, blocks, y, sums });
+}
+
+struct TileWidth;
+
+impl TileKernel for TileWidth {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, _simd: S) -> usize {
+        NV * S::LANES
+    }
 }
 
 struct Update<'a> {
@@ -29,29 +52,17 @@ struct Update<'a> {
     sums: &'a mut [f32],
 }
 
-impl Kernel for Update<'_> {
+impl TileKernel for Update<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        // As many accumulators as leave registers for the operands.
-        match (S::TILE_ROWS, S::TILE_VECTORS) {
-            (12, 2) => self.tiles::<S, 8, 2>(simd),
-            (6, 2) => self.tiles::<S, 4, 2>(simd),
-            (4, 1) => self.tiles::<S, 4, 1>(simd),
-            _ => unreachable!("a register tile that syrk.rs does not list"),
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+        // The largest number of rows that fits the tile and divides a channel block.
+        match MR {
+            8.. => self.tiles::<S, 8, NV>(simd),
+            4.. => self.tiles::<S, 4, NV>(simd),
+            _ => self.tiles::<S, 1, NV>(simd),
         }
-    }
-}
-
-struct TileWidth;
-
-impl Kernel for TileWidth {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) -> usize {
-        S::TILE_VECTORS * S::LANES
     }
 }
 
@@ -61,7 +72,6 @@ impl Update<'_> {
         let Self { map, blocks, y, sums } = self;
         let tile_blocks = NV * S::LANES / BLOCK;
         let stride = map.blocks().next_multiple_of(tile_blocks) * BLOCK;
-        assert!(blocks.end <= map.blocks() && sums.len() >= blocks.len() * BLOCK * stride);
         let width = map.width().clamp(1, CHUNK);
         for top in y.clone().step_by(CHUNK / width) {
             let y = top..(top + CHUNK / width).min(y.end);
@@ -71,17 +81,13 @@ impl Update<'_> {
                     for first in (block / tile_blocks * tile_blocks..map.blocks()).step_by(tile_blocks) {
                         for row in (0..BLOCK).step_by(MR) {
                             let at = ((block - blocks.start) * BLOCK + row) * stride + first * BLOCK;
-                            let sums = &mut sums[at..at + (MR - 1) * stride + NV * S::LANES];
-                            tile::<S, MR, NV>(
-                                simd,
-                                map,
-                                (block, row),
-                                first,
-                                y.clone(),
-                                x.clone(),
-                                sums,
-                                stride,
-                            );
+                            let sums = &mut sums[at..];
+                            let mut tile =
+                                RegisterTile::<S, MR, NV>::begin(simd, Initial::Sums, sums, stride);
+                            for y in y.clone() {
+                                add_row(&mut tile, map, (block, row), first, y, x.clone());
+                            }
+                            tile.store(sums, stride);
                         }
                     }
                 }
@@ -90,58 +96,105 @@ impl Update<'_> {
     }
 }
 
-/// The micro-kernel: MR channels from (`block`, `row`) on, by NV vectors of channels from the block `first` on.
+/// Adds the products of MR channels from (`block`, `row`) on by NV vectors of channels from the block `first` on, at
+/// the positions `x` of the map's row `y`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a micro-kernel's operands, in registers")]
-fn tile<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
+fn add_row<S: Simd, const MR: usize, const NV: usize>(
+    tile: &mut RegisterTile<S, MR, NV>,
     map: &FeatureMap,
     (block, row): (usize, usize),
     first: usize,
-    y: Range<usize>,
+    y: usize,
     x: Range<usize>,
-    sums: &mut [f32],
-    stride: usize,
 ) {
-    assert!(row + MR <= BLOCK && sums.len() >= (MR - 1) * stride + NV * S::LANES);
-    let mut accumulators = [[simd.splat(0.0); NV]; MR];
-    for (row, accumulators) in accumulators.iter_mut().enumerate() {
-        for (vector, accumulator) in accumulators.iter_mut().enumerate() {
-            // SAFETY: by the assert above the tile's last row ends inside the sums.
-            *accumulator = unsafe { simd.load(sums.as_ptr().add(row * stride + vector * S::LANES)) };
+    // Past the last block, the last is read again: those columns are padding.
+    let last = map.blocks() - 1;
+    let mut blocks = [[&[] as &[f32]; 2]; NV];
+    for (vector, runs) in blocks.iter_mut().enumerate() {
+        for (second, run) in runs.iter_mut().enumerate() {
+            let block = first + vector * (S::LANES / BLOCK) + second;
+            *run = &map.row(block.min(last), y)[x.start * BLOCK..x.end * BLOCK];
         }
     }
-    for y in y {
-        // Blocks past the last are read as the last, for columns of no meaning.
-        let run =
-            |block: usize| map.row(block.min(map.blocks() - 1), y)[x.start * BLOCK..x.end * BLOCK].as_ptr();
-        let a = run(block);
-        let mut b = [[a; 2]; NV];
-        for (vector, b) in b.iter_mut().enumerate() {
-            let block = first + vector * (S::LANES / BLOCK);
-            *b = [run(block), run(block + 1)];
-        }
-        for position in 0..x.len() {
-            let at = position * BLOCK;
-            // SAFETY: `run` is a pointer to x.len() blocks; `row` + MR channels are inside one.
-            unsafe {
-                let mut vectors = [simd.splat(0.0); NV];
-                for (vector, [lo, hi]) in vectors.iter_mut().zip(b) {
-                    *vector = simd.load_blocks(lo.add(at), hi.add(at));
-                }
-                for (channel, accumulators) in accumulators.iter_mut().enumerate() {
-                    let a = simd.splat(*a.add(at + row + channel));
-                    for (accumulator, vector) in accumulators.iter_mut().zip(vectors) {
-                        *accumulator = simd.mul_add(a, vector, *accumulator);
+    let a = &map.row(block, y)[x.start * BLOCK + row..x.end * BLOCK];
+    tile.add_product(Broadcast::<1, BLOCK>(a), Channels::new(blocks, x.len()));
+}
+
+struct ChannelSums<'a> {
+    map: &'a FeatureMap,
+    blocks: Range<usize>,
+    y: Range<usize>,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for ChannelSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { map, blocks, y, sums } = self;
+        for (block, sums) in blocks.step_by(S::LANES / BLOCK).zip(sums.chunks_mut(S::LANES)) {
+            for y in y.clone() {
+                let row = map.vectors(block, y);
+                // Four sums in turn, since each addition waits some cycles for the last; by row, to keep their rounding
+                // low.
+                const SUMS: usize = 4;
+                let mut partial = [simd.splat(0.0); SUMS];
+                let whole = map.width() / SUMS * SUMS;
+                for x in (0..whole).step_by(SUMS) {
+                    for (i, sum) in partial.iter_mut().enumerate() {
+                        *sum = simd.add(*sum, row.get(simd, x + i));
                     }
+                }
+                for x in whole..map.width() {
+                    partial[0] = simd.add(partial[0], row.get(simd, x));
+                }
+                let [a, b, c, d] = partial;
+                let mut of_row = [0.0; MOST_LANES];
+                simd.write(simd.add(simd.add(a, b), simd.add(c, d)), &mut of_row);
+                // Where a last vector has its only block twice, `sums` ends after the first.
+                for (sum, of_row) in sums.iter_mut().zip(of_row) {
+                    *sum += of_row;
                 }
             }
         }
     }
-    for (row, accumulators) in accumulators.iter().enumerate() {
-        for (vector, accumulator) in accumulators.iter().enumerate() {
-            // SAFETY: as above.
-            unsafe { simd.store(sums.as_mut_ptr().add(row * stride + vector * S::LANES), *accumulator) };
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array3, Axis};
+
+    use super::*;
+
+    #[test]
+    fn channel_sums_are_those_of_the_rows_and_are_added() {
+        let shapes = [(1, 1, 1), (7, 2, 3), (8, 3, 4), (9, 1, 5), (20, 5, 7), (64, 3, 130), (33, 4, 0)];
+        for (channels, height, width) in shapes {
+            let planes = Array3::from_shape_fn((channels, height, width), |(c, y, x)| {
+                ((c * 7919 + y * 104_729 + x * 1_299_709) % 2003) as f32 / 1001.0 - 1.0
+            });
+            let map = FeatureMap::from_planes(planes.view());
+            let rows = [0..height, 0..height.div_ceil(2), height / 2..height];
+            for (isa, y) in Isa::available().into_iter().flat_map(|isa| rows.clone().map(|y| (isa, y))) {
+                for blocks in [0..map.blocks(), 0..1, map.blocks() - 1..map.blocks(), 0..0] {
+                    let mut sums = vec![0.5; blocks.len() * BLOCK];
+                    channel_sums(isa, &map, blocks.clone(), y.clone(), &mut sums);
+                    for (channel, found) in (blocks.start * BLOCK..).zip(&sums) {
+                        let of_channel = |planes: &Array3<f64>| match channel < channels {
+                            true => {
+                                planes.index_axis(Axis(0), channel).slice(ndarray::s![y.clone(), ..]).sum()
+                            }
+                            false => 0.0,
+                        };
+                        let expected = 0.5 + of_channel(&planes.mapv(f64::from));
+                        let size = 0.5 + of_channel(&planes.mapv(|v| v.abs() as f64));
+                        let bound = size * f32::EPSILON as f64 * ((y.len() * width) as f64).sqrt().max(1.0);
+                        let what = format!("{isa:?} {:?} {blocks:?} {y:?} channel {channel}", planes.dim());
+                        assert!((*found as f64 - expected).abs() <= bound, "{what}: {found} for {expected}");
+                    }
+                }
+            }
         }
     }
 }

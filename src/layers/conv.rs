@@ -1,65 +1,66 @@
 //! Convolution, 3×3 with zero padding of one or 1×1: by im2col and a cache-blocked product, by Winograd's minimal
-//! filtering, or directly, from and to the few channels of a picture.
+//! filtering, or directly where the input is a picture.
 
 mod direct;
 mod epilogue;
 mod im2col;
 mod winograd;
 
-use std::borrow::Cow;
-
 use crate::gemm::{PackedMatrix, geometry};
 use crate::simd::Isa;
 use crate::tensor::FeatureMap;
+use crate::tensor::Values;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::filters::Filters;
 use crate::tensor::tiles::Cut;
 
-use super::Finish;
-use epilogue::{Backward, Forward, Store};
+use super::GradientEpilogue;
+use epilogue::{BiasEpilogue, Epilogue};
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum Algorithm {
     /// By the definition, as a product with the patch matrix.
     Im2col,
-    /// By F(4×4, 3×3). Only 3×3 kernels.
+    /// By Winograd's minimal filtering F(4×4, 3×3). Only for 3×3 kernels.
     Winograd,
-    /// From at most three channels, and back to them. Only 3×3 kernels.
+    /// By the definition, without a patch matrix. Only for 3×3 kernels of at most three input channels: a picture's.
     Direct,
 }
 
-/// What a convolution needs beside its maps while it is computed. To be used again for the next: it allocates only
-/// to grow.
+/// The buffers of a convolution, which the next one uses again. They allocate only to grow.
 pub struct Workspace {
     isa: Isa,
     matrix: PackedMatrix,
-    shared: winograd::Shared,
+    buffers: winograd::Buffers,
 }
 
 impl Workspace {
     /// For an instruction set, with nothing allocated yet.
     pub fn new(isa: Isa) -> Self {
-        Self { isa, matrix: PackedMatrix::new(isa), shared: winograd::Shared::default() }
+        Self { isa, matrix: PackedMatrix::new(isa), buffers: winograd::Buffers::default() }
     }
 }
 
-/// A convolution, its weights where they lie.
-pub struct Conv<'w> {
+/// A convolution. Its weights are shared with the weights file where they can be used as they are.
+pub struct Conv {
     kernel: usize,
     in_channels: usize,
     out_channels: usize,
     /// N×C×k×k.
-    weight: Cow<'w, [f32]>,
+    weight: Values,
     /// Padded with zeros to whole pairs of channel blocks.
     bias: Vec<f32>,
 }
 
-impl<'w> Conv<'w> {
-    /// Of the kernels `weight`, N×C×k×k, and their `bias`, N values.
+impl Conv {
+    /// With the kernels `weight`, N×C×k×k, and `bias`, N values.
+    ///
+    /// # Panics
+    /// When the kernel is neither 1×1 nor 3×3, N or C is 0, or a length is another than the shape's.
     pub fn new(
         [out_channels, in_channels, kernel]: [usize; 3],
-        weight: impl Into<Cow<'w, [f32]>>,
+        weight: impl Into<Values>,
         bias: &[f32],
     ) -> Self {
         assert!(kernel == 1 || kernel == 3, "a {kernel}×{kernel} kernel");
@@ -85,12 +86,12 @@ impl<'w> Conv<'w> {
         self.out_channels
     }
 
-    /// Whether the method can compute it.
-    pub fn allows(&self, method: Method) -> bool {
-        match method {
-            Method::Im2col => true,
-            Method::Winograd => self.kernel == 3,
-            Method::Direct => self.kernel == 3 && self.in_channels <= direct::MOST_CHANNELS,
+    /// Whether the algorithm can compute it.
+    pub fn allows(&self, algorithm: Algorithm) -> bool {
+        match algorithm {
+            Algorithm::Im2col => true,
+            Algorithm::Winograd => self.kernel == 3,
+            Algorithm::Direct => self.kernel == 3 && self.in_channels <= direct::MOST_CHANNELS,
         }
     }
 
@@ -99,7 +100,7 @@ impl<'w> Conv<'w> {
         self.kernel
     }
 
-    /// Floating-point operations of one pass over `positions` positions, either way: 2·N·C·k² each.
+    /// Floating-point operations of one pass over `positions` positions, in either direction: 2·N·C·k² each.
     pub fn flop(&self, positions: usize) -> f64 {
         2.0 * self.weight.len() as f64 * positions as f64
     }
@@ -109,11 +110,11 @@ impl<'w> Conv<'w> {
         size_of_val(&*self.weight) as u64
     }
 
-    /// Bytes that one pass over a map of `height`×`width` takes beside the maps, the more of either direction.
-    pub fn pass_bytes(&self, isa: Isa, method: Method, height: usize, width: usize) -> u64 {
-        match method {
-            Method::Im2col | Method::Direct => self.bytes(),
-            Method::Winograd => {
+    /// Bytes that a pass over a map of `height`×`width` takes beside the maps: of the direction that takes more.
+    pub fn pass_bytes(&self, isa: Isa, algorithm: Algorithm, height: usize, width: usize) -> u64 {
+        match algorithm {
+            Algorithm::Im2col | Algorithm::Direct => self.bytes(),
+            Algorithm::Winograd => {
                 let bytes = |depth, columns| winograd::bytes(isa, (depth, columns), (height, width));
                 bytes(self.in_channels, self.out_channels).max(bytes(self.out_channels, self.in_channels))
             }
@@ -126,13 +127,13 @@ impl<'w> Conv<'w> {
         x: &FeatureMap,
         y: &mut FeatureMap,
         relu: bool,
-        method: Method,
+        algorithm: Algorithm,
         workspace: &mut Workspace,
     ) {
         assert_eq!((x.channels(), y.channels()), (self.in_channels, self.out_channels));
         let filters = Filters::forward(&self.weight, [self.out_channels, self.in_channels, self.kernel]);
-        let store = &Forward { bias: &self.bias, relu };
-        Pass { isa: workspace.isa, filters, input: x, output: y, store }.run(method, workspace);
+        let epilogue = &BiasEpilogue { bias: &self.bias, relu };
+        Arguments { isa: workspace.isa, filters, input: x, output: y, epilogue }.run(algorithm, workspace);
     }
 
     /// dX = Wᵀ∗dY, finished and written over X. dY is N×H×W, X is C×H×W.
@@ -140,53 +141,58 @@ impl<'w> Conv<'w> {
         &self,
         dy: &FeatureMap,
         x: &mut FeatureMap,
-        finish: Finish,
-        method: Method,
+        epilogue: GradientEpilogue,
+        algorithm: Algorithm,
         workspace: &mut Workspace,
     ) {
         assert_eq!((dy.channels(), x.channels()), (self.out_channels, self.in_channels));
-        finish.check(x);
+        epilogue.check(x);
         let filters = Filters::backward(&self.weight, [self.out_channels, self.in_channels, self.kernel]);
-        let store = &Backward { finish };
-        Pass { isa: workspace.isa, filters, input: dy, output: x, store }.run(method, workspace);
+        Arguments { isa: workspace.isa, filters, input: dy, output: x, epilogue: &epilogue }
+            .run(algorithm, workspace);
     }
 }
 
-/// One pass of a convolution: of `input` with the `filters`, handed to `store` on its way to `output`.
-struct Pass<'a, S> {
+/// What a convolution is computed from, forward or backward: `input` with the `filters`, written to `output` by the
+/// `epilogue`.
+struct Arguments<'a, E> {
     isa: Isa,
     filters: Filters<'a>,
     input: &'a FeatureMap,
     output: &'a mut FeatureMap,
-    store: &'a S,
+    epilogue: &'a E,
 }
 
-impl<S: Store> Pass<'_, S> {
-    /// Runs it by `method`, with its part of the workspace.
-    fn run(self, method: Method, workspace: &mut Workspace) {
+impl<E: Epilogue> Arguments<'_, E> {
+    /// Computes it by `algorithm`, with its part of the workspace.
+    fn run(self, algorithm: Algorithm, workspace: &mut Workspace) {
         let Self { filters, input, output, .. } = &self;
         assert_eq!((input.height(), input.width()), (output.height(), output.width()));
-        match method {
-            Method::Im2col => im2col::convolve(self, &mut workspace.matrix),
-            Method::Winograd => {
+        match algorithm {
+            Algorithm::Im2col => im2col::convolve(self, &mut workspace.matrix),
+            Algorithm::Winograd => {
                 assert_eq!(filters.kernel(), 3, "Winograd's filtering is for 3×3 kernels");
-                winograd::convolve(self, &mut workspace.shared);
+                winograd::convolve(self, &mut workspace.buffers);
             }
-            Method::Direct => {
-                let few = filters.depth().min(filters.columns());
-                assert!(filters.kernel() == 3 && few <= direct::MOST_CHANNELS, "not a picture's convolution");
+            Algorithm::Direct => {
+                let channels = filters.depth().min(filters.columns());
+                assert!(
+                    filters.kernel() == 3 && channels <= direct::MOST_CHANNELS,
+                    "not a picture's convolution"
+                );
                 direct::convolve(self, &mut workspace.matrix);
             }
         }
     }
 }
 
-/// Tasks a thread that a layer is cut into at least, for the last ones to finish near together.
+/// Tasks per thread that a layer is cut into at least, so that all threads finish at nearly the same time.
 const TASKS: usize = 4;
 
-/// The tiles in which a convolution's output is made: of `most` elements (positions, or Winograd's tiles of them), on
-/// a grid of `height` by `width`, and of all channel blocks; smaller ones where there would be too few tasks. The sums
-/// do not depend on the cut, only the speed does, so it may look at the number of threads.
+/// How a convolution's output, a grid of `height` by `width` elements (positions, or Winograd's tiles of them), is cut
+/// into tasks: of at most `most` elements and of all channel blocks; where those are too few tasks, of fewer blocks and
+/// then of fewer elements, down to about `least`. The sums do not depend on the cut, only the speed does, so it may
+/// look at the number of threads.
 fn cut(isa: Isa, (height, width): (usize, usize), blocks: usize, (most, least): (usize, usize)) -> Cut {
     let panel_blocks = geometry(isa).panel / BLOCK;
     let mut cut_blocks = blocks.next_multiple_of(panel_blocks).max(1);
@@ -206,7 +212,7 @@ fn cut(isa: Isa, (height, width): (usize, usize), blocks: usize, (most, least): 
     }
 }
 
-/// Height and width of tiles of at most `most` positions with the fewest rows of the micro-kernel wasted.
+/// Height and width of tiles of at most `most` elements that waste the fewest rows of register tiles.
 fn tile_shape(height: usize, width: usize, most: usize, tile_rows: usize) -> (usize, usize) {
     let padded = |h: usize, w: usize| (h * w).next_multiple_of(tile_rows);
     let cost = |&(h, w): &(usize, usize)| {

@@ -10,7 +10,7 @@ use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::tiles::{Cut, Tile};
 
-use super::Finish;
+use super::GradientEpilogue;
 
 const K: f32 = 2.0;
 const ALPHA: f32 = 1e-4;
@@ -37,11 +37,11 @@ pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
 
 /// dX_c = dY_c · s_c^−β − 2αβ x_c Σ dY_j x_j s_j^(−β−1) over the channels j around c; finished and written
 /// over X.
-pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, epilogue: GradientEpilogue) {
     assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
     let channels = x.channels();
     let padded = channels.next_multiple_of(2 * BLOCK);
-    finish.for_each_tile(x, rows(x), |tile, prepared| {
+    epilogue.for_each_tile(x, rows(x), |tile, prepared| {
         for (row, column) in positions(tile) {
             scratch::with([channels, channels, channels, padded], |[features, spread, gradients, dx]| {
                 let at = (column - tile.x().start) * BLOCK;
@@ -63,15 +63,15 @@ pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
                     };
                 }
                 let gradients = &*dx;
-                isa.run(FinishPosition { finish, tile, prepared, row, column, gradients });
+                isa.run(WritePosition { epilogue, tile, prepared, row, column, gradients });
             });
         }
     });
 }
 
-/// Finishes one position's gradients, of whole vectors of channels, and writes them.
-struct FinishPosition<'a, 't> {
-    finish: Finish<'a>,
+/// Writes one position's gradients, of whole vectors of channels, through the epilogue.
+struct WritePosition<'a, 't> {
+    epilogue: GradientEpilogue<'a>,
     tile: &'a mut Tile<'t>,
     prepared: &'a [f32],
     row: usize,
@@ -79,17 +79,17 @@ struct FinishPosition<'a, 't> {
     gradients: &'a [f32],
 }
 
-impl Kernel for FinishPosition<'_, '_> {
+impl Kernel for WritePosition<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { finish, tile, prepared, row, column, gradients } = self;
+        let Self { epilogue, tile, prepared, row, column, gradients } = self;
         let position = column - tile.x().start;
         for block in tile.blocks().step_by(S::LANES / BLOCK) {
-            let along = finish.along(simd, prepared, tile, (block, row));
+            let row_epilogue = epilogue.of_row(simd, prepared, tile, (block, row));
             let [mut x] = tile.vectors_mut(block, row);
-            along.write(&mut x, position, simd.read(&gradients[block * BLOCK..]));
+            row_epilogue.write(&mut x, position, simd.read(&gradients[block * BLOCK..]));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::tensor::tiles::{Cut, Tile};
 
 use crate::named::named;
 
-use super::Finish;
+use super::GradientEpilogue;
 
 /// What a pool makes of its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,20 +62,20 @@ impl Kernel for Forward<'_, '_> {
 
 /// dX from dY: to the window's largest value, the first in reading order where several are equal, or a quarter
 /// to each; 0 in a row or column left out. Finished and written over X.
-pub fn backward(isa: Isa, pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+pub fn backward(isa: Isa, pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, epilogue: GradientEpilogue) {
     assert_eq!((dy.channels(), dy.height(), dy.width()), (x.channels(), x.height() / 2, x.width() / 2));
     // An even number of rows, so that no window is shared by two tasks.
     let strips = Cut::strips(x);
     let cut = Cut { height: strips.height.next_multiple_of(2), ..strips };
-    finish.for_each_tile(x, cut, |tile, prepared| {
-        isa.run(Backward { pooling, dy, finish, tile, prepared });
+    epilogue.for_each_tile(x, cut, |tile, prepared| {
+        isa.run(Backward { pooling, dy, epilogue, tile, prepared });
     });
 }
 
 struct Backward<'a, 't> {
     pooling: Pooling,
     dy: &'a FeatureMap,
-    finish: Finish<'a>,
+    epilogue: GradientEpilogue<'a>,
     tile: &'a mut Tile<'t>,
     prepared: &'a [f32],
 }
@@ -85,10 +85,10 @@ impl Kernel for Backward<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pooling, dy, finish, tile, prepared } = self;
+        let Self { pooling, dy, epilogue, tile, prepared } = self;
         for (block, y) in tile.vectors(S::LANES).filter(|(_, y)| y.is_multiple_of(2)) {
-            let along =
-                [y, (y + 1).min(tile.y().end - 1)].map(|y| finish.along(simd, prepared, tile, (block, y)));
+            let epilogues =
+                [y, (y + 1).min(tile.y().end - 1)].map(|y| epilogue.of_row(simd, prepared, tile, (block, y)));
             let mut rows = tile.vectors_mut::<2>(block, y);
             let whole = if rows[1].positions() == 0 { 0 } else { dy.width() };
             for window in 0..whole {
@@ -100,14 +100,14 @@ impl Kernel for Backward<'_, '_> {
                     Pooling::Max => to_the_largest(simd, [a, b, c, d], dy),
                     Pooling::Average => [simd.mul_add(dy, simd.splat(0.25), simd.splat(0.0)); 4],
                 };
-                along[0].write(&mut rows[0], left, da);
-                along[0].write(&mut rows[0], right, db);
-                along[1].write(&mut rows[1], left, dc);
-                along[1].write(&mut rows[1], right, dd);
+                epilogues[0].write(&mut rows[0], left, da);
+                epilogues[0].write(&mut rows[0], right, db);
+                epilogues[1].write(&mut rows[1], left, dc);
+                epilogues[1].write(&mut rows[1], right, dd);
             }
-            for (row, along) in rows.iter_mut().zip(&along) {
+            for (row, row_epilogue) in rows.iter_mut().zip(&epilogues) {
                 for x in 2 * whole..row.positions() {
-                    along.write(row, x, simd.splat(0.0));
+                    row_epilogue.write(row, x, simd.splat(0.0));
                 }
             }
         }

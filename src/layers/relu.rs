@@ -5,7 +5,7 @@ use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
 use crate::tensor::tiles::{Cut, Tile};
 
-use super::Finish;
+use super::GradientEpilogue;
 
 /// Y = max(0, X).
 pub fn forward(isa: Isa, x: &FeatureMap, y: &mut FeatureMap) {
@@ -36,16 +36,16 @@ impl Kernel for Forward<'_, '_> {
 }
 
 /// dX = dY where X > 0, else 0; finished and written over X.
-pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, finish: Finish) {
+pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, epilogue: GradientEpilogue) {
     assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
-    finish.for_each_tile(x, Cut::strips(x), |tile, prepared| {
-        isa.run(Backward { dy, finish, tile, prepared });
+    epilogue.for_each_tile(x, Cut::strips(x), |tile, prepared| {
+        isa.run(Backward { dy, epilogue, tile, prepared });
     });
 }
 
 struct Backward<'a, 't> {
     dy: &'a FeatureMap,
-    finish: Finish<'a>,
+    epilogue: GradientEpilogue<'a>,
     tile: &'a mut Tile<'t>,
     prepared: &'a [f32],
 }
@@ -55,15 +55,15 @@ impl Kernel for Backward<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { dy, finish, tile, prepared } = self;
+        let Self { dy, epilogue, tile, prepared } = self;
         for (block, row) in tile.vectors(S::LANES) {
             let dy = dy.vectors(block, row);
             let first = tile.x().start;
-            let along = finish.along(simd, prepared, tile, (block, row));
+            let row_epilogue = epilogue.of_row(simd, prepared, tile, (block, row));
             let [mut x] = tile.vectors_mut(block, row);
             for at in 0..x.positions() {
                 let gradient = simd.where_positive(x.get(simd, at), dy.get(simd, first + at));
-                along.write(&mut x, at, gradient);
+                row_epilogue.write(&mut x, at, gradient);
             }
         }
     }

@@ -4,104 +4,65 @@
 //! equation 7, with a third term).
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
-use crate::error::Result;
-use crate::layers::Tap;
-use crate::layers::pool::Pooling;
-use crate::loss::{self, ContentTarget, Form, StyleTarget, StyleTerm};
+use crate::error::{Error, Result};
+use crate::layers::TapGradient;
+use crate::network::profile::Profile;
 use crate::network::{Network, Plan};
+use crate::parallel::cancel::Cancel;
 use crate::parallel::team;
-use crate::vgg::Layer;
+use crate::vgg::{Layer, PICTURE_CHANNELS};
 
-/// What the loss is made of.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// How errors are measured.
-    pub form: Form,
-    /// α.
-    pub content_weight: f64,
-    /// Layers whose features should be the content's, each with its weight w.
-    pub content_layers: Vec<(Layer, f64)>,
-    /// β.
-    pub style_weight: f64,
-    /// Layers whose Gram matrices should be the style's, each with its weight w.
-    pub style_layers: Vec<(Layer, f64)>,
-    /// γ.
-    pub tv_weight: f64,
-    /// What the network's pools do.
-    pub pooling: Pooling,
-}
+use super::content::ContentTarget;
+use super::style::{StyleTarget, StyleTerm};
+use super::terms::Terms;
+use super::total_variation::total_variation;
 
-impl Terms {
-    /// Every layer that the loss looks at, in forward order.
-    pub fn taps(&self) -> Vec<Layer> {
-        let mut taps: Vec<_> =
-            self.content_layers.iter().chain(&self.style_layers).map(|(layer, _)| *layer).collect();
-        taps.sort();
-        taps.dedup();
-        taps
-    }
-
-    /// The layers of the style term.
-    pub fn style_taps(&self) -> Vec<Layer> {
-        self.style_layers.iter().map(|(layer, _)| *layer).collect()
-    }
-
-    /// The layers of the content term.
-    pub fn content_taps(&self) -> Vec<Layer> {
-        self.content_layers.iter().map(|(layer, _)| *layer).collect()
-    }
-}
-
-/// The terms' values for one picture: each layer's unweighted.
+/// The terms' values for one picture.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Losses {
-    /// The weighted total.
+    /// The weighted total: α · content + β · style + γ · total variation.
     pub total: f64,
-    /// Content by layer.
-    pub content: BTreeMap<Layer, f64>,
-    /// Style by layer.
-    pub style: BTreeMap<Layer, f64>,
-    /// Total variation.
-    pub tv: f64,
-}
-
-impl Losses {
     /// Σ w_l · content_l.
-    pub fn content(&self, terms: &Terms) -> f64 {
-        weighted(&terms.content_layers, &self.content)
-    }
-
+    pub content: f64,
     /// Σ w_l · style_l.
-    pub fn style(&self, terms: &Terms) -> f64 {
-        weighted(&terms.style_layers, &self.style)
-    }
+    pub style: f64,
+    /// Total variation: the mean squared step between neighbouring values.
+    pub tv: f64,
+    /// content_l by layer, unweighted.
+    pub content_layers: BTreeMap<Layer, f64>,
+    /// style_l by layer, unweighted.
+    pub style_layers: BTreeMap<Layer, f64>,
 }
 
-fn weighted(layers: &[(Layer, f64)], values: &BTreeMap<Layer, f64>) -> f64 {
-    layers.iter().map(|(layer, weight)| weight * values[layer]).sum()
-}
-
-/// The loss as a function of a picture of one size.
-pub struct Objective<'n> {
-    network: &'n Network<'n>,
+/// The loss as a function of a picture of one size: for an optimiser of one's own.
+///
+/// Made by [`Stylize::objective`](crate::Stylize::objective). It owns what it needs, and may go to another thread.
+pub struct Objective {
+    network: Arc<Network>,
     plan: Plan,
     terms: Terms,
     content: BTreeMap<Layer, ContentTarget>,
     style: BTreeMap<Layer, StyleTerm>,
     losses: Losses,
+    cancel: Cancel,
+    size: (usize, usize),
 }
 
-impl<'n> Objective<'n> {
+impl Objective {
     /// For pictures of `height` by `width` pixels: like `content` (3×H×W, RGB in 0–1) where there is one, and
     /// like `style` where there is one. A term without a target must have no layers.
     ///
     /// # Errors
-    /// [`Error::TooSmall`](crate::Error::TooSmall) where a layer would have no position.
+    /// [`Error::TooSmall`] where a layer would have no position.
+    #[doc(hidden)]
     pub fn new(
-        network: &'n Network<'n>,
+        network: &Arc<Network>,
         terms: Terms,
         (height, width): (usize, usize),
         content: Option<ArrayView3<f32>>,
@@ -113,54 +74,124 @@ impl<'n> Objective<'n> {
                 targets.insert(layer, ContentTarget::new(map));
             }
         }
-        let grams = style.map_or_else(BTreeMap::new, StyleTarget::into_grams).into_iter();
-        let style = grams.map(|(layer, gram)| (layer, StyleTerm::new(network.isa(), gram)));
-        let plan = Plan::new(network, &terms.taps(), terms.pooling, height, width)?;
-        let losses = Losses::default();
-        Ok(Self { network, plan, terms, content: targets, style: style.collect(), losses })
+        let moments = style.map_or_else(BTreeMap::new, StyleTarget::into_moments).into_iter();
+        let style = moments.map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), moments))).collect();
+        Ok(Self {
+            plan: Plan::new(network, &terms.taps(), terms.pooling, height, width)?,
+            network: Arc::clone(network),
+            terms,
+            content: targets,
+            style,
+            losses: Losses::default(),
+            cancel: Cancel::new(),
+            size: (height, width),
+        })
+    }
+
+    /// The same, which `cancel` may break off in the middle of an evaluation.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn cancelled_by(self, cancel: Cancel) -> Self {
+        Self { cancel, ..self }
     }
 
     /// Bytes that one for pictures of `height` by `width` pixels takes.
+    #[doc(hidden)]
     pub fn bytes(network: &Network, terms: &Terms, height: usize, width: usize) -> u64 {
-        network.plan_bytes(&terms.taps(), terms.pooling, height, width)
+        let channels = network.tap_channels(&terms.style_taps());
+        let style: u64 = channels.into_iter().map(StyleTerm::bytes).sum();
+        Plan::bytes(network, &terms.taps(), terms.pooling, height, width)
             + network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
+            + style
     }
 
-    /// The buffers, for their profile.
-    pub fn plan_mut(&mut self) -> &mut Plan {
-        &mut self.plan
+    /// Height and width of its pictures in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        self.size
     }
 
-    /// The losses of `picture`, 3×H×W, RGB in 0–1; and the total's gradient by it, written to `gradient`, which is of
-    /// the same shape and contiguous. Allocates no buffer after the first time.
-    pub fn evaluate(&mut self, picture: ArrayView3<f32>, mut gradient: ArrayViewMut3<f32>) -> &Losses {
-        team::gather(|| self.evaluate_together(picture, gradient.view_mut()));
-        &self.losses
+    /// The terms.
+    #[doc(hidden)]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
-    fn evaluate_together(&mut self, picture: ArrayView3<f32>, mut gradient: ArrayViewMut3<f32>) {
-        let Self { network, plan, terms, content, style, losses } = self;
-        let isa = network.isa();
-        plan.forward(network, picture);
+    /// From now on, measures each layer's passes.
+    #[doc(hidden)]
+    pub fn start_profile(&mut self) {
+        self.plan.start_profile(&self.network);
+    }
+
+    /// What was measured since [`Objective::start_profile`].
+    #[doc(hidden)]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.plan.profile()
+    }
+
+    /// The losses of `picture`, 3×H×W, red, green, blue in 0–1; and the total's gradient by it, written to `gradient`, which
+    /// is of the same shape and contiguous. On the threads of the current rayon pool. Allocates no buffer after the first
+    /// time.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the picture or the gradient is of another shape, or the gradient is not contiguous in row-major
+    /// order; [`Error::Cancelled`] where the evaluation was broken off: the gradient is then unspecified.
+    pub fn evaluate(
+        &mut self,
+        picture: ArrayView3<f32>,
+        mut gradient: ArrayViewMut3<f32>,
+    ) -> Result<&Losses> {
+        let (height, width) = self.size;
+        let expected = (PICTURE_CHANNELS, height, width);
+        for (what, found) in [("picture", picture.dim()), ("gradient", gradient.dim())] {
+            if found != expected {
+                let expected = format!("a {what} of {expected:?} values");
+                return Err(Error::Shape { expected, found: format!("{found:?}") });
+            }
+        }
+        if gradient.as_slice_mut().is_none() {
+            let expected = "a gradient that is contiguous in row-major order".to_owned();
+            return Err(Error::Shape { expected, found: format!("strides {:?}", gradient.strides()) });
+        }
+        match team::gather(|| self.evaluate_on_team(picture, gradient)) {
+            ControlFlow::Continue(()) => Ok(&self.losses),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
+    }
+
+    fn evaluate_on_team(
+        &mut self,
+        picture: ArrayView3<f32>,
+        mut gradient: ArrayViewMut3<f32>,
+    ) -> ControlFlow<()> {
+        let Self { network, plan, terms, content, style, losses, cancel, .. } = self;
+        plan.forward(network, picture, cancel)?;
         for &(layer, weight) in &terms.style_layers {
             let term = style.get_mut(&layer).expect("style layers have targets");
             let weight = terms.style_weight * weight;
-            let value = term.evaluate(isa, terms.form, weight, plan.features(layer));
-            losses.style.insert(layer, value);
+            let value = term.evaluate(network.isa(), terms.form, weight, plan.features(layer));
+            losses.style_layers.insert(layer, value);
         }
         for &(layer, _) in &terms.content_layers {
-            losses.content.insert(layer, content[&layer].value(terms.form, plan.features(layer)));
+            let value = content[&layer].value(terms.form, plan.features(layer));
+            losses.content_layers.insert(layer, value);
         }
-        let weight_of = |layer| terms.content_layers.iter().find(|(content, _)| *content == layer);
-        let tap = |layer| Tap {
-            gram: style.get(&layer).map(StyleTerm::gradient),
-            content: weight_of(layer)
-                .map(|(_, weight)| content[&layer].gradient(terms.form, terms.content_weight * weight)),
+        let tap = |layer| TapGradient {
+            style: style.get(&layer).map(StyleTerm::gradient),
+            content: terms
+                .content_weight_of(layer)
+                .map(|weight| content[&layer].gradient(terms.form, terms.content_weight * weight)),
         };
-        plan.backward(network, tap, gradient.view_mut());
-        losses.tv = loss::total_variation(picture, terms.tv_weight, gradient);
-        losses.total = terms.content_weight * losses.content(terms)
-            + terms.style_weight * losses.style(terms)
+        plan.backward(network, tap, gradient.view_mut(), cancel)?;
+        losses.tv = total_variation(picture, terms.tv_weight, gradient);
+        losses.content = weighted(&terms.content_layers, &losses.content_layers);
+        losses.style = weighted(&terms.style_layers, &losses.style_layers);
+        losses.total = terms.content_weight * losses.content
+            + terms.style_weight * losses.style
             + terms.tv_weight * losses.tv;
+        ControlFlow::Continue(())
     }
+}
+
+fn weighted(layers: &[(Layer, f64)], values: &BTreeMap<Layer, f64>) -> f64 {
+    layers.iter().map(|(layer, weight)| weight * values[layer]).sum()
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// A direction through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub enum Direction {
     /// From the picture to the taps.
     Forward,
     /// From the taps to the picture.
@@ -26,7 +26,7 @@ pub struct LayerTimes {
     pub backward: Vec<f64>,
 }
 
-/// The times of all layers; see [`Plan::profile`](crate::network::Plan::profile).
+/// The times of all layers; see [`Plan::profile`](super::Plan::profile).
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     /// In forward order.
@@ -38,16 +38,16 @@ impl Profile {
     pub(crate) fn time<R>(
         profile: &mut Option<Self>,
         layer: usize,
-        pass: Pass,
+        direction: Direction,
         work: impl FnOnce() -> R,
     ) -> R {
         let Some(profile) = profile else { return work() };
         let start = Instant::now();
         let result = work();
         let times = &mut profile.layers[layer];
-        match pass {
-            Pass::Forward => times.forward.push(start.elapsed().as_secs_f64()),
-            Pass::Backward => times.backward.push(start.elapsed().as_secs_f64()),
+        match direction {
+            Direction::Forward => times.forward.push(start.elapsed().as_secs_f64()),
+            Direction::Backward => times.backward.push(start.elapsed().as_secs_f64()),
         }
         result
     }

@@ -1,6 +1,6 @@
 //! Adam (Kingma and Ba 2015, algorithm 1): steadier than L-BFGS on rough losses, slower on smooth ones.
 
-use super::{Function, Minimum, OnStep, Progress, Settings, Step, Stop, not_finite};
+use super::{Convergence, Function, Minimum, OnStep, Settings, Step, Stop, not_finite};
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
@@ -14,9 +14,11 @@ pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_st
     let mut x: Vec<f32> = start.into_iter().map(|x| settings.bounds.clamp(x)).collect();
     let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
     let mut gradient = vec![0.0f32; x.len()];
-    let mut loss = function(&x, &mut gradient);
+    let Some(mut loss) = function(&x, &mut gradient) else {
+        return Minimum { point: x, loss: f64::NAN, steps: 0, evaluations: 0, stop: Stop::Cancelled };
+    };
     let mut best = Minimum { point: x.clone(), loss, steps: 0, evaluations: 1, stop: Stop::Steps };
-    let mut progress = Progress::new(settings.tolerance, PATIENCE, loss);
+    let mut convergence = Convergence::new(settings.tolerance, PATIENCE, loss);
     for step in 1..=settings.steps {
         if let Some(loss) = not_finite(loss, &gradient) {
             return Minimum { stop: Stop::NotFinite { loss }, ..best };
@@ -28,7 +30,10 @@ pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_st
             *square += (1.0 - BETA_2) * (g * g - *square);
             *x = settings.bounds.clamp(*x - rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt()));
         }
-        loss = function(&x, &mut gradient);
+        loss = match function(&x, &mut gradient) {
+            Some(loss) => loss,
+            None => return Minimum { stop: Stop::Cancelled, ..best },
+        };
         (best.steps, best.evaluations) = (step, step + 1);
         if loss < best.loss && not_finite(loss, &gradient).is_none() {
             best.point.copy_from_slice(&x);
@@ -37,7 +42,7 @@ pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_st
         if on_step(&Step { step, evaluations: step + 1, loss, point: &x }).is_break() {
             return Minimum { stop: Stop::Cancelled, ..best };
         }
-        if !progress.goes_on(best.loss) {
+        if !convergence.still_falls(best.loss) {
             return Minimum { stop: Stop::NoProgress, ..best };
         }
     }
@@ -56,7 +61,7 @@ mod tests {
         let value = |x: &[f32]| x.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum::<f64>();
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 2.0 * (x - 0.25));
-            value(x)
+            Some(value(x))
         };
         let settings =
             Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
@@ -71,7 +76,7 @@ mod tests {
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             assert!(x.iter().all(|x| (0.0..=1.0).contains(x)), "{x:?} is outside");
             gradient.copy_from_slice(&[x[0] - 0.5, x[1] + 1.0, x[2] - 2.0]);
-            gradient.iter().map(|g| 0.5 * (*g as f64).powi(2)).sum()
+            Some(gradient.iter().map(|g| 0.5 * (*g as f64).powi(2)).sum())
         };
         let bounds = Bounds { least: 0.0, most: 1.0 };
         let settings = Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0, bounds };
@@ -83,12 +88,27 @@ mod tests {
     fn stops_where_the_function_is_not_finite() {
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             gradient.fill(-1.0);
-            if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 }
+            Some(if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 })
         };
         let settings =
             Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
         let found = adam(&mut function, vec![0.0], &settings, &mut |_| ControlFlow::Continue(()));
         assert!(matches!(found.stop, Stop::NotFinite { .. }));
         assert!(found.point[0] <= 0.1 && found.loss.is_finite());
+    }
+
+    #[test]
+    fn keeps_the_best_point_where_an_evaluation_is_broken_off() {
+        let mut left = 3;
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            left -= 1;
+            gradient.fill(-1.0);
+            (left > 0).then_some(1.0 - x[0] as f64)
+        };
+        let settings =
+            Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
+        let found = adam(&mut function, vec![0.0], &settings, &mut |_| ControlFlow::Continue(()));
+        assert_eq!((found.stop, found.steps, found.evaluations), (Stop::Cancelled, 1, 2));
+        assert!(found.point[0] > 0.0 && found.loss < 1.0);
     }
 }

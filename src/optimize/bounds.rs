@@ -19,12 +19,12 @@ impl Bounds {
     }
 
     /// Whether a variable at `x` is at a bound.
-    pub fn touch(self, x: f32) -> bool {
+    pub fn is_active(self, x: f32) -> bool {
         x <= self.least || x >= self.most
     }
 
-    /// Whether a variable at `x` can't move towards the sign of `direction`.
-    pub fn hold(self, x: f32, direction: f32) -> bool {
+    /// Whether a variable at `x` is at the bound towards which `direction` leads.
+    pub fn blocks(self, x: f32, direction: f32) -> bool {
         x <= self.least && direction < 0.0 || x >= self.most && direction > 0.0
     }
 }

@@ -12,7 +12,7 @@ use crate::parallel::team;
 use super::line_search::{GuardedLineSearch, SearchState};
 use super::memo::{Evaluated, Memo, Problem};
 use super::point::{Point, release_buffers};
-use super::{Function, Minimum, OnStep, Progress, Settings, Step, Stop};
+use super::{Convergence, Function, Minimum, OnStep, Settings, Step, Stop};
 
 /// A restart looks around more carefully than a start.
 const RESTART_SCALE: f64 = 0.1;
@@ -36,7 +36,7 @@ pub fn lbfgs<'f>(
     let Ok(first) = memo.borrow_mut().at(&start) else {
         return minimum(&memo.borrow(), start, 0, None);
     };
-    let mut progress = Progress::new(settings.tolerance, PATIENCE, first.loss);
+    let mut convergence = Convergence::new(settings.tolerance, PATIENCE, first.loss);
     let mut first_step = settings.first_step;
     let mut steps = 0;
     let stop = loop {
@@ -52,7 +52,7 @@ pub fn lbfgs<'f>(
             } else if steps >= settings.steps {
                 Some(Stop::Steps)
             } else {
-                (!progress.goes_on(*loss)).then_some(Stop::NoProgress)
+                (!convergence.still_falls(*loss)).then_some(Stop::NoProgress)
             }
         };
         if settings.steps == 0 {
@@ -61,7 +61,7 @@ pub fn lbfgs<'f>(
         if let Some(stop) = descend(&memo, from, first_step, settings.history, &mut after_step) {
             break Some(stop);
         }
-        if steps == before {
+        if steps == before || memo.borrow().cancelled {
             break None;
         }
         first_step = settings.first_step * RESTART_SCALE;
@@ -102,7 +102,11 @@ fn descend(
 
 /// What there is to return: the best point, or the start where not even that could be evaluated.
 fn minimum(memo: &Memo, start: Point, steps: usize, stop: Option<Stop>) -> Minimum {
-    let failed = memo.not_finite.map_or(Stop::NoProgress, |loss| Stop::NotFinite { loss });
+    let failed = match memo.not_finite {
+        _ if memo.cancelled => Stop::Cancelled,
+        Some(loss) => Stop::NotFinite { loss },
+        None => Stop::NoProgress,
+    };
     let (point, loss) = memo.best.as_ref().map_or((&start, f64::NAN), |best| (&best.point, best.loss));
     Minimum {
         point: point.values().to_vec(),
@@ -168,7 +172,7 @@ mod tests {
         Settings { steps: 200, tolerance: 0.0, first_step: 0.01, history: 10, bounds: Bounds::NONE };
 
     /// Rosenbrock's valley in pairs of variables.
-    fn rosenbrock(x: &[f32], gradient: &mut [f32]) -> f64 {
+    fn rosenbrock(x: &[f32], gradient: &mut [f32]) -> Option<f64> {
         let mut loss = 0.0;
         for (pair, gradient) in x.chunks(2).zip(gradient.chunks_mut(2)) {
             let (x, y) = (pair[0] as f64, pair[1] as f64);
@@ -176,7 +180,7 @@ mod tests {
             gradient[0] = (-2.0 * (1.0 - x) - 400.0 * x * (y - x * x)) as f32;
             gradient[1] = (200.0 * (y - x * x)) as f32;
         }
-        loss
+        Some(loss)
     }
 
     #[test]
@@ -237,7 +241,7 @@ mod tests {
 
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             gradient.fill(1e-9);
-            1.0 + 1e-9 * x[0] as f64
+            Some(1.0 + 1e-9 * x[0] as f64)
         };
         let lazy = Settings { tolerance: 1e-3, ..SETTINGS };
         let found = lbfgs(&mut function, vec![0.0], &lazy, &mut |_| ControlFlow::Continue(()));
@@ -256,7 +260,7 @@ mod tests {
     fn a_flat_start_is_no_progress() {
         let mut function = |_: &[f32], gradient: &mut [f32]| {
             gradient.fill(0.0);
-            1.0
+            Some(1.0)
         };
         let found = lbfgs(&mut function, vec![0.5; 4], &SETTINGS, &mut |_| ControlFlow::Continue(()));
         assert_eq!((found.steps, found.stop, found.point), (0, Stop::NoProgress, vec![0.5; 4]));
@@ -268,11 +272,11 @@ mod tests {
         let mut function = |x: &[f32], gradient: &mut [f32]| match x[0] {
             x if x < 1.0 => {
                 gradient.fill(-1.0);
-                2.0 - x as f64
+                Some(2.0 - x as f64)
             }
             _ => {
                 gradient.fill(f32::NAN);
-                f64::NAN
+                Some(f64::NAN)
             }
         };
         let found = lbfgs(&mut function, vec![0.0], &SETTINGS, &mut |_| ControlFlow::Continue(()));
@@ -281,9 +285,25 @@ mod tests {
 
         let mut function = |_: &[f32], gradient: &mut [f32]| {
             gradient.fill(0.0);
-            f64::INFINITY
+            Some(f64::INFINITY)
         };
         let found = lbfgs(&mut function, vec![0.25], &SETTINGS, &mut |_| ControlFlow::Continue(()));
         assert_eq!((found.stop, found.point), (Stop::NotFinite { loss: f64::INFINITY }, vec![0.25]));
+    }
+
+    #[test]
+    fn keeps_the_best_point_where_an_evaluation_is_broken_off() {
+        let mut left = 8;
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            left -= 1;
+            if left > 0 { rosenbrock(x, gradient) } else { None }
+        };
+        let found = lbfgs(&mut function, vec![-1.2, 1.0], &SETTINGS, &mut |_| ControlFlow::Continue(()));
+        assert_eq!((found.stop, found.evaluations), (Stop::Cancelled, 7));
+        assert!(found.steps > 0 && found.loss < 24.0, "loss {}", found.loss);
+
+        let mut function = |_: &[f32], _: &mut [f32]| None;
+        let found = lbfgs(&mut function, vec![0.25], &SETTINGS, &mut |_| ControlFlow::Continue(()));
+        assert_eq!((found.stop, found.point), (Stop::Cancelled, vec![0.25]));
     }
 }

@@ -73,7 +73,7 @@ where
         else {
             return Err(Error::msg("the search has no direction, no start or no gradient"));
         };
-        let direction = point.open(&direction, gradient);
+        let direction = point.feasible(&direction, gradient);
         self.trials = 0;
         self.start =
             Some(Evaluated { point: point.clone(), loss: state.get_cost(), gradient: gradient.clone() });

@@ -32,24 +32,29 @@ pub struct Memo<'f> {
     pub evaluations: usize,
     /// The value of the last evaluation if it, or its gradient, was not finite.
     pub not_finite: Option<f64>,
+    /// Whether the last evaluation was broken off.
+    pub cancelled: bool,
 }
 
 impl<'f> Memo<'f> {
     /// Nothing evaluated yet.
     pub fn new(function: &'f mut Function<'f>) -> Self {
-        Self { function, last: None, best: None, evaluations: 0, not_finite: None }
+        Self { function, last: None, best: None, evaluations: 0, not_finite: None, cancelled: false }
     }
 
     /// The evaluation at `point`, which is made only if it is not the last one.
     ///
     /// # Errors
-    /// Where the function or its gradient is not finite.
+    /// Where the function or its gradient is not finite, or the evaluation was broken off.
     pub fn at(&mut self, point: &Point) -> Result<Evaluated, Error> {
         if let Some(last) = self.last.as_ref().filter(|last| last.point.id() == point.id()) {
             return Ok(last.clone());
         }
         let mut gradient = buffer(point.values().len());
-        let loss = (self.function)(point.values(), &mut gradient);
+        let Some(loss) = (self.function)(point.values(), &mut gradient) else {
+            self.cancelled = true;
+            return Err(Error::msg("broken off"));
+        };
         self.evaluations += 1;
         self.not_finite = not_finite(loss, &gradient);
         if let Some(loss) = self.not_finite {

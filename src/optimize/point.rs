@@ -44,23 +44,23 @@ impl Point {
     pub fn project(&self, gradient: &mut [f32]) {
         team::for_each_chunk(gradient, CHUNK, |chunk, gradient| {
             for (g, x) in gradient.iter_mut().zip(self.chunk(chunk)) {
-                *g = if self.bounds.hold(*x, -*g) { 0.0 } else { *g };
+                *g = if self.bounds.blocks(*x, -*g) { 0.0 } else { *g };
             }
         });
     }
 
-    /// What of `direction` is open from here: nothing that leads out of the bounds, nor of the variables that stay at a
-    /// bound because the `gradient`, which is projected, has nothing there.
-    pub fn open(&self, direction: &Self, gradient: &Self) -> Self {
-        let mut open = buffer(self.values().len());
-        team::for_each_chunk(&mut open, CHUNK, |chunk, open| {
+    /// The feasible part of `direction` from here: 0 for variables that it would lead out of the bounds, and for those that
+    /// stay at a bound because the `gradient`, which is projected, is 0 there.
+    pub fn feasible(&self, direction: &Self, gradient: &Self) -> Self {
+        let mut feasible = buffer(self.values().len());
+        team::for_each_chunk(&mut feasible, CHUNK, |chunk, feasible| {
             let [x, d, g] = [self, direction, gradient].map(|point| point.chunk(chunk));
-            for (((open, x), d), g) in open.iter_mut().zip(x).zip(d).zip(g) {
-                let shut = self.bounds.hold(*x, *d) || self.bounds.touch(*x) && *g == 0.0;
-                *open = if shut { 0.0 } else { *d };
+            for (((feasible, x), d), g) in feasible.iter_mut().zip(x).zip(d).zip(g) {
+                let fixed = self.bounds.blocks(*x, *d) || self.bounds.is_active(*x) && *g == 0.0;
+                *feasible = if fixed { 0.0 } else { *d };
             }
         });
-        Self::new(open)
+        Self::new(feasible)
     }
 
     /// The number of this point and its clones, and of no other.
@@ -97,11 +97,11 @@ impl Point {
     }
 }
 
-/// A point's memory, which goes to the next point when nobody needs it any more: argmin makes some thirty points a step,
-/// and memory new from the system costs more than what is computed in it.
+/// A point's memory, used again for a later point when it is dropped: argmin makes some thirty points a step, and memory
+/// new from the system costs more time than what is computed in it.
 struct Values(Vec<f32>);
 
-/// Most points of memory that wait to be used again.
+/// The most buffers that are kept for later points.
 const MOST_FREE: usize = 4;
 
 thread_local! {
@@ -130,7 +130,7 @@ pub fn buffer(len: usize) -> Vec<f32> {
     free.unwrap_or_else(|| vec![0.0; len])
 }
 
-/// Gives the memory that waits on this thread back to the system.
+/// Gives the buffers that this thread keeps back to the system.
 pub fn release_buffers() {
     FREE.with_borrow_mut(Vec::clear);
 }

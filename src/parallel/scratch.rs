@@ -12,7 +12,7 @@ thread_local! {
 /// Calls `work` with buffers of `lengths` floats, of unspecified content, each aligned to 64 bytes.
 pub fn with<const N: usize, R>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
     let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
-    buffer.set_len(lengths.iter().map(|len| len.next_multiple_of(LINE)).sum());
+    buffer.resize_for_overwrite(lengths.iter().map(|len| len.next_multiple_of(LINE)).sum());
     let mut rest = &mut buffer[..];
     let parts = lengths.map(|len| {
         let (part, after) = std::mem::take(&mut rest).split_at_mut(len.next_multiple_of(LINE));

@@ -7,6 +7,8 @@
 //! share of its own, the same part of the indices every time; then it helps the others. Which thread does what changes
 //! no result.
 
+#![expect(unsafe_code, reason = "a loop's task and data are lent to the pool's threads")]
+
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

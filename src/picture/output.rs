@@ -1,7 +1,11 @@
 //! Where pictures go: a file or standard output.
 
 use std::ffi::OsString;
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use super::{OutputFormat, Picture};
@@ -66,17 +70,23 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] where the disk is full, the reader of standard output is gone and the like;
+    /// [`Error::Write`] where the disk is full, standard output is closed, its reader is gone and the like;
     /// [`Error::TooLarge`] where the picture is too large for the format.
     pub fn write(&self, picture: &Picture) -> Result<()> {
         let bytes = picture.encode(self.format)?;
         if !self.is_stdout() {
             return whole_file::write_whole(&self.path, &bytes);
         }
-        let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(&bytes)
-            .and_then(|()| stdout.flush())
-            .map_err(|source| Error::Write { path: self.path.clone(), source })
+        write_to_stdout(&bytes).map_err(|source| Error::Write { path: self.path.clone(), source })
     }
+}
+
+/// Writes to standard output. `Stdout` takes it for a success where that is closed; a [`File`] doesn't.
+fn write_to_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.flush()?;
+    #[cfg(unix)]
+    let mut stdout = File::from(stdout.as_fd().try_clone_to_owned()?);
+    stdout.write_all(bytes)?;
+    stdout.flush()
 }

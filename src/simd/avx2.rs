@@ -1,9 +1,11 @@
 //! AVX2 with FMA: eight lanes in sixteen registers.
 
+#![expect(unsafe_code, reason = "intrinsics, in functions compiled for the set")]
+
 use std::arch::x86_64::*;
 
-use super::prefetch;
-use super::{Kernel, Simd};
+use super::vector::Sealed;
+use super::{Kernel, Simd, TileKernel, prefetch};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,12 +29,19 @@ impl Avx2 {
     }
 }
 
-impl Simd for Avx2 {
+impl Sealed for Avx2 {}
+
+// SAFETY: `detect` alone makes it, after asking the CPU; a vector has eight floats, and each intrinsic touches what it
+// says.
+unsafe impl Simd for Avx2 {
     type F32 = __m256;
     const LANES: usize = 8;
-    // Twelve accumulators, two vectors of the packed weights and one broadcast: fifteen of sixteen registers.
-    const TILE_ROWS: usize = 6;
-    const TILE_VECTORS: usize = 2;
+
+    #[inline(always)]
+    fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
+        // Twelve accumulators, two vectors of the packed weights and one broadcast: fifteen of sixteen registers.
+        kernel.run::<Self, 6, 2>(self)
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m256 {
@@ -62,7 +71,7 @@ impl Simd for Avx2 {
     fn larger(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe {
-            // `max` gives `b` where either is NaN.
+            // The maximum is `b` where either is NaN.
             let a_is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
             _mm256_blendv_ps(_mm256_max_ps(a, b), a, a_is_nan)
         }

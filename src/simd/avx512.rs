@@ -1,18 +1,25 @@
 //! AVX-512: sixteen lanes in thirty-two registers.
 
+#![expect(unsafe_code, reason = "intrinsics, in functions compiled for the set")]
+
 use std::arch::x86_64::*;
 
-use super::prefetch;
-use super::{Kernel, Simd};
+use super::vector::Sealed;
+use super::{Kernel, Simd, TileKernel, prefetch};
 
-/// Proof that the CPU has AVX-512 F and VL.
+/// Proof that the CPU has AVX-512 F and VL, AVX2 and FMA.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Avx512(());
 
 impl Avx512 {
     /// Asks the CPU.
     pub fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")).then_some(Self(()))
+        // The features that `run` compiles for, by name: a hypervisor may hide any of them.
+        let has_all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma");
+        has_all.then_some(Self(()))
     }
 
     /// Runs `kernel`, compiled for this set.
@@ -27,12 +34,19 @@ impl Avx512 {
     }
 }
 
-impl Simd for Avx512 {
+impl Sealed for Avx512 {}
+
+// SAFETY: `detect` alone makes it, after asking the CPU; a vector has sixteen floats, and each intrinsic touches what
+// it says.
+unsafe impl Simd for Avx512 {
     type F32 = __m512;
     const LANES: usize = 16;
-    // Twenty-four accumulators, two vectors of the packed weights and one broadcast: twenty-seven of thirty-two.
-    const TILE_ROWS: usize = 12;
-    const TILE_VECTORS: usize = 2;
+
+    #[inline(always)]
+    fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
+        // Twenty-four accumulators, two vectors of the packed weights and one broadcast: twenty-seven of thirty-two.
+        kernel.run::<Self, 12, 2>(self)
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
@@ -62,7 +76,7 @@ impl Simd for Avx512 {
     fn larger(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe {
-            // `max` gives `b` where either is NaN.
+            // The maximum is `b` where either is NaN.
             let a_is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
             _mm512_mask_mov_ps(_mm512_max_ps(a, b), a_is_nan, a)
         }
@@ -137,7 +151,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn load_blocks(self, first: *const f32, second: *const f32) -> __m512 {
-        // SAFETY: `self` proves that the CPU has the instructions (AVX-512 F implies AVX); the caller vouches for the
+        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the
         // memory.
         unsafe {
             let first = _mm512_castpd256_pd512(_mm256_loadu_pd(first.cast()));
@@ -147,7 +161,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn store_blocks(self, first: *mut f32, second: *mut f32, value: __m512) {
-        // SAFETY: as in `load_blocks`.
+        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
         unsafe {
             let value = _mm512_castps_pd(value);
             _mm256_storeu_pd(second.cast(), _mm512_extractf64x4_pd::<1>(value));

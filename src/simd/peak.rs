@@ -1,11 +1,11 @@
-//! The limit that kernels are measured against: the rate of a loop of nothing but multiply-adds.
+//! The peak rate that kernels are measured against: that of a loop of nothing but multiply-adds.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{Isa, Kernel, Simd};
+use super::{Isa, MOST_LANES, Simd, TileKernel};
 
 /// GFLOP/s of independent multiply-adds in registers, all threads of the current rayon pool together: the most
 /// of several short runs.
@@ -13,43 +13,35 @@ pub fn peak_gflops(isa: Isa) -> f64 {
     let threads = rayon::current_num_threads();
     let run = || {
         let start = Instant::now();
-        let flops: f64 = (0..threads).into_par_iter().with_max_len(1).map(|_| isa.run(MultiplyAdds)).sum();
+        let flops: f64 =
+            (0..threads).into_par_iter().with_max_len(1).map(|_| isa.run_tiled(MultiplyAdds)).sum();
         flops / start.elapsed().as_secs_f64() / 1e9
     };
     (0..8).map(|_| run()).fold(0.0, f64::max)
 }
 
-/// Some milliseconds of multiply-adds on independent accumulators: enough of them to hide their latency, few
+/// Some milliseconds of multiply-adds on the register tile's accumulators: enough of them to hide their latency, few
 /// enough to stay in registers. Gives back the floating-point operations done.
 struct MultiplyAdds;
 
-impl Kernel for MultiplyAdds {
+impl TileKernel for MultiplyAdds {
     type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        match S::TILE_VECTORS {
-            1 => multiply_adds::<S, 4>(simd),
-            _ => multiply_adds::<S, 12>(simd),
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) -> f64 {
+        const ROUNDS: usize = 1 << 20;
+        let (factor, term) = (simd.splat(black_box(0.999)), simd.splat(black_box(0.001)));
+        let mut sums = [[simd.splat(black_box(1.0)); NV]; MR];
+        for _ in 0..ROUNDS {
+            for sum in sums.as_flattened_mut() {
+                *sum = simd.mul_add(*sum, factor, term);
+            }
         }
-    }
-}
-
-#[inline(always)]
-fn multiply_adds<S: Simd, const ACCUMULATORS: usize>(simd: S) -> f64 {
-    const ROUNDS: usize = 1 << 20;
-    let (factor, term) = (simd.splat(black_box(0.999)), simd.splat(black_box(0.001)));
-    let mut sums = [simd.splat(black_box(1.0)); ACCUMULATORS];
-    for _ in 0..ROUNDS {
-        for sum in &mut sums {
-            *sum = simd.mul_add(*sum, factor, term);
+        let mut last = [0.0; MOST_LANES];
+        for sum in sums.as_flattened() {
+            simd.write(*sum, &mut last);
+            black_box(last);
         }
+        (2 * MR * NV * ROUNDS * S::LANES) as f64
     }
-    let mut last = [0.0f32; 16];
-    for sum in sums {
-        // SAFETY: `last` has room for the widest vector.
-        unsafe { simd.store(last.as_mut_ptr(), sum) };
-        black_box(last);
-    }
-    (2 * ACCUMULATORS * ROUNDS * S::LANES) as f64
 }

@@ -1,17 +1,26 @@
-//! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has (SSE2, NEON …).
+//! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has, such as SSE2.
 
-use super::Simd;
+#![expect(unsafe_code, reason = "vectors are loaded from and stored to raw memory")]
+
+use super::vector::Sealed;
+use super::{Simd, TileKernel};
 
 /// Eight lanes in an array.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Portable;
 
-impl Simd for Portable {
+impl Sealed for Portable {}
+
+// SAFETY: it needs no instruction set; a vector has eight floats, and each access is of a whole array of them.
+unsafe impl Simd for Portable {
     type F32 = [f32; 8];
     const LANES: usize = 8;
-    // Eight 4-wide accumulators: half of SSE2's sixteen registers, a quarter of NEON's thirty-two.
-    const TILE_ROWS: usize = 4;
-    const TILE_VECTORS: usize = 1;
+
+    #[inline(always)]
+    fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
+        // Eight accumulators of SSE2's four lanes: half of its sixteen registers.
+        kernel.run::<Self, 4, 1>(self)
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> [f32; 8] {
@@ -20,7 +29,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
-        // `f32::mul_add` is a library call where the target has no FMA: multiply and add are not.
+        // Not `f32::mul_add`, which is a library call where the target has no FMA.
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
 

@@ -10,7 +10,8 @@ use std::f64::consts::SQRT_2;
 const SMALLEST: f64 = 128.0;
 
 /// How many scales a picture goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scales {
     /// As many as there are from about 128 pixels to the size asked for, each √2 of the one before.
     Auto,
@@ -20,6 +21,7 @@ pub enum Scales {
 
 /// One scale of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Scale {
     /// The longest side in pixels.
     pub longest: usize,
@@ -43,7 +45,8 @@ pub fn schedule(longest: usize, least: usize, scales: Scales, steps: usize) -> V
     let scale = |index: usize| {
         let after = count - 1 - index;
         let longest = (longest as f64 / SQRT_2.powi(after as i32)).round() as usize;
-        Scale { longest, steps: (steps + index) / count }
+        // (steps + index) / count, for any number of steps.
+        Scale { longest, steps: steps / count + (steps % count + index) / count }
     };
     (0..count).map(scale).collect()
 }
@@ -66,7 +69,7 @@ mod tests {
     #[test]
     fn every_step_is_given_out_evenly() {
         for longest in [40, 128, 300, 512, 4096] {
-            for steps in [0, 1, 3, 10, 300, 1001] {
+            for steps in [0, 1, 3, 10, 300, 1001, usize::MAX] {
                 for scales in [Scales::Auto, Scales::Count(1), Scales::Count(3), Scales::Count(50)] {
                     let schedule = schedule(longest, 16, scales, steps);
                     assert_eq!(schedule.iter().map(|scale| scale.steps).sum::<usize>(), steps);

@@ -22,8 +22,9 @@ impl AlignedVec {
         Self { lines: vec![Line::zeroed(); len.div_ceil(LINE)], len }
     }
 
-    /// Makes the length `len`. What is kept has unspecified values; only growth allocates.
-    pub fn set_len(&mut self, len: usize) {
+    /// Makes the length `len`, for content that will be written over: the values are unspecified (zeros, or what the
+    /// buffer held before). Only growth allocates.
+    pub fn resize_for_overwrite(&mut self, len: usize) {
         let lines = len.div_ceil(LINE);
         if lines > self.lines.len() {
             self.lines.resize(lines, Line::zeroed());

@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayView3};
 
 use crate::tensor::aligned::AlignedVec;
 
-/// Channels in a block: one AVX vector.
+/// Channels in a block: a vector of AVX2, half of one of AVX-512.
 pub const BLOCK: usize = 8;
 
 /// The feature maps of one layer for one picture: C channels of H×W positions.
@@ -22,10 +22,24 @@ pub struct FeatureMap {
 
 impl FeatureMap {
     /// A map of zeros.
+    ///
+    /// # Panics
+    /// When the map would be larger than the address space, or memory runs out.
     pub fn zeros(channels: usize, height: usize, width: usize) -> Self {
-        let mut map = Self { channels, height, width, data: AlignedVec::default() };
-        map.data = AlignedVec::zeros(map.blocks() * map.plane_len());
-        map
+        Self { channels, height, width, data: AlignedVec::zeros(Self::floats(channels, height, width)) }
+    }
+
+    /// Floats of a map of this shape, border included. Since this number does not wrap, no offset inside a map does.
+    fn floats(channels: usize, height: usize, width: usize) -> usize {
+        let with_border = |side: usize| side.checked_add(2);
+        let floats = with_border(height)
+            .zip(with_border(width))
+            .and_then(|(height, width)| height.checked_mul(width))
+            .and_then(|positions| positions.checked_mul(channels.div_ceil(BLOCK)))
+            .and_then(|blocks| blocks.checked_mul(BLOCK));
+        floats.unwrap_or_else(|| {
+            panic!("a map of {channels}×{height}×{width} is larger than the address space")
+        })
     }
 
     /// A map of the C×H×W planes.
@@ -49,8 +63,8 @@ impl FeatureMap {
     /// Gives the map another shape, reusing its memory. Every value, the border's too, is unspecified until
     /// written: for maps of which only the inside is read.
     pub fn reshape(&mut self, channels: usize, height: usize, width: usize) {
+        self.data.resize_for_overwrite(Self::floats(channels, height, width));
         (self.channels, self.height, self.width) = (channels, height, width);
-        self.data.set_len(self.blocks() * self.plane_len());
     }
 
     /// Channels, C.
@@ -98,14 +112,14 @@ impl FeatureMap {
         block * self.plane_len() + (y + 1) * self.row_stride() + (x + 1) * BLOCK
     }
 
-    /// `N` positions' blocks of channels in a row, counting rows and columns from the border's: (0, 0) is its
+    /// `N` positions of a row of `block`, eight floats each. Rows and columns count from the border: (0, 0) is its
     /// corner.
     pub fn bordered_run<const N: usize>(&self, block: usize, row: usize, column: usize) -> &[f32] {
         let start = block * self.plane_len() + row * self.row_stride() + column * BLOCK;
         &self.data[start..start + N * BLOCK]
     }
 
-    /// Row `y` of `block` with the border's position on either side: (W+2)·8 floats, for `y` from −1 to H.
+    /// Row `y` of `block` with the border on either side: (W+2)·8 floats. `y` is from −1 to H.
     pub fn bordered_row(&self, block: usize, y: isize) -> &[f32] {
         let start = block * self.plane_len() + (y + 1) as usize * self.row_stride();
         &self.data[start..start + self.row_stride()]
@@ -123,7 +137,7 @@ impl FeatureMap {
         &mut self.data[start..start + self.width * BLOCK]
     }
 
-    /// Everything, border included.
+    /// All floats, border included.
     pub(super) fn data_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }
@@ -148,6 +162,19 @@ mod tests {
             assert_eq!(map.to_planes(), planes);
             let border_and_padding = map.data.iter().filter(|v| **v == 0.0).count();
             assert_eq!(border_and_padding, map.data.len() - c * h * w);
+        }
+    }
+
+    #[test]
+    fn shapes_whose_size_would_wrap_are_refused() {
+        let huge = 1 << (usize::BITS / 2);
+        for (c, h, w) in [(1, huge, huge), (huge, huge, 1), (8, usize::MAX, 1), (1, 1, usize::MAX - 1)] {
+            let refused = std::panic::catch_unwind(|| FeatureMap::zeros(c, h, w)).is_err();
+            assert!(refused, "{c}×{h}×{w}");
+            let mut map = FeatureMap::zeros(1, 1, 1);
+            let reshaped = std::panic::AssertUnwindSafe(|| map.reshape(c, h, w));
+            assert!(std::panic::catch_unwind(reshaped).is_err(), "{c}×{h}×{w}");
+            assert_eq!((map.channels(), map.height(), map.width()), (1, 1, 1));
         }
     }
 }

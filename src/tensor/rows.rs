@@ -1,7 +1,8 @@
 //! Rows of a map by vectors of channels: at each position a vector covers one block of channels, or two.
 //!
-//! Where there is no second block, the first is taken in its place: it is read twice, and of what is written to both the
-//! first's stays.
+//! Where there is no second block, the first takes its place: it is read twice, and written twice, its own values last.
+
+#![expect(unsafe_code, reason = "rows of different blocks of one map, read and written together")]
 
 use std::marker::PhantomData;
 
@@ -47,7 +48,7 @@ pub struct VectorRowMut<'a> {
 }
 
 impl VectorRowMut<'_> {
-    /// Of two blocks' rows, of so many positions.
+    /// From the rows of two blocks, of so many positions.
     ///
     /// # Safety
     /// Both must be valid for reading and writing `positions` · [`BLOCK`] floats, by nothing else while the row lives.
@@ -76,7 +77,7 @@ impl VectorRowMut<'_> {
     pub fn set<S: Simd>(&mut self, simd: S, position: usize, value: S::F32) {
         assert!(position < self.positions, "a position past the row");
         let [first, second] = self.blocks;
-        // SAFETY: as in `get`.
+        // SAFETY: `new`'s caller vouches for both rows.
         unsafe { simd.store_blocks(first.add(position * BLOCK), second.add(position * BLOCK), value) }
     }
 }

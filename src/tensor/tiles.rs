@@ -1,4 +1,6 @@
-//! Parallel writing into one feature map: the only place where tasks share mutable memory.
+//! Parallel writing into one feature map, each task into a tile of its own.
+
+#![expect(unsafe_code, reason = "tasks write to different parts of one map")]
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -19,9 +21,9 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Runs of whole rows of pairs of channel blocks: the cut for work that goes element by element.
+    /// Whole rows of pairs of channel blocks: the cut for elementwise work.
     pub fn strips(map: &FeatureMap) -> Self {
-        // About 32 KiB a task: enough to outweigh handing it out, and inside a first-level cache.
+        // About 32 KiB a task: enough work to outweigh the handing out, and inside a first-level cache.
         let width = map.width().max(1);
         Self { height: (512 / width).max(1), width, blocks: 2 }
     }
@@ -58,7 +60,7 @@ impl Tile<'_> {
     /// The tile's part of row `y` of `block`: eight floats a column.
     pub fn row(&self, block: usize, y: usize) -> &[f32] {
         let start = self.start(block, y);
-        // SAFETY: as in `row_mut`, but that the tile is borrowed for reading only.
+        // SAFETY: as in `row_mut`; the tile is borrowed, so that nothing writes while the slice lives.
         unsafe { std::slice::from_raw_parts(self.data.add(start), self.x.len() * BLOCK) }
     }
 
@@ -77,8 +79,8 @@ impl Tile<'_> {
         block * self.plane + (y + 1) * self.row + (self.x.start + 1) * BLOCK
     }
 
-    /// The tile's parts of the `N` rows from `y` on, by vectors of channels from `block` on. Rows past the tile have no
-    /// position.
+    /// The tile's parts of the `N` rows from `y` on, by vectors of channels from `block` on. Rows past the tile are
+    /// empty.
     #[inline(always)]
     pub fn vectors_mut<const N: usize>(&mut self, block: usize, y: usize) -> [VectorRowMut<'_>; N] {
         let second = if self.blocks.contains(&(block + 1)) { block + 1 } else { block };
@@ -87,7 +89,8 @@ impl Tile<'_> {
                 true => (y + row, self.x.len()),
                 false => (self.y.start, 0),
             };
-            // SAFETY: within a row as in `row_mut`; the rows are different memory, and the tile stays borrowed for all.
+            // SAFETY: within a row as in `row_mut`; the rows do not overlap, and the tile stays borrowed while they
+            // live.
             unsafe {
                 let blocks = [block, second].map(|block| self.data.add(self.start(block, y)));
                 VectorRowMut::new(blocks, positions)
@@ -95,7 +98,7 @@ impl Tile<'_> {
         })
     }
 
-    /// Every row of the tile, with each of the blocks from which on a vector of so many lanes covers its channels.
+    /// Every (block, row) of the tile at which a vector of so many lanes begins.
     pub fn vectors(&self, lanes: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let y = self.y.clone();
         self.blocks.clone().step_by(lanes / BLOCK).flat_map(move |block| y.clone().map(move |y| (block, y)))
@@ -113,7 +116,7 @@ impl Tile<'_> {
     }
 }
 
-/// The map's memory, to be shared among tasks that each touch a tile of their own.
+/// A map's memory, shared by tasks that each touch a tile of their own.
 #[derive(Clone, Copy)]
 struct Shared(*mut f32);
 
@@ -142,10 +145,11 @@ impl FeatureMap {
         let (row, plane) = (self.row_stride(), (self.height() + 2) * self.row_stride());
         let shared = Shared(self.data_mut().as_mut_ptr());
         let range = |index: usize, step: usize, within: &Range<usize>| {
+            // The index counts steps inside the map; the step may be longer than the map.
             let start = within.start + index * step;
-            start..(start + step).min(within.end)
+            start..start.saturating_add(step).min(within.end)
         };
-        // All channels of some rows and then of the next, so that a thread's share is the same rows in every layer.
+        // All channels of some rows before the next rows, so that a thread's share is the same rows in every layer.
         let runs = blocks.div_ceil(cut.blocks);
         team::for_each(rows * columns * runs, |index| {
             let Shared(data) = { shared };
@@ -173,6 +177,7 @@ mod tests {
                 Cut { height: 1, width: 1, blocks: 1 },
                 Cut { height: 3, width: 2, blocks: 2 },
                 Cut { height: 99, width: 99, blocks: 99 },
+                Cut { height: usize::MAX, width: usize::MAX, blocks: usize::MAX },
             ] {
                 let mut map = FeatureMap::zeros(c, h, w);
                 map.for_each_tile(cut, |mut tile| {
@@ -190,15 +195,19 @@ mod tests {
 
     #[test]
     fn tiles_of_a_region_cover_it_and_nothing_else() {
-        let mut map = FeatureMap::zeros(17, 7, 9);
-        map.for_each_tile_of(2..5, 1..8, Cut { height: 2, width: 3, blocks: 2 }, |mut tile| {
-            for (block, y) in tile.rows() {
-                tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
-                assert!(tile.row(block, y).iter().all(|v| *v == 1.0));
+        for cut in
+            [Cut { height: 2, width: 3, blocks: 2 }, Cut { height: usize::MAX, width: usize::MAX, blocks: 3 }]
+        {
+            let mut map = FeatureMap::zeros(17, 7, 9);
+            map.for_each_tile_of(2..5, 1..8, cut, |mut tile| {
+                for (block, y) in tile.rows() {
+                    tile.row_mut(block, y).iter_mut().for_each(|v| *v += 1.0);
+                    assert!(tile.row(block, y).iter().all(|v| *v == 1.0));
+                }
+            });
+            for ((_, y, x), value) in map.to_planes().indexed_iter() {
+                assert_eq!(*value, ((2..5).contains(&y) && (1..8).contains(&x)) as u8 as f32);
             }
-        });
-        for ((_, y, x), value) in map.to_planes().indexed_iter() {
-            assert_eq!(*value, ((2..5).contains(&y) && (1..8).contains(&x)) as u8 as f32);
         }
     }
 

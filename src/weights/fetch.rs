@@ -55,6 +55,7 @@ pub struct Fetch {
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Bytes of the convolutions that are here, those of an earlier attempt included.
     pub done: u64,
@@ -64,6 +65,7 @@ pub struct Progress {
 
 /// What was installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fetched {
     /// The file.
     pub path: PathBuf,
@@ -85,7 +87,7 @@ impl Fetch {
     /// Hugging Face hub.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the hub has none.
+    /// [`Error::Setting`] where the hub has none.
     pub fn from_hub(architecture: Architecture) -> Result<Self> {
         let Some((_, repository, checksum)) = HUB.iter().find(|(known, ..)| *known == architecture) else {
             let known: Vec<_> = Self::on_hub().map(Architecture::name).collect();

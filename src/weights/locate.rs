@@ -21,6 +21,7 @@ pub struct Places {
 
 /// A network that is there to be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Available {
     /// What [`Places::find`] finds it by: `slim` for the embedded one, the file's name without
     /// `.safetensors` for an installed one.

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use crate::vgg::{Architecture, Convolution, Preprocessing};
+use crate::vgg::{Architecture, ConvSpec, Preprocessing};
 
-use super::header::Header;
+use super::container::Header;
 
 /// How a file names its tensors: a stem for each layer, then `.weight` and `.bias`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Naming {
     /// By the paper's layers: `conv1_1` … `conv5_4`, `fc6`, `fc7`, `fc8`.
     Layers,
@@ -21,7 +22,7 @@ pub enum Naming {
 /// A layer that has weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WeightLayer {
-    Conv(Convolution),
+    Conv(ConvSpec),
     /// fc6, fc7 or fc8.
     Dense {
         number: usize,

@@ -23,7 +23,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// Opens the network.
+    /// Opens the network, mapping its file where it has one.
     ///
     /// # Errors
     /// As [`Weights::open`] for a file.
@@ -32,6 +32,18 @@ impl Source {
             #[cfg(feature = "embedded")]
             Self::Embedded => Ok(Weights::embedded()),
             Self::File(path) => Weights::open(path),
+        }
+    }
+
+    /// Reads the network, its file into a copy in memory.
+    ///
+    /// # Errors
+    /// As [`Weights::read`] for a file.
+    pub fn read(&self) -> Result<Weights> {
+        match self {
+            Self::File(path) => Weights::read(path),
+            #[cfg(feature = "embedded")]
+            embedded => embedded.open(),
         }
     }
 }

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 
 /// The number types that weights may be stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Dtype {
     /// IEEE 754 single precision.
     F32,
@@ -44,6 +45,7 @@ impl fmt::Display for Dtype {
 
 /// A tensor in place: its values are the file's bytes.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Tensor<'a> {
     /// Its name in the file.
     pub name: &'a str,

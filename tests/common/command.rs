@@ -5,14 +5,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::time::Duration;
+use std::process::{self, Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use image::{ImageBuffer, Rgb};
 use tempfile::TempDir;
 
 /// Longer than any of the tests takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Longer than anything takes that is waited for.
+const SOON: Duration = Duration::from_secs(60);
 
 /// The folder of the small networks and of what PyTorch said of them.
 pub fn reference_folder() -> PathBuf {
@@ -95,6 +99,73 @@ impl Folder {
     pub fn run(&self, arguments: &str) -> Ran {
         Ran::to_its_end(self.command(arguments))
     }
+
+    /// The same, by a shell after `setup`: its `"$@"` is the command.
+    pub fn by_shell(&self, setup: &str, arguments: &str) -> process::Command {
+        let impasto = self.command(arguments);
+        let mut command = process::Command::new("sh");
+        command.args(["-c", setup, "sh"]).arg(impasto.get_program()).args(impasto.get_args());
+        command.current_dir(self.0.path());
+        for (name, value) in impasto.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    /// Waits until the command, started with `--metrics metrics.jsonl`, did this many steps.
+    pub fn wait_for_steps(&self, steps: usize) {
+        wait_until("a step", || {
+            fs::read_to_string(self.path("metrics.jsonl")).is_ok_and(|text| text.lines().count() >= steps)
+        });
+    }
+}
+
+/// Starts a command whose answers and notes are read at its end.
+pub fn start(mut command: process::Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Sends a process a signal: `INT`, `TERM`, `HUP`.
+pub fn signal(child: &Child, name: &str) {
+    let kill = process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+/// Waits for something that comes soon.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < SOON, "no {what} in {SOON:?}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a command said until its end, which must come soon.
+#[track_caller]
+pub fn finish(mut child: Child) -> Ran {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > SOON {
+            child.kill().unwrap();
+            panic!("the command does not end");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ran::from(child.wait_with_output().unwrap())
+}
+
+impl From<process::Output> for Ran {
+    fn from(output: process::Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
 }
 
 /// How a command ended and what it said.
@@ -107,12 +178,7 @@ pub struct Ran {
 
 impl Ran {
     pub fn to_its_end(command: process::Command) -> Self {
-        let output = assert_cmd::Command::from_std(command).timeout(TIMEOUT).output().unwrap();
-        Self {
-            code: output.status.code(),
-            stdout: output.stdout,
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Self::from(assert_cmd::Command::from_std(command).timeout(TIMEOUT).output().unwrap())
     }
 
     /// What is on stdout of a command that succeeded.

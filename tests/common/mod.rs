@@ -7,8 +7,9 @@
 use std::fmt::{Debug, Display};
 use std::sync::LazyLock;
 
+use impasto::layers::moments::Moments;
 use impasto::tensor::FeatureMap;
-use ndarray::{Array, Array2, Array3, Dimension};
+use ndarray::{Array, Array3, Dimension};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// The distance between 1 and the next f32, twice the largest relative error of one operation.
@@ -107,9 +108,9 @@ pub trait Bits: Send {
     fn bits(&self) -> Vec<u32>;
 }
 
-impl Bits for Array2<f32> {
+impl Bits for Moments {
     fn bits(&self) -> Vec<u32> {
-        self.iter().map(|v| v.to_bits()).collect()
+        self.second.iter().chain(&self.mean).map(|v| v.to_bits()).collect()
     }
 }
 
@@ -305,6 +306,16 @@ pub mod naive {
         Array2::from_shape_fn((f.dim().0, f.dim().0), |(i, j)| {
             channel(i).iter().zip(channel(j)).map(|(a, b)| a * b).sum()
         })
+    }
+
+    /// The same, row after row.
+    pub fn gram_entries(f: &Array3<f64>) -> Array1<f64> {
+        gram(f).into_iter().collect()
+    }
+
+    /// Σ F_ik over all positions k.
+    pub fn channel_sums(f: &Array3<f64>) -> Array1<f64> {
+        f.outer_iter().map(|channel| channel.sum()).collect()
     }
 
     /// dF of [`gram`] for any dG: dF_i = Σ (dG_ij + dG_ji) F_j.

@@ -11,13 +11,13 @@ use crate::failure::{Failure, Result};
 use crate::network::NetworkOptions;
 use crate::picture_file;
 use crate::terminal::{self, VerboseOption};
-use impasto::classify::classify;
+use impasto::classify;
 use impasto::picture::Needed;
 
-/// Classes that are told.
+/// The number of classes printed.
 const TOP: usize = 5;
 
-/// Say what IMAGE shows, by the whole network with its classifier
+/// Say what IMAGE shows, by a network that has its classifier
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Picture to classify
     image: PathBuf,
 
-    /// Text file of the classes' names, one a line, in their order
+    /// Text file of the classes' names, one a line, in the order of the network's outputs
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
@@ -70,7 +70,7 @@ impl Options {
             let classes = classes.iter().map(|&(class, probability)| {
                 json!({ "class": class, "probability": probability, "name": name(class) })
             });
-            return terminal::print(json!({ "classes": classes.collect::<Vec<_>>() }));
+            return terminal::print_json(&json!({ "classes": classes.collect::<Vec<_>>() }));
         }
         let lines = classes.iter().map(|&(class, probability)| {
             let line =

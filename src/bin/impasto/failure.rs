@@ -20,6 +20,10 @@ pub(crate) enum Failure {
     Read { path: PathBuf, source: io::Error },
     /// A file of the command's own, or standard output (`-`), could not be written.
     Write { path: PathBuf, source: io::Error },
+    /// The finished picture could not be written where it was asked for, and is in another file.
+    Elsewhere { error: Error, path: PathBuf },
+    /// A loss is not finite.
+    NotFinite { loss: f64 },
 }
 
 impl Failure {
@@ -56,6 +60,8 @@ impl fmt::Display for Failure {
             },
             Self::Option { option, reason } => write!(f, "{option}: {reason}"),
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Self::Elsewhere { error, path } => write!(f, "{error}; the picture is in {}", path.display()),
+            Self::NotFinite { loss } => write!(f, "the loss is {loss}: {SMALLER_WEIGHTS}"),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
         }
     }
@@ -85,10 +91,13 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::TooSmall { .. } => "use a larger picture or --size, or a shallower layer",
         Error::TooLarge { .. } => "use a smaller --size, or .png",
         Error::OutOfMemory { .. } => "use a smaller --size",
-        Error::NotFinite { .. } => "use smaller --content-weight, --style-weight or --tv-weight",
+        Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
+        Error::NotFinite { .. } => SMALLER_WEIGHTS,
         _ => return None,
     })
 }
+
+const SMALLER_WEIGHTS: &str = "use smaller --content-weight, --style-weight or --tv-weight";
 
 #[cfg(feature = "fetch")]
 const HOW_TO_GET: &str = "`impasto weights fetch vgg19` gets VGG-19, or give a VGG's safetensors file \

@@ -8,13 +8,14 @@ use clap::Args;
 use crate::compute::ComputeOptions;
 use crate::failure::Result;
 use crate::network::NetworkOptions;
+use crate::overwrite::Files;
 use crate::picture_file;
 use crate::tensor_file::TensorFile;
 use crate::terminal::DetailOptions;
 use crate::values::{LONGEST_SIZE, named};
 use impasto::layers::pool::Pooling;
 use impasto::memory;
-use impasto::network::Network;
+use impasto::network::{Network, check_size};
 use impasto::stylize::defaults;
 use impasto::vgg::Layer;
 
@@ -58,6 +59,8 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn run(&self) -> Result<()> {
         let detail = self.detail.detail();
+        let inputs = [self.image.clone()].into_iter().chain(self.network.file());
+        Files::read(inputs).write("--output", &self.output)?;
         let output = TensorFile::new("--output", &self.output)?;
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
@@ -70,7 +73,7 @@ impl Options {
         let (width, height) = picture_file::size_of(&picture, self.size);
         let deepest = *taps.last().expect("clap requires a layer");
         let network = Network::load(&weights, compute, deepest)?;
-        network.check_size(&self.image.display().to_string(), &taps, height, width)?;
+        check_size(&self.image.display().to_string(), &taps, height, width)?;
         let maps = network.features_bytes(&taps, self.pooling, height, width);
         memory::require(&self.image.display().to_string(), network.bytes() + 2 * maps, width, height)?;
 

@@ -13,10 +13,11 @@ use crate::failure::{Failure, Result};
 use crate::interrupt;
 use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
+use crate::overwrite::Files;
 use crate::progress::Bar;
 use crate::terminal::{self, Detail, DetailOptions};
-use crate::values::{self, LONGEST_SIZE, named, scales};
-use crate::{Outcome, picture_file};
+use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
+use crate::{Outcome, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
 use impasto::picture::{Needed, Output, Picture};
@@ -47,16 +48,17 @@ struct WorkOptions {
           value_parser = clap::value_parser!(u64).range(..=LONGEST_SIZE))]
     size: u64,
 
-    /// Steps of the optimiser, over all scales
+    /// Steps of the optimiser, over all scales, at most 1000000
     #[arg(long, value_name = "N", default_value_t = defaults::STEPS as u64,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS))]
     steps: u64,
 
     /// Optimiser of the pixels
     #[arg(long, value_parser = named::<Optimizer>(), value_name = "NAME", default_value_t = defaults::OPTIMIZER)]
     optimizer: Optimizer,
 
-    /// Scales from coarse to fine, each √2 of the one before; 1: the result's size alone
+    /// Scales from coarse to fine, each √2 of the one before, as many as the layers have room for; 1: the result's
+    /// size alone
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = scales)]
     scales: Scales,
 
@@ -82,17 +84,47 @@ impl JobOptions {
 
     /// Finds out all that can be before any picture is read: whether the results can be written, and the
     /// network.
-    pub(crate) fn prepare(&self, output: &Path) -> Result<(Weights, Work<'_>)> {
+    pub(crate) fn prepare<'p>(
+        &self,
+        output: &Path,
+        inputs: impl IntoIterator<Item = &'p Path>,
+    ) -> Result<(Weights, Work<'_>)> {
         let output = Output::new(output)?;
-        if output.is_stdout() && io::stdout().is_terminal() {
-            return Err(Failure::option("--output", "standard output is a terminal: give a file or a pipe"));
+        if output.is_stdout() {
+            check_stdout()?;
         }
+        self.check_files(&output, inputs)?;
         let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         Ok((weights, Work { options: &self.work, output, metrics, compute, detail }))
     }
+
+    /// Refuses outputs that would be written over an input or over one another.
+    fn check_files<'p>(&self, output: &Output, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
+        let inputs = inputs.into_iter().map(Path::to_owned).chain(self.network.file());
+        let mut files = Files::read(inputs);
+        files.write_picture(output)?;
+        if let Some(metrics) = &self.work.metrics {
+            files.write("--metrics", metrics)?;
+        }
+        match self.work.save_every {
+            // Steps are at most MOST_STEPS.
+            Some(every) if every <= self.work.steps => {
+                files.write_numbered(output, every as usize, self.work.steps as usize)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Finds a standard output that takes no picture.
+fn check_stdout() -> Result<()> {
+    if io::stdout().is_terminal() {
+        return Err(Failure::option("--output", "standard output is a terminal: give a file or a pipe"));
+    }
+    terminal::check_stdout().map_err(|source| Failure::Write { path: "-".into(), source })
 }
 
 /// A picture to be made.
@@ -106,17 +138,14 @@ pub(crate) struct Work<'o> {
 
 impl Work<'_> {
     /// The library's job, as the options have it, with no pictures yet.
-    pub(crate) fn job<'w>(&self, weights: &'w Weights) -> Stylize<'w> {
+    pub(crate) fn job(&self, weights: &Weights) -> Stylize {
         let WorkOptions { size, steps, optimizer, scales, .. } = *self.options;
-        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
-        Stylize {
-            compute: self.compute,
-            size: values::size(size),
-            steps,
-            optimizer,
-            scales,
-            ..Stylize::new(weights)
-        }
+        Stylize::new(weights)
+            .compute(self.compute)
+            .size(values::size(size))
+            .steps(usize::try_from(steps).unwrap_or(usize::MAX))
+            .optimizer(optimizer)
+            .scales(scales)
     }
 
     /// Reads the picture whose aspect the result has.
@@ -140,15 +169,15 @@ impl Work<'_> {
     }
 
     /// Does the job and writes the picture.
-    pub(crate) fn run(mut self, job: &Stylize) -> Result<Outcome> {
+    pub(crate) fn run(mut self, job: Stylize) -> Result<Outcome> {
         let start = Instant::now();
         let (width, height) = job.result_size()?;
         self.output.format().check_size(width, height)?;
 
         let mut bar = Bar::new(self.detail);
-        interrupt::watch(bar.line_above("Ctrl-C: ending after this step; once more to end at once"));
+        let cancel = interrupt::keep_picture(bar.teller(self.detail));
         let (mut started, mut failure) = (false, None);
-        let stylized = job.run(&mut |progress| {
+        let stylized = job.cancelled_by(&cancel).run(|progress| {
             if !mem::replace(&mut started, true) {
                 self.say_schedule(progress);
             }
@@ -158,20 +187,19 @@ impl Work<'_> {
             if failure.is_none() {
                 failure = self.record(progress).err();
             }
-            match interrupt::pressed() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
+            ControlFlow::Continue(())
         });
         bar.finish();
         let stylized = stylized?;
         let worked = start.elapsed();
 
-        self.output.write(&stylized.picture)?;
+        if let Err(error) = self.output.write(&stylized.picture) {
+            return Err(rescue::write_elsewhere(&self.output, &stylized.picture, error));
+        }
         let what = match stylized.end {
             End::Done => "wrote",
             End::Cancelled => "interrupted: wrote the best picture so far,",
-            End::Failed(_) => "wrote the best picture so far,",
+            _ => "wrote the best picture so far,",
         };
         self.detail.normal(format_args!(
             "{what} {}: {width}×{height}, {} steps, {} evaluations, {:.1} s",
@@ -189,13 +217,21 @@ impl Work<'_> {
         match (stylized.end, failure) {
             (End::Failed(error), _) => Err(error.into()),
             (_, Some(failure)) => Err(failure),
-            (End::Cancelled, None) => Ok(Outcome::Interrupted),
-            (End::Done, None) => Ok(Outcome::Done),
+            (End::Cancelled, None) => Ok(interrupt::received().map_or(Outcome::Done, Outcome::Interrupted)),
+            (_, None) => Ok(Outcome::Done),
         }
     }
 
-    /// Says with `--verbose` what is ahead.
+    /// Says that there are fewer scales than asked for, and with `--verbose` what is ahead.
     fn say_schedule(&self, progress: &Progress) {
+        if let Scales::Count(count) = self.options.scales
+            && count > progress.scales
+        {
+            let scales = progress.scales;
+            self.detail.normal(format_args!(
+                "--scales {count}: with these layers and this size there are {scales} at most"
+            ));
+        }
         let scales = progress.schedule.iter().map(|scale| format!("{} px × {}", scale.longest, scale.steps));
         let scales = scales.collect::<Vec<_>>().join(", ");
         let memory = terminal::bytes(progress.memory);

@@ -12,17 +12,17 @@ use serde_json::{Map, Value, json};
 use crate::compute::ComputeOptions;
 use crate::failure::{Failure, Result};
 use crate::network::NetworkOptions;
+use crate::overwrite::Files;
 use crate::picture_file;
 use crate::tensor_file::TensorFile;
 use crate::terminal::{self, VerboseOption};
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
 use crate::values::LONGEST_SIZE;
-use impasto::loss::StyleTarget;
-use impasto::loss::objective::{Losses, Objective, Terms};
+use impasto::loss::{Losses, Terms};
 use impasto::memory;
-use impasto::network::Network;
+use impasto::network::check_size;
 use impasto::picture::Picture;
-use impasto::stylize::Stylize;
+use impasto::stylize::{Size, Stylize};
 use impasto::vgg::Layer;
 
 /// Say how far IMAGE is from a content and from styles
@@ -90,37 +90,50 @@ impl Options {
     pub(crate) fn run(&self) -> Result<()> {
         let detail = self.verbose.detail();
         self.style_options.check(self.style.len())?;
+        self.check_files()?;
         let gradient_file =
             self.gradient.as_ref().map(|path| TensorFile::new("--gradient", path)).transpose()?;
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let image = self.open(&self.image)?;
-        let mut job = Stylize::new(&weights);
-        job.content = self.content.as_ref().map(|content| self.open(content)).transpose()?;
-        let styles = self.style.iter().map(|style| self.open(style)).collect::<Result<_>>()?;
-        self.content_layers.apply(&mut job);
-        self.style_options.apply(&mut job, styles);
-        self.measure.apply(&mut job);
-        self.balance.apply(&mut job);
-        let terms = job.terms()?;
-        self.check_sizes(&image, job.content.as_ref())?;
-
-        let network = Network::load(&weights, compute, *terms.taps().last().expect("terms have a layer"))?;
-        let mut objective = self.objective(&network, &terms, &image, &job)?;
+        let content = self.content.as_ref().map(|content| self.open(content)).transpose()?;
+        self.check_sizes(&image, content.as_ref())?;
+        let styles = self.style.iter().map(|style| self.open(style)).collect::<Result<Vec<_>>>()?;
+        let style_sizes: Vec<_> = styles.iter().map(|style| (style.width(), style.height())).collect();
+        let mut job = Stylize::new(&weights)
+            .compute(compute)
+            .size(Size::Exactly { width: image.width(), height: image.height() });
+        if let Some(content) = content {
+            job = job.content(content);
+        }
+        if !styles.is_empty() {
+            job = job.style(self.style_options.style(styles)?.in_own_size());
+        }
+        let job = self.style_options.apply(self.content_layers.apply(job));
+        let job = self.balance.apply(self.measure.apply(job));
+        self.check_least_sizes(&job, &image, &style_sizes)?;
+        let mut objective = job.objective()?;
         let mut gradient = Array3::zeros(image.planes().dim());
         let start = Instant::now();
-        let losses = objective.evaluate(image.planes(), gradient.view_mut());
+        let losses = objective.evaluate(image.planes(), gradient.view_mut())?.clone();
         detail.verbose(format_args!("one evaluation: {:.3} s", start.elapsed().as_secs_f64()));
         if !losses.total.is_finite() {
-            return Err(Failure::Option { option: "--image", reason: losses.total.to_string() });
+            return Err(Failure::NotFinite { loss: losses.total });
         }
         if let Some(file) = gradient_file {
             file.write(vec![("gradient".to_owned(), gradient)], &BTreeMap::new())?;
         }
         match self.json {
-            true => terminal::print(json(losses)),
-            false => terminal::print(table(losses, &terms).trim_end()),
+            true => terminal::print_json(&json(&losses)),
+            false => terminal::print(table(&losses, objective.terms()).trim_end()),
         }
+    }
+
+    /// Refuses a gradient that would be written over what is read.
+    fn check_files(&self) -> Result<()> {
+        let Some(gradient) = &self.gradient else { return Ok(()) };
+        let pictures = [&self.image].into_iter().chain(&self.content).chain(&self.style).cloned();
+        Files::read(pictures.chain(self.network.file())).write("--gradient", gradient)
     }
 
     /// Reads a picture, without its alpha and in the size asked for.
@@ -129,6 +142,17 @@ impl Options {
         let (width, height) = picture_file::size_of(&picture, self.size);
         memory::require("a picture", (2 * 3 * size_of::<f32>() * width * height) as u64, width, height)?;
         Ok(picture.into_flattened().into_resized(width, height)?)
+    }
+
+    /// Refuses pictures that are too small for a layer, by their names.
+    fn check_least_sizes(&self, job: &Stylize, image: &Picture, styles: &[(usize, usize)]) -> Result<()> {
+        let terms = job.terms()?;
+        let name = |path: &Path| path.display().to_string();
+        check_size(&name(&self.image), &terms.taps(), image.height(), image.width())?;
+        for (path, &(width, height)) in self.style.iter().zip(styles) {
+            check_size(&name(path), &terms.style_taps(), height, width)?;
+        }
+        Ok(())
     }
 
     fn check_sizes(&self, image: &Picture, content: Option<&Picture>) -> Result<()> {
@@ -147,35 +171,6 @@ impl Options {
             _ => Ok(()),
         }
     }
-
-    /// The loss as a function, where the memory suffices.
-    fn objective<'n>(
-        &self,
-        network: &'n Network<'n>,
-        terms: &Terms,
-        image: &Picture,
-        job: &Stylize,
-    ) -> Result<Objective<'n>> {
-        let (width, height) = (image.width(), image.height());
-        network.check_size(&self.image.display().to_string(), &terms.taps(), height, width)?;
-        let image_bytes = (3 * size_of::<f32>() * width * height) as u64;
-        let maps = Objective::bytes(network, terms, height, width);
-        let weights = network.bytes();
-        memory::require("a picture", weights + maps + 2 * image_bytes, width, height)?;
-
-        let taps = terms.style_taps();
-        let mut targets = Vec::with_capacity(job.styles.len());
-        for ((style, share), path) in job.styles.iter().zip(&self.style) {
-            let (width, height) = (style.width(), style.height());
-            network.check_size(&path.display().to_string(), &taps, height, width)?;
-            let maps = network.features_bytes(&taps, terms.pooling, height, width);
-            memory::require("a picture", weights + maps, width, height)?;
-            targets.push((*share, StyleTarget::of_picture(network, style.planes(), &taps, terms.pooling)?));
-        }
-        let target = if targets.is_empty() { None } else { Some(StyleTarget::blend(&targets)?) };
-        let content = job.content.as_ref().map(Picture::planes);
-        Ok(Objective::new(network, terms.clone(), (height, width), content, target)?)
-    }
 }
 
 fn json(losses: &Losses) -> Value {
@@ -184,8 +179,8 @@ fn json(losses: &Losses) -> Value {
     };
     json!({
         "loss": losses.total,
-        "content": by_layer(&losses.content),
-        "style": by_layer(&losses.style),
+        "content": by_layer(&losses.content_layers),
+        "style": by_layer(&losses.style_layers),
         "tv": losses.tv,
     })
 }
@@ -197,10 +192,10 @@ fn table(losses: &Losses, terms: &Terms) -> String {
         let _ = writeln!(table, "{term:<17} {value:>12.5e} {weight:>12.5} {:>12.5e}", value * weight);
     };
     for (layer, weight) in &terms.content_layers {
-        row(&format!("content {layer}"), losses.content[layer], terms.content_weight * weight);
+        row(&format!("content {layer}"), losses.content_layers[layer], terms.content_weight * weight);
     }
     for (layer, weight) in &terms.style_layers {
-        row(&format!("style {layer}"), losses.style[layer], terms.style_weight * weight);
+        row(&format!("style {layer}"), losses.style_layers[layer], terms.style_weight * weight);
     }
     row("total variation", losses.tv, terms.tv_weight);
     let _ = writeln!(table, "{:<17} {:>12} {:>12} {:>12.5e}", "loss", "", "", losses.total);

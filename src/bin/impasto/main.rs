@@ -9,24 +9,30 @@ mod job;
 mod loss;
 mod metrics;
 mod network;
+mod overwrite;
 mod picture_file;
 mod profile;
 mod progress;
 mod reconstruct;
+mod rescue;
 mod stylize;
 mod tensor_file;
 mod terminal;
 mod terms;
 mod texture;
+#[cfg(unix)]
+mod unix;
 mod values;
 mod weights;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::Result;
+use crate::interrupt::Signal;
 
 /// Paints one picture in another's style: neural style transfer on the CPU.
 #[derive(Debug, Parser)]
@@ -44,8 +50,11 @@ Environment:
   IMPASTO_WEIGHTS      the network to use by default: its file, or its name in `weights list`
   IMPASTO_WEIGHTS_DIR  a folder of networks, each as NAME.safetensors
 
-Exit code: 0 done; 1 failed, with one line on stderr; 2 bad usage; 130 after Ctrl-C, with the best picture \
-so far written.";
+Ctrl-C, SIGTERM and SIGHUP (a closed terminal; not with nohup) end the work with the best picture so far \
+written. Further signals within 2 s change nothing; one after that ends it at once, without a picture.
+
+Exit code: 0 done; 1 failed, with one line on stderr; 2 bad usage; with the best picture so far written, 130 \
+after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -64,16 +73,17 @@ enum Command {
 enum Outcome {
     /// All is done.
     Done,
-    /// Ctrl-C was pressed. What there was until then is written.
-    Interrupted,
+    /// A signal asked for the end. The best picture until then is written.
+    Interrupted(Signal),
 }
 
 fn main() -> ExitCode {
+    let cli = Cli::from_arguments();
+    interrupt::watch();
     picture_file::silence_decoders();
-    match Cli::from_arguments().run() {
+    match cli.run() {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        // What a shell says of a program that Ctrl-C ended.
-        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Ok(Outcome::Interrupted(signal)) => ExitCode::from(signal.exit_code()),
         Err(failure) => {
             terminal::report(&failure);
             ExitCode::FAILURE
@@ -84,7 +94,11 @@ fn main() -> ExitCode {
 impl Cli {
     /// The command that the process was called with. Bad usage, `--help` and `--version` end the process.
     fn from_arguments() -> Self {
-        let cli = Self::parse();
+        let cli = Self::try_parse().unwrap_or_else(|error| {
+            // clap repeats arguments as they are: without control characters it says the same of them.
+            let arguments = env::args_os().map(|text| terminal::without_controls(&text.to_string_lossy()));
+            Self::try_parse_from(arguments).err().unwrap_or(error).exit()
+        });
         if let Err(conflict) = cli.check() {
             Self::command().error(ErrorKind::ArgumentConflict, conflict).exit();
         }

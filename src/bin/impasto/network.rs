@@ -9,7 +9,7 @@ use crate::failure::Result;
 use crate::terminal::{self, Detail};
 use crate::values::named;
 use impasto::vgg::Preprocessing;
-use impasto::weights::{Places, Weights};
+use impasto::weights::{Places, Source, Weights};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
@@ -28,26 +28,43 @@ pub(crate) struct NetworkOptions {
     /// What the network was trained to take [default: as the weights file says]
     #[arg(long, value_parser = named::<Preprocessing>(), value_name = "CONVENTION")]
     preprocessing: Option<Preprocessing>,
+
+    /// Read the weights file into memory rather than map it, so that it may change while the command runs
+    #[arg(long)]
+    no_mmap: bool,
 }
 
 impl NetworkOptions {
-    /// Opens the weights.
-    pub(crate) fn open(&self, detail: Detail) -> Result<Weights> {
+    /// The file that the weights are in, where there is one.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match self.source() {
+            Ok(Source::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn source(&self) -> Result<Source> {
         let places = Places::of_user();
-        let source = match &self.weights {
+        Ok(match &self.weights {
             Some(spec) => places.find(spec)?,
             None => places.find_default()?,
-        };
+        })
+    }
+
+    /// Opens the weights.
+    pub(crate) fn open(&self, detail: Detail) -> Result<Weights> {
+        let source = self.source()?;
         let start = Instant::now();
-        let mut weights = source.open()?;
+        let mut weights = if self.no_mmap { source.read()? } else { source.open()? };
         if let Some(preprocessing) = self.preprocessing {
             weights = weights.with_preprocessing(preprocessing);
         }
         detail.verbose(format_args!(
-            "weights: {source}, {} with {} preprocessing, {}, opened in {:.1} ms",
+            "weights: {source}, {} with {} preprocessing, {}, {} in {:.1} ms",
             weights.architecture(),
             weights.preprocessing(),
             terminal::bytes(weights.file_len() as u64),
+            if self.no_mmap { "read" } else { "opened" },
             start.elapsed().as_secs_f64() * 1e3
         ));
         Ok(weights)

@@ -13,14 +13,11 @@ use crate::network::NetworkOptions;
 use crate::terminal::{self, VerboseOption};
 use crate::values::{LONGEST_SIZE, named};
 use impasto::layers::pool::Pooling;
-use impasto::loss::StyleTarget;
-use impasto::loss::objective::Objective;
 use impasto::memory;
-use impasto::network::Network;
 use impasto::network::profile::LayerTimes;
 use impasto::picture::Picture;
 use impasto::simd::peak::peak_gflops;
-use impasto::stylize::{Stylize, defaults};
+use impasto::stylize::{Size, Stylize, defaults};
 use impasto::vgg::PICTURE_CHANNELS;
 
 /// Measure where the time of an evaluation goes, layer by layer
@@ -38,7 +35,7 @@ pub(crate) struct Options {
           value_parser = clap::value_parser!(u64).range(1..=LONGEST_SIZE))]
     size: u64,
 
-    /// Evaluations to measure, after one that isn't
+    /// Evaluations to measure, after a first one to warm up
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
 
@@ -65,35 +62,26 @@ impl Options {
         let detail = self.verbose.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
-        let mut job = Stylize { compute, pooling: self.pooling, ..Stylize::new(&weights) };
+        let job = Stylize::new(&weights).compute(compute).pooling(self.pooling).size(Size::Own);
         // At most LONGEST_SIZE.
         let side = self.size as usize;
-        // What there is decides which terms there are; the pictures themselves come once there is room for them.
-        job.content = Some(noise(1, 0));
-        job.styles = vec![(noise(1, 0), 1.0)];
-        let terms = job.terms()?;
-        let taps = terms.taps();
-        let network = Network::load(&weights, compute, *taps.last().expect("terms have a layer"))?;
-        network.check_size("the picture", &taps, side, side)?;
+        // Before the pictures take memory: those given, that evaluated and its gradient.
         let pictures = (4 * PICTURE_CHANNELS * size_of::<f32>() * side * side) as u64;
-        let maps = Objective::bytes(&network, &terms, side, side);
-        memory::require("an evaluation", network.bytes() + maps + pictures, side, side)?;
+        memory::require("an evaluation", job.objective_bytes(side, side)? + pictures, side, side)?;
 
         let [image, content, style] = [1, 2, 3].map(|seed| noise(side, seed));
-        let target = StyleTarget::of_picture(&network, style.planes(), &terms.style_taps(), terms.pooling)?;
-        let mut objective =
-            Objective::new(&network, terms, (side, side), Some(content.planes()), Some(target))?;
+        let mut objective = job.content(content).style(style).objective()?;
         let mut gradient = Array3::zeros(image.planes().dim());
         // The first evaluation finds cold caches and untouched memory.
-        objective.evaluate(image.planes(), gradient.view_mut());
-        objective.plan_mut().start_profile(&network);
+        objective.evaluate(image.planes(), gradient.view_mut())?;
+        objective.start_profile();
         let mut evaluations = Vec::with_capacity(self.rounds.into());
         for _ in 0..self.rounds {
             let start = Instant::now();
-            objective.evaluate(image.planes(), gradient.view_mut());
+            objective.evaluate(image.planes(), gradient.view_mut())?;
             evaluations.push(start.elapsed().as_secs_f64());
         }
-        let layers = objective.plan_mut().profile().map_or_else(Vec::new, |profile| profile.layers.clone());
+        let layers = objective.profile().map_or_else(Vec::new, |profile| profile.layers.clone());
         let measured = Measured {
             network: weights.architecture().to_string(),
             side,
@@ -103,7 +91,7 @@ impl Options {
             layers,
         };
         match self.json {
-            true => terminal::print(measured.json()),
+            true => terminal::print_json(&measured.json()),
             false => terminal::print(measured.table().trim_end()),
         }
     }

@@ -48,10 +48,10 @@ impl Bar {
         ));
     }
 
-    /// What says a line above the bar, where there is one to be seen.
-    pub(crate) fn line_above(&self, line: &'static str) -> impl Fn() + Send + use<> {
+    /// What says a line on stderr, above the bar where there is one to be seen.
+    pub(crate) fn teller(&self, detail: Detail) -> impl Fn(&str) + Send + Sync + use<> {
         let bar = self.bar.clone();
-        move || bar.println(line)
+        move |line| bar.suspend(|| detail.normal(format_args!("{line}")))
     }
 
     /// Removes the bar.

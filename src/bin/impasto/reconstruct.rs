@@ -48,18 +48,14 @@ impl Options {
     }
 
     pub(crate) fn run(&self) -> Result<Outcome> {
-        let (weights, work) = self.job.prepare(&self.output())?;
-        let mut job = work.job(&weights);
-        job.content = Some(work.open_first(&self.image)?);
-        job.content_layers = self.layers.clone();
-        self.measure.apply(&mut job);
-        (job.init, job.seed) = (Init::Noise, self.seed);
-        work.run(&job)
+        let (weights, work) = self.job.prepare(&self.output(), [self.image.as_path()])?;
+        let job = work.job(&weights).content(work.open_first(&self.image)?).content_layers(&self.layers);
+        work.run(self.measure.apply(job).init(Init::Noise).seed(self.seed))
     }
 
     fn output(&self) -> PathBuf {
         self.output.clone().unwrap_or_else(|| {
-            let layers: Vec<_> = self.layers.iter().map(|(layer, _)| layer.as_str()).collect();
+            let layers: Vec<_> = self.layers.iter().map(|layer| layer.layer.as_str()).collect();
             format!("{}-from-{}.png", stem(&self.image), layers.join("-and-")).into()
         })
     }

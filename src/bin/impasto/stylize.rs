@@ -1,6 +1,6 @@
 //! `impasto stylize`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -68,25 +68,30 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output())?;
-        let mut job = work.job(&weights);
+        let (weights, work) = self.job.prepare(&self.output(), self.inputs())?;
         let content = work.open_first(&self.content)?;
         let (width, height) = work.result_size(&content);
-        job.content = Some(content);
         // Styles are used with as many pixels as the result has.
         let pixels = Needed::Pixels(width * height);
         let styles = self.style.iter().map(|style| work.open(style, pixels)).collect::<Result<_>>()?;
-        self.content_layers.apply(&mut job);
-        self.style_options.apply(&mut job, styles);
-        self.measure.apply(&mut job);
-        self.balance.apply(&mut job);
-        job.init = match &self.init {
+        let init = match &self.init {
             Init::Content => stylize::Init::Content,
             Init::Noise => stylize::Init::Noise,
             Init::File(file) => stylize::Init::Picture(work.open(file, Needed::Size { width, height })?),
         };
-        job.seed = self.seed.unwrap_or(job.seed);
-        work.run(&job)
+        let job = work.job(&weights).content(content).style(self.style_options.style(styles)?);
+        let job = self.style_options.apply(self.content_layers.apply(job));
+        let job = self.balance.apply(self.measure.apply(job)).init(init);
+        work.run(job.seed(self.seed.unwrap_or(0)))
+    }
+
+    /// The pictures that are read.
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let init = match &self.init {
+            Init::File(file) => Some(file),
+            _ => None,
+        };
+        [&self.content].into_iter().chain(&self.style).chain(init).map(PathBuf::as_path)
     }
 
     fn output(&self) -> PathBuf {

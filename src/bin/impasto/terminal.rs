@@ -1,4 +1,5 @@
-//! What is said: notes on stderr, answers on stdout. Neither ever panics where the reader is gone.
+//! What is said: notes on stderr, answers on stdout. Neither ever panics where the reader is gone, and neither has
+//! control characters, which names of files and metadata may bring and a terminal would obey.
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, Write};
@@ -6,26 +7,52 @@ use std::path::Path;
 
 use clap::Args;
 
+use serde_json::Value;
+
 use crate::failure::{Failure, Result};
 
 /// Says on stderr, in one line, why the command failed.
 pub(crate) fn report(failure: &Failure) {
-    // Names of files may have anything in them.
-    let line = failure.to_string().replace(char::is_control, "?");
-    note(format_args!("impasto: {line}"));
+    note(format_args!("impasto: {failure}"));
 }
 
 /// A line on stderr. Where nobody can read it there is nobody to tell.
 pub(crate) fn note(line: Arguments) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", without_controls(&line.to_string()));
 }
 
-/// Prints an answer and a newline on stdout.
+/// Prints an answer of one or more lines, and a newline, on stdout.
 pub(crate) fn print(answer: impl Display) -> Result<()> {
+    let answer = answer.to_string();
+    let lines: Vec<_> = answer.split('\n').map(without_controls).collect();
+    write(&lines.join("\n"))
+}
+
+/// Prints a JSON answer and a newline on stdout, with every character as it is.
+pub(crate) fn print_json(answer: &Value) -> Result<()> {
+    write(&answer.to_string())
+}
+
+fn write(answer: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{answer}")
+    check_stdout()
+        .and_then(|()| writeln!(stdout, "{answer}"))
         .and_then(|()| stdout.flush())
         .map_err(|source| Failure::Write { path: Path::new("-").to_owned(), source })
+}
+
+/// Finds a standard output that was closed when the process started.
+pub(crate) fn check_stdout() -> io::Result<()> {
+    #[cfg(unix)]
+    if crate::unix::stdout_was_closed() {
+        return Err(io::Error::other("standard output is closed"));
+    }
+    Ok(())
+}
+
+/// One line of text, with a question mark for every control character.
+pub(crate) fn without_controls(line: &str) -> String {
+    line.replace(char::is_control, "?")
 }
 
 /// How much a command that writes a file says.

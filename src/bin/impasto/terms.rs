@@ -7,7 +7,7 @@ use crate::values::{layer_weight, named};
 use impasto::layers::pool::Pooling;
 use impasto::loss::Form;
 use impasto::picture::Picture;
-use impasto::stylize::{LayerWeight, Stylize, defaults};
+use impasto::stylize::{LayerWeight, Style, Stylize, defaults};
 
 /// How errors are measured.
 #[derive(Debug, Args)]
@@ -28,10 +28,12 @@ pub(crate) struct MeasureOptions {
 }
 
 impl MeasureOptions {
-    pub(crate) fn apply(&self, job: &mut Stylize) {
-        (job.form, job.pooling) = (self.form, self.pooling);
-        job.tv_weight =
-            self.tv_weight.unwrap_or(if job.styles.is_empty() { 0.0 } else { defaults::TV_WEIGHT });
+    pub(crate) fn apply(&self, job: Stylize) -> Stylize {
+        let job = job.form(self.form).pooling(self.pooling);
+        match self.tv_weight {
+            Some(weight) => job.tv_weight(weight),
+            None => job,
+        }
     }
 }
 
@@ -50,12 +52,12 @@ pub(crate) struct BalanceOptions {
 }
 
 impl BalanceOptions {
-    pub(crate) fn apply(&self, job: &mut Stylize) {
-        job.content_weight = self.content_weight;
-        job.style_weight = self.style_weight.unwrap_or(match job.form {
-            Form::Gatys => defaults::GATYS_STYLE_WEIGHT,
-            _ => defaults::STYLE_WEIGHT,
-        });
+    pub(crate) fn apply(&self, job: Stylize) -> Stylize {
+        let job = job.content_weight(self.content_weight);
+        match self.style_weight {
+            Some(weight) => job.style_weight(weight),
+            None => job,
+        }
     }
 }
 
@@ -70,8 +72,8 @@ pub(crate) struct ContentLayers {
 }
 
 impl ContentLayers {
-    pub(crate) fn apply(&self, job: &mut Stylize) {
-        job.content_layers = self.content_layers.clone();
+    pub(crate) fn apply(&self, job: Stylize) -> Stylize {
+        job.content_layers(&self.content_layers)
     }
 }
 
@@ -106,10 +108,14 @@ impl StyleOptions {
         Ok(())
     }
 
-    pub(crate) fn apply(&self, job: &mut Stylize, styles: Vec<Picture>) {
+    /// The blend of the pictures of the styles.
+    pub(crate) fn style(&self, pictures: Vec<Picture>) -> Result<Style> {
         let shares = self.blend.iter().copied().chain(std::iter::repeat(1.0));
-        job.styles = styles.into_iter().zip(shares).collect();
-        job.style_layers = self.style_layers.clone();
+        Ok(Style::blend(pictures.into_iter().zip(shares))?)
+    }
+
+    pub(crate) fn apply(&self, job: Stylize) -> Stylize {
+        job.style_layers(&self.style_layers)
     }
 }
 

@@ -48,18 +48,16 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output())?;
-        let mut job = work.job(&weights);
+        let inputs = self.style.iter().map(PathBuf::as_path);
+        let (weights, work) = self.job.prepare(&self.output(), inputs)?;
         let mut styles = vec![work.open_first(&self.style[0])?];
         let (width, height) = work.result_size(&styles[0]);
         for style in &self.style[1..] {
             // Styles are used with as many pixels as the result has.
             styles.push(work.open(style, Needed::Pixels(width * height))?);
         }
-        self.style_options.apply(&mut job, styles);
-        self.measure.apply(&mut job);
-        job.seed = self.seed;
-        work.run(&job)
+        let job = work.job(&weights).style(self.style_options.style(styles)?).seed(self.seed);
+        work.run(self.measure.apply(self.style_options.apply(job)))
     }
 
     fn output(&self) -> PathBuf {

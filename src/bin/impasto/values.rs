@@ -11,6 +11,12 @@ use impasto::stylize::{LayerWeight, Size};
 /// The longest side that `--size` takes, in pixels. A square of it overflows nothing, and fits no memory.
 pub(crate) const LONGEST_SIZE: u64 = 1_000_000;
 
+/// The most steps that `--steps` takes.
+pub(crate) const MOST_STEPS: u64 = 1_000_000;
+
+/// The most scales that `--scales` takes: as many as there are from one pixel to [`LONGEST_SIZE`].
+pub(crate) const MOST_SCALES: usize = 40;
+
 /// Takes a value of an enum by its name.
 pub(crate) fn named<T: Named>() -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(T::ALL.iter().map(|value| value.name()))
@@ -37,17 +43,17 @@ pub(crate) fn init(text: &str) -> Result<Init, String> {
 pub(crate) fn scales(text: &str) -> Result<Scales, String> {
     match (text, text.parse()) {
         ("auto", _) => Ok(Scales::Auto),
-        (_, Ok(count @ 1..)) => Ok(Scales::Count(count)),
-        _ => Err("expected auto or a number from 1".to_owned()),
+        (_, Ok(count @ 1..=MOST_SCALES)) => Ok(Scales::Count(count)),
+        _ => Err(format!("expected auto or a number from 1 to {MOST_SCALES}")),
     }
 }
 
 /// `relu4_2`, or `relu4_2=0.5`.
 pub(crate) fn layer_weight(text: &str) -> Result<LayerWeight, String> {
     match text.split_once('=') {
-        None => Ok((text.to_owned(), None)),
+        None => Ok(LayerWeight::from(text)),
         Some((layer, weight)) => match weight.parse() {
-            Ok(weight) => Ok((layer.to_owned(), Some(weight))),
+            Ok(weight) => Ok(LayerWeight::from((layer, weight))),
             Err(_) => Err(format!("expected a number behind =, found {weight:?}")),
         },
     }
@@ -64,22 +70,31 @@ pub(crate) fn size(pixels: u64) -> Size {
 
 #[cfg(test)]
 mod tests {
+    use impasto::stylize::schedule::schedule;
+
     use super::*;
 
     #[test]
     fn layers_may_have_weights() {
-        assert_eq!(layer_weight("relu4_2"), Ok(("relu4_2".to_owned(), None)));
-        assert_eq!(layer_weight("relu4_2=0.5"), Ok(("relu4_2".to_owned(), Some(0.5))));
+        assert_eq!(layer_weight("relu4_2"), Ok(LayerWeight::from("relu4_2")));
+        assert_eq!(layer_weight("relu4_2=0.5"), Ok(LayerWeight::from(("relu4_2", 0.5))));
         for wrong in ["relu4_2=", "relu4_2=x", "relu4_2=1=2"] {
             assert!(layer_weight(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
+    fn as_many_scales_are_taken_as_the_longest_size_has() {
+        let all = schedule(LONGEST_SIZE as usize, 1, Scales::Count(usize::MAX), 0);
+        assert_eq!(all.len(), MOST_SCALES);
+    }
+
+    #[test]
     fn scales_are_auto_or_counted() {
         assert_eq!(scales("auto"), Ok(Scales::Auto));
         assert_eq!(scales("3"), Ok(Scales::Count(3)));
-        for wrong in ["", "0", "-1", "1.5", "all"] {
+        assert_eq!(scales("40"), Ok(Scales::Count(40)));
+        for wrong in ["", "0", "-1", "1.5", "all", "41", "99999999999999999999"] {
             assert!(scales(wrong).is_err(), "{wrong}");
         }
     }

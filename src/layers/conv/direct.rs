@@ -1,52 +1,56 @@
-//! The first layer's convolution, from the few channels of a picture and back to them.
+//! The direct 3×3 convolution of the first layer, whose input is a picture.
+//!
+//! A picture's patch matrix would be nine times as large as its map, and Winograd's transforms would cost more than the
+//! products of three channels. Here the map is read as it lies.
 
-mod product;
+use std::ops::Range;
 
+use crate::gemm::micro_kernel::{Broadcast, Initial, Panel, RegisterTile, Tiles, cover};
 use crate::gemm::pointwise;
 use crate::gemm::{GROUP_DEPTH, PackedMatrix, geometry};
 use crate::parallel::scratch;
-use crate::simd::{Kernel, Simd};
-use crate::tensor::feature_map::BLOCK;
+use crate::simd::{Kernel, Simd, TileKernel};
+use crate::tensor::feature_map::{BLOCK, FeatureMap};
 use crate::tensor::tiles::Cut;
 
-use super::Pass;
-use super::epilogue::{Store, StoreSums};
+use super::Arguments;
+use super::epilogue::{Epilogue, WritePositions};
 
 /// Channels of a picture, at most.
 pub const MOST_CHANNELS: usize = 3;
 
-/// A pass with 3×3 filters from or to at most [`MOST_CHANNELS`] channels.
-pub fn convolve<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
-    match pass.filters.depth() <= MOST_CHANNELS {
-        true => from_few(pass, matrix),
-        false => to_few(pass, matrix),
+/// A convolution with 3×3 filters from or to at most [`MOST_CHANNELS`] channels.
+pub fn convolve<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
+    match arguments.filters.depth() <= MOST_CHANNELS {
+        true => from_picture(arguments, matrix),
+        false => to_picture(arguments, matrix),
     }
 }
 
-/// Positions whose sums are stored at a time: with a panel 6 KiB of first-level cache.
+/// Positions whose sums are made before they are written: with a panel of 32 channels 6 KiB of first-level cache.
 const POSITIONS: usize = 48;
 
-/// Row by row, the sums of all taps at once, in registers.
-fn from_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
-    let Pass { isa, filters, input, output, store } = pass;
+/// The forward pass: in each row, the sums over all elements of the kernel at once, in registers.
+fn from_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
+    let Arguments { isa, filters, input, output, epilogue } = arguments;
     let depth = filters.depth();
     matrix.pack((9 * depth, filters.columns()), GROUP_DEPTH, |row| filters.row(row % depth, row / depth));
     let (matrix, panel) = (&*matrix, geometry(isa).panel);
     let cut = Cut { blocks: output.blocks(), ..Cut::strips(output) };
-    output.for_each_tile(store.cut(cut, output), |mut tile| {
-        let prepared_len = store.prepared_len(tile.positions());
+    output.for_each_tile(epilogue.cut(cut, output), |mut tile| {
+        let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([POSITIONS * panel, prepared_len], |[sums, prepared]| {
-            store.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
+            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
             for y in tile.y() {
                 for left in tile.x().step_by(POSITIONS) {
                     let x = left..(left + POSITIONS).min(tile.x().end);
                     for column in (0..matrix.columns()).step_by(panel) {
                         let columns = column..(column + panel).min(matrix.columns());
                         let stride = columns.len();
-                        product::multiply(matrix, input, y, x.clone(), columns, sums);
+                        multiply_patches(matrix, input, y, x.clone(), columns, sums);
                         let blocks = column / BLOCK..((column + stride) / BLOCK).min(tile.blocks().end);
                         let (tile, y, x) = (&mut tile, y..y + 1, x.clone());
-                        isa.run(StoreSums { store, tile, prepared, y, x, blocks, sums, stride });
+                        isa.run(WritePositions { epilogue, tile, prepared, y, x, blocks, sums, stride });
                     }
                 }
             }
@@ -54,32 +58,107 @@ fn from_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
     });
 }
 
-/// Each position's channels times all taps at once, a 1×1 convolution to nine times the channels; then each output is
-/// the sum of what its nine neighbours have for it.
-fn to_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
-    let Pass { isa, filters, input, output, store } = pass;
-    let few = filters.columns();
-    matrix.pack((filters.depth(), 9 * few), GROUP_DEPTH, |channel| {
-        move |column| filters.row(channel, column / few)(column % few)
+/// The sums of the positions `x` of row `y`, for the output channels `columns`, a panel: one position after another.
+/// `matrix` has a row for each element of the kernel and each input channel, packed in one group.
+fn multiply_patches(
+    matrix: &PackedMatrix,
+    map: &FeatureMap,
+    y: usize,
+    x: Range<usize>,
+    columns: Range<usize>,
+    sums: &mut [f32],
+) {
+    matrix.isa().run_tiled(MultiplyPatches { matrix, map, y, x, columns, sums });
+}
+
+struct MultiplyPatches<'a> {
+    matrix: &'a PackedMatrix,
+    map: &'a FeatureMap,
+    y: usize,
+    x: Range<usize>,
+    columns: Range<usize>,
+    sums: &'a mut [f32],
+}
+
+impl TileKernel for MultiplyPatches<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+        let Self { matrix, map, y, x, columns, sums } = self;
+        let (width, channels) = (columns.len(), map.channels());
+        let b = matrix.panels(0..9 * channels, columns);
+        // From the position left of the first to the one right of the last.
+        let rows: [&[f32]; 3] = std::array::from_fn(|row| {
+            let row = map.bordered_row(0, (y + row) as isize - 1);
+            &row[x.start * BLOCK..(x.end + 2) * BLOCK]
+        });
+        let narrow = width < NV * S::LANES;
+        cover::<S, MR, NV>(simd, x.len(), narrow, &mut PatchTiles { rows, channels, b, sums });
+    }
+}
+
+/// The patches of a row's positions times a panel.
+struct PatchTiles<'a> {
+    /// The rows above, at and below, each with one more position on either side.
+    rows: [&'a [f32]; 3],
+    channels: usize,
+    b: &'a [f32],
+    sums: &'a mut [f32],
+}
+
+impl<S: Simd> Tiles<S> for PatchTiles<'_> {
+    #[inline(always)]
+    fn tile<const MR: usize, const NV: usize>(&mut self, simd: S, x: usize) {
+        let width = NV * S::LANES;
+        let sums = &mut self.sums[x * width..];
+        let mut tile = RegisterTile::<S, MR, NV>::begin(simd, Initial::Zeros, sums, width);
+        let per_element = self.channels * width;
+        for element in 0..9 {
+            let from = x + element % 3;
+            let a = &self.rows[element / 3][from * BLOCK..(from + MR) * BLOCK];
+            tile.add_product(
+                Broadcast::<BLOCK, 1>(a),
+                Panel(&self.b[element * per_element..][..per_element]),
+            );
+        }
+        tile.store(sums, width);
+    }
+}
+
+/// The backward pass: each position's channels times the weights of all nine elements, which is a 1×1 convolution to
+/// nine times the picture's channels; then the sum of what the nine neighbours of each position have for it.
+fn to_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
+    let Arguments { isa, filters, input, output, epilogue } = arguments;
+    let channels = filters.columns();
+    matrix.pack((filters.depth(), 9 * channels), GROUP_DEPTH, |channel| {
+        move |column| filters.row(channel, column / channels)(column % channels)
     });
     let matrix = &*matrix;
     let (height, width, stride) = (output.height(), output.width(), matrix.columns());
-    // Rows of a task: the products of the row above and of the row below are made by its neighbours too.
+    // A task also multiplies the rows above and below its own, as its neighbours do: not too few rows of its own.
     let rows = (height / (super::TASKS * rayon::current_num_threads())).clamp(4, 32);
     let cut = Cut { height: rows, width: width.max(1), blocks: output.blocks() };
-    // A row's products, with a position of zeros on either side.
+    // A row's products, with one position of zeros on either side.
     let row_len = (width + 2) * stride;
-    output.for_each_tile(store.cut(cut, output), |mut tile| {
-        let prepared_len = store.prepared_len(tile.positions());
+    output.for_each_tile(epilogue.cut(cut, output), |mut tile| {
+        let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([3 * row_len, (width + 1) * BLOCK, prepared_len], |[products, sums, prepared]| {
-            store.prepare(|block, y| tile.row(block, y), tile.y(), width, prepared);
+            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), width, prepared);
             products.fill(0.0);
             let multiply = |y: usize, products: &mut [f32]| {
                 let to = &mut products[y % 3 * row_len..][..row_len];
                 match y < height {
                     true => {
                         let inside = &mut to[stride..row_len - stride];
-                        pointwise::multiply(matrix, |block, y| input.row(block, y), y..y + 1, width, inside);
+                        pointwise::multiply(
+                            matrix,
+                            None,
+                            |block, y| input.row(block, y),
+                            y..y + 1,
+                            width,
+                            inside,
+                        );
                     }
                     false => to.fill(0.0),
                 }
@@ -89,43 +168,43 @@ fn to_few<S: Store>(pass: Pass<S>, matrix: &mut PackedMatrix) {
             }
             for y in tile.y() {
                 multiply(y + 1, products);
-                // Above the first row are the zeros from the beginning.
+                // The row above the first one is still the zeros that `products` began with.
                 let rows = [y + 2, y, y + 1].map(|row| &products[row % 3 * row_len..][..row_len]);
-                isa.run(SumTaps { rows, stride, few, sums: &mut sums[..width * BLOCK] });
+                isa.run(SumNeighbours { rows, stride, channels, sums: &mut sums[..width * BLOCK] });
                 let (tile, y, x) = (&mut tile, y..y + 1, 0..width);
-                isa.run(StoreSums { store, tile, prepared, y, x, blocks: 0..1, sums, stride: BLOCK });
+                isa.run(WritePositions { epilogue, tile, prepared, y, x, blocks: 0..1, sums, stride: BLOCK });
             }
         });
     });
 }
 
 /// Sums what the nine neighbours of each position of a row have for it, into a block a position.
-struct SumTaps<'a> {
+struct SumNeighbours<'a> {
     /// The products of the rows above, at and below.
     rows: [&'a [f32]; 3],
     stride: usize,
-    /// Channels that come out.
-    few: usize,
+    /// The picture's channels.
+    channels: usize,
     sums: &'a mut [f32],
 }
 
-impl Kernel for SumTaps<'_> {
+impl Kernel for SumNeighbours<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) {
-        let Self { rows, stride, few, sums } = self;
+        let Self { rows, stride, channels, sums } = self;
         for (x, to) in sums.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
             let mut sum = [0.0f32; BLOCK];
-            for tap in 0..9 {
-                // The products for the next taps come along, and are cut off in the end.
-                let from = &rows[tap / 3][(x + tap % 3) * stride + tap * few..][..BLOCK];
+            for element in 0..9 {
+                // A whole block is added; what belongs to the next element is dropped below.
+                let from = &rows[element / 3][(x + element % 3) * stride + element * channels..][..BLOCK];
                 for (sum, from) in sum.iter_mut().zip(from) {
                     *sum += from;
                 }
             }
             for (channel, (to, sum)) in to.iter_mut().zip(sum).enumerate() {
-                *to = if channel < few { sum } else { 0.0 };
+                *to = if channel < channels { sum } else { 0.0 };
             }
         }
     }

@@ -1,16 +1,16 @@
-//! What is done to a convolution's sums while they are in cache or registers, on their way into the map.
+//! What is done to a convolution's sums while they are in cache or registers, on their way into the output map.
 
 use std::ops::Range;
 
-use crate::layers::Finish;
+use crate::layers::GradientEpilogue;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::tiles::{Cut, Tile};
 
-/// Takes sums to their places.
-pub trait Store: Sync {
-    /// The cut, changed to what the storing needs.
+/// Takes a convolution's sums and writes the output.
+pub trait Epilogue: Sync {
+    /// The cut, changed to what the epilogue needs.
     fn cut(&self, cut: Cut, _output: &FeatureMap) -> Cut {
         cut
     }
@@ -20,8 +20,8 @@ pub trait Store: Sync {
         0
     }
 
-    /// What must be known before anything of a tile is written: of its rows `y`, `width` positions wide, of which
-    /// `row(block, y)` has what the map holds.
+    /// Computes, before anything of a tile is written, what [`Epilogue::write`] needs of the map's old content:
+    /// `row(block, y)` has it for the rows `y`, `width` positions wide.
     fn prepare<'r>(
         &self,
         _row: impl Fn(usize, usize) -> &'r [f32],
@@ -31,8 +31,8 @@ pub trait Store: Sync {
     ) {
     }
 
-    /// Writes sums into the tile: vectors of channels from a block on, for a row's positions `x`. The place is (block,
-    /// row).
+    /// Writes a tile's output from its sums: for the positions `x` of a row, each with a vector of channels from a
+    /// block on. `place` is (block, row).
     fn write<S: Simd>(
         &self,
         simd: S,
@@ -44,15 +44,15 @@ pub trait Store: Sync {
     );
 }
 
-/// Adds the bias and applies the ReLU.
-pub struct Forward<'a> {
-    /// Of whole pairs of channel blocks.
+/// The forward pass's epilogue: adds the bias and applies the ReLU.
+pub struct BiasEpilogue<'a> {
+    /// Padded to whole pairs of channel blocks.
     pub bias: &'a [f32],
     /// Whether there is a ReLU.
     pub relu: bool,
 }
 
-impl Store for Forward<'_> {
+impl Epilogue for BiasEpilogue<'_> {
     #[inline(always)]
     fn write<S: Simd>(
         &self,
@@ -73,19 +73,13 @@ impl Store for Forward<'_> {
     }
 }
 
-/// Finishes the gradient and writes it over the features.
-pub struct Backward<'a> {
-    /// What else is done to it.
-    pub finish: Finish<'a>,
-}
-
-impl Store for Backward<'_> {
+impl Epilogue for GradientEpilogue<'_> {
     fn cut(&self, cut: Cut, output: &FeatureMap) -> Cut {
-        self.finish.cut(cut, output)
+        GradientEpilogue::cut(*self, cut, output)
     }
 
     fn prepared_len(&self, positions: usize) -> usize {
-        self.finish.prepared_len(positions)
+        GradientEpilogue::prepared_len(*self, positions)
     }
 
     fn prepare<'r>(
@@ -95,7 +89,7 @@ impl Store for Backward<'_> {
         width: usize,
         to: &mut [f32],
     ) {
-        self.finish.prepare(row, y, width, to);
+        GradientEpilogue::prepare(*self, row, y, width, to);
     }
 
     #[inline(always)]
@@ -108,18 +102,18 @@ impl Store for Backward<'_> {
         x: Range<usize>,
         sums: impl Iterator<Item = S::F32>,
     ) {
-        let along = self.finish.along(simd, prepared, tile, (block, y));
+        let row_epilogue = self.of_row(simd, prepared, tile, (block, y));
         let first = tile.x().start;
         let [mut row] = tile.vectors_mut(block, y);
         for (x, sums) in x.zip(sums) {
-            along.write(&mut row, x - first, sums);
+            row_epilogue.write(&mut row, x - first, sums);
         }
     }
 }
 
-/// Stores the sums of the positions `y` × `x`, one position after another.
-pub struct StoreSums<'a, 't, T> {
-    pub store: &'a T,
+/// Writes the positions `y` × `x` of a tile from their sums, which lie one position after another.
+pub struct WritePositions<'a, 't, E> {
+    pub epilogue: &'a E,
     pub tile: &'a mut Tile<'t>,
     pub prepared: &'a [f32],
     pub y: Range<usize>,
@@ -131,17 +125,17 @@ pub struct StoreSums<'a, 't, T> {
     pub stride: usize,
 }
 
-impl<T: Store> Kernel for StoreSums<'_, '_, T> {
+impl<E: Epilogue> Kernel for WritePositions<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { store, tile, prepared, y, x, blocks, sums, stride } = self;
+        let Self { epilogue, tile, prepared, y, x, blocks, sums, stride } = self;
         for block in blocks.clone().step_by(S::LANES / BLOCK) {
             for (row, y) in y.clone().enumerate() {
                 let sums = &sums[row * x.len() * stride + (block - blocks.start) * BLOCK..];
                 let sums = (0..x.len()).map(|position| simd.read(&sums[position * stride..]));
-                store.write(simd, tile, prepared, (block, y), x.clone(), sums);
+                epilogue.write(simd, tile, prepared, (block, y), x.clone(), sums);
             }
         }
     }

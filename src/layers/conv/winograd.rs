@@ -1,16 +1,16 @@
 //! The convolution by Winograd's minimal filtering.
 //!
-//! The transformed filters are four times as large as the filters, so they are never kept, and where they are large
-//! they must not even leave the caches on their way to the product. There are two ways to go about it.
-//! [`by_tiles`], for few channels: all filters are transformed first, small enough to stay in cache, and each task
-//! transforms the inputs of a run of tiles of its own. [`by_panels`], for many channels: the inputs of a batch of
-//! tiles are transformed first, and each task transforms the filters of a panel of output channels of its own.
+//! The transformed filters are four times as large as the filters, so they are made anew in every pass, and where they
+//! are large they must stay in the caches on their way to the product. There are two schedules. [`by_tiles`], for few
+//! channels: all filters are transformed first, small enough to stay in cache, and each task transforms the inputs of
+//! its own run of tiles. [`by_panels`], for many channels: the inputs of a batch of tiles are transformed first, and
+//! each task transforms the filters of its own panel of output channels.
 
 mod transforms;
 
 use std::ops::Range;
 
-use crate::gemm::{GROUP_DEPTH, Multiply, geometry};
+use crate::gemm::{GROUP_DEPTH, MultiplyPanels, TILE_ROWS_MULTIPLE, geometry};
 use crate::parallel::scratch;
 use crate::parallel::team;
 use crate::simd::Isa;
@@ -23,28 +23,28 @@ use transforms::{
     product_layout,
 };
 
-use super::Pass;
-use super::epilogue::Store;
+use super::Arguments;
+use super::epilogue::Epilogue;
 
-/// What tasks share: transformed filters or transformed inputs, and what the storing prepared.
+/// What all tasks read: transformed filters or transformed inputs, and what the epilogue prepared.
 #[derive(Default)]
-pub struct Shared {
+pub struct Buffers {
     transformed: AlignedVec,
     prepared: AlignedVec,
 }
 
-/// Filters up to which they are transformed at once: to 2.4 MB.
+/// The most filters (input times output channels) that are all transformed first: to 2.4 MB.
 const MOST_FILTERS: usize = 128 * 128;
 
-/// A pass with 3×3 filters.
-pub fn convolve<S: Store>(pass: Pass<S>, shared: &mut Shared) {
-    match pass.filters.depth() * pass.filters.columns() <= MOST_FILTERS {
-        true => by_tiles(pass, shared),
-        false => by_panels(pass, shared),
+/// A convolution with 3×3 filters.
+pub fn convolve<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
+    match arguments.filters.depth() * arguments.filters.columns() <= MOST_FILTERS {
+        true => by_tiles(arguments, buffers),
+        false => by_panels(arguments, buffers),
     }
 }
 
-/// Bytes that a convolution of this many positions takes beside the maps.
+/// Bytes that a convolution from `depth` to `columns` channels of a `height`×`width` map takes beside the maps.
 pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize, usize)) -> u64 {
     let (panel, threads) = (geometry(isa).panel, team::most_threads());
     let panel_len = filters_layout(depth, panel).1;
@@ -59,35 +59,35 @@ pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize
     (floats * size_of::<f32>()) as u64
 }
 
-/// The tiles of a task: the most and the least. Their transformed inputs leave the second-level cache for the third
-/// where more channels make the filters large, which all tasks read.
+/// The most and the fewest tiles of a task. The more channels, the more tiles, since every task reads all filters once:
+/// the tiles' transformed inputs then outgrow the second-level cache, but the third's holds them.
 fn tiles_of_a_task(channels: usize) -> (usize, usize) {
     ((channels / 4).clamp(36, 120), 12)
 }
 
-/// A run of tiles of the output at a time: their inputs are transformed once, then for each panel of channels
-/// multiplied at each point, transformed back and stored.
-fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
-    let Pass { isa, filters, input, output, store } = pass;
+/// Transforms all filters. Then each task transforms the inputs of a run of tiles; for each panel of output channels it
+/// multiplies them at each point, transforms the products back and writes them.
+fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
+    let Arguments { isa, filters, input, output, epilogue } = arguments;
     let (depth, panel) = (filters.depth(), geometry(isa).panel);
     let columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let panel_len = filters_layout(depth, panel).1;
-    shared.transformed.set_len(columns.div_ceil(panel) * panel_len);
-    team::for_each_chunk(&mut shared.transformed, panel_len, |index, to| {
+    buffers.transformed.resize_for_overwrite(columns.div_ceil(panel) * panel_len);
+    team::for_each_chunk(&mut buffers.transformed, panel_len, |index, to| {
         let columns = index * panel..((index + 1) * panel).min(columns);
         isa.run(TransformFilters { filters, columns, to });
     });
-    let transformed = &*shared.transformed;
+    let transformed = &*buffers.transformed;
 
     let grid = (output.height().div_ceil(TILE), output.width().div_ceil(TILE));
     let cut = super::cut(isa, grid, output.blocks(), tiles_of_a_task(depth));
     let cut = Cut { height: cut.height * TILE, width: cut.width * TILE, ..cut };
-    output.for_each_tile(store.cut(cut, output), |mut tile| {
+    output.for_each_tile(epilogue.cut(cut, output), |mut tile| {
         let (rows, tile_columns) = (tile.y().len().div_ceil(TILE), tile.x().len().div_ceil(TILE));
         let room = (rows * tile_columns).next_multiple_of(geometry(isa).tile_rows);
         let (input_stride, input_len) = input_layout(room, depth);
         let (product_stride, product_len) = product_layout(room, panel);
-        let prepared_len = store.prepared_len(tile.positions());
+        let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([input_len, product_len, prepared_len], |[inputs, products, prepared]| {
             isa.run(TransformInput {
                 map: input,
@@ -98,7 +98,7 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
                 room,
                 to: inputs,
             });
-            store.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
+            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
             for column in (tile.blocks().start * BLOCK..tile.blocks().end * BLOCK).step_by(panel) {
                 let width = panel.min(columns - column);
                 let filters = &transformed[column / panel * panel_len..];
@@ -109,7 +109,7 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
-                        isa.run(Multiply {
+                        isa.run_tiled(MultiplyPanels {
                             depth: group.len(),
                             a: &a[..room * GROUP_DEPTH],
                             b,
@@ -122,73 +122,78 @@ fn by_tiles<S: Store>(pass: Pass<S>, shared: &mut Shared) {
                 }
                 let first = column / BLOCK;
                 let stride = product_stride;
-                isa.run(StorePanel { tile: &mut tile, first, products, stride, width, prepared, store });
+                isa.run(WritePanel { tile: &mut tile, first, products, stride, width, prepared, epilogue });
             }
         });
     });
 }
 
-/// Tiles whose transformed inputs lie together: whole register tiles of the micro-kernel on every instruction set.
-const SLAB: usize = 12;
+/// Tiles whose transformed inputs lie together.
+const SLAB: usize = TILE_ROWS_MULTIPLE;
 
-/// The most tiles of a batch: what their transformed inputs may take of the third-level cache, 10 MB, and their products
-/// with a panel of the second-level one, 1.2 MB. The more there are, the fewer times the filters are transformed.
+/// The most tiles of a batch. The more there are, the fewer times the filters are transformed; they are limited by
+/// their transformed inputs, at most 10 MB of third-level cache, and by a task's products with a panel, 1.2 MB of
+/// second-level cache.
 fn tiles_of_a_batch(depth: usize) -> usize {
     (132 * 512 / depth.max(1)).clamp(132, 264)
 }
 
-/// A batch of tiles of the output at a time: their inputs are transformed by all tasks together. Then for each panel of
-/// channels a task transforms the filters, multiplies at each point, transforms back and stores.
-fn by_panels<S: Store>(mut pass: Pass<S>, shared: &mut Shared) {
-    let (whole_height, whole_width) = (pass.output.height(), pass.output.width());
+/// Computes the output a batch of tiles at a time.
+fn by_panels<E: Epilogue>(mut arguments: Arguments<E>, buffers: &mut Buffers) {
+    let (whole_height, whole_width) = (arguments.output.height(), arguments.output.width());
     let (height, width) = (whole_height.div_ceil(TILE), whole_width.div_ceil(TILE));
     let even = |whole: usize, most: usize| whole.div_ceil(whole.div_ceil(most).max(1)).max(1);
-    let most = tiles_of_a_batch(pass.filters.depth());
+    let most = tiles_of_a_batch(arguments.filters.depth());
     let columns = even(width, most);
     let rows = even(height, most / columns);
     for top in (0..height).step_by(rows) {
         for left in (0..width).step_by(columns) {
             let y = top * TILE..((top + rows) * TILE).min(whole_height);
             let x = left * TILE..((left + columns) * TILE).min(whole_width);
-            batch(&mut pass, shared, (y, x));
+            batch(&mut arguments, buffers, (y, x));
         }
     }
 }
 
-/// One batch: the positions `y` × `x`.
-fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize>, Range<usize>)) {
-    let Pass { isa, filters, input, output, store } = pass;
-    let (isa, filters, input, store) = (*isa, *filters, *input, *store);
+/// One batch: the positions `y` × `x`. Transforms their inputs. Then the task of each panel of output channels
+/// transforms its filters, multiplies at each point, transforms the products back and writes them.
+fn batch<E: Epilogue>(
+    arguments: &mut Arguments<E>,
+    buffers: &mut Buffers,
+    (y, x): (Range<usize>, Range<usize>),
+) {
+    let Arguments { isa, filters, input, output, epilogue } = arguments;
+    let (isa, filters, input, epilogue) = (*isa, *filters, *input, *epilogue);
     let (depth, panel) = (filters.depth(), geometry(isa).panel);
     let all_columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let (rows, columns) = (y.len().div_ceil(TILE), x.len().div_ceil(TILE));
-    // Bands of rows, of which each panel has a task: as many as give every thread two tasks.
+    // There is a task for each panel in each band of rows: as many bands as give every thread two tasks.
     let bands = (2 * rayon::current_num_threads()).div_ceil(all_columns.div_ceil(panel)).clamp(1, rows);
     let band_rows = rows.div_ceil(bands);
     let bands = rows.div_ceil(band_rows);
     let slabs = (band_rows * columns).div_ceil(SLAB);
 
     let (input_stride, slab_len) = input_layout(SLAB, depth);
-    shared.transformed.set_len(bands * slabs * slab_len);
-    team::for_each_chunk(&mut shared.transformed, slab_len, |index, to| {
+    buffers.transformed.resize_for_overwrite(bands * slabs * slab_len);
+    team::for_each_chunk(&mut buffers.transformed, slab_len, |index, to| {
         let (band, first) = (index / slabs, index % slabs * SLAB);
         let tiles = band_rows.min(rows - band * band_rows) * columns;
         let tiles = first.min(tiles)..(first + SLAB).min(tiles);
         let y = y.start + band * band_rows * TILE;
         isa.run(TransformInput { map: input, y, x: x.start, columns, tiles, room: SLAB, to });
     });
-    let row_len = store.prepared_len(x.len());
-    shared.prepared.set_len(y.len() * row_len);
+    let row_len = epilogue.prepared_len(x.len());
+    buffers.prepared.resize_for_overwrite(y.len() * row_len);
     if row_len > 0 {
         let features = &*output;
         let row = |block: usize, y: usize| &features.row(block, y)[x.start * BLOCK..x.end * BLOCK];
-        team::for_each_chunk(&mut shared.prepared, TILE * row_len, |index, to| {
+        team::for_each_chunk(&mut buffers.prepared, TILE * row_len, |index, to| {
             let top = y.start + index * TILE;
-            store.prepare(row, top..(top + TILE).min(y.end), x.len(), to);
+            epilogue.prepare(row, top..(top + TILE).min(y.end), x.len(), to);
         });
     }
 
-    let (inputs, prepared) = (&*shared.transformed, &*shared.prepared);
+    let (inputs, prepared) = (&*buffers.transformed, &*buffers.prepared);
     let cut = Cut { height: band_rows * TILE, width: x.len().max(1), blocks: panel / BLOCK };
     output.for_each_tile_of(y.clone(), x, cut, |mut tile| {
         let first = tile.blocks().start;
@@ -208,26 +213,26 @@ fn batch<S: Store>(pass: &mut Pass<S>, shared: &mut Shared, (y, x): (Range<usize
                     let at = point * input_stride + index * SLAB * GROUP_DEPTH;
                     let products = products[point * stride..].chunks_mut(SLAB * width);
                     for (slab, c) in (0..slabs).zip(products) {
-                        isa.run(Multiply {
+                        isa.run_tiled(MultiplyPanels {
                             depth: group.len(),
                             a: &inputs[slab * slab_len + at..][..SLAB * GROUP_DEPTH],
                             b,
                             c,
                             width,
                             accumulate: index > 0,
-                            // The same rows of the next slab.
+                            // The next slab's inputs, for the same point and group of channels.
                             ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
                         });
                     }
                 }
             }
-            isa.run(StorePanel { tile: &mut tile, first, products, stride, width, prepared, store });
+            isa.run(WritePanel { tile: &mut tile, first, products, stride, width, prepared, epilogue });
         });
     });
 }
 
-/// Transforms a panel's products back and stores them.
-struct StorePanel<'a, 't, T> {
+/// Transforms a panel's products back, and writes them through the epilogue.
+struct WritePanel<'a, 't, E> {
     tile: &'a mut Tile<'t>,
     /// The panel's first channel block.
     first: usize,
@@ -235,18 +240,18 @@ struct StorePanel<'a, 't, T> {
     stride: usize,
     width: usize,
     prepared: &'a [f32],
-    store: &'a T,
+    epilogue: &'a E,
 }
 
-impl<T: Store> Kernel for StorePanel<'_, '_, T> {
+impl<E: Epilogue> Kernel for WritePanel<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { tile, first, products, stride, width, prepared, store } = self;
+        let Self { tile, first, products, stride, width, prepared, epilogue } = self;
         let (rows, columns) = (tile.y().step_by(TILE), tile.x().step_by(TILE));
         let tiles = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
-        // A vector of channels after another, so that what is written next lies beside what was written last.
+        // Vector by vector of channels: neighbouring tiles are written one after the other, side by side in memory.
         for lane in (0..width).step_by(S::LANES) {
             let block = first + lane / BLOCK;
             for (index, (y, x)) in tiles.clone().enumerate() {
@@ -254,7 +259,7 @@ impl<T: Store> Kernel for StorePanel<'_, '_, T> {
                 let transform = TransformOutput { products, stride, at: index * width + lane };
                 let outputs = transform.outputs(simd);
                 for (y, outputs) in (y..tile.y().end).zip(&outputs) {
-                    store.write(simd, tile, prepared, (block, y), x.clone(), outputs.iter().copied());
+                    epilogue.write(simd, tile, prepared, (block, y), x.clone(), outputs.iter().copied());
                 }
             }
         }

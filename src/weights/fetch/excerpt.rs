@@ -1,17 +1,11 @@
 //! A smaller safetensors file out of a large one: its convolutions, as they are.
 
-use std::iter;
 use std::ops::Range;
 
-use serde_json::{Map, Value, json};
-
 use crate::vgg::Architecture;
-use crate::weights::header::Header;
+use crate::weights::container::{Entry, Header, write_header};
+use crate::weights::file_layers::{Extent, FileLayers};
 use crate::weights::naming::{Naming, WeightLayer};
-use crate::weights::network::{Extent, Network};
-
-/// The header is padded with spaces to a multiple of it, as the format's own writer does.
-const ALIGNMENT: usize = 8;
 
 /// Which parts of a file are the convolutions, and the header of a file that has these alone.
 pub(super) struct Excerpt {
@@ -36,7 +30,7 @@ impl Excerpt {
         {
             return Err(format!("expected {architecture}, found {stated} by its metadata"));
         }
-        let network = Network::asked(&header, naming, architecture)?;
+        let network = FileLayers::asked(&header, naming, architecture)?;
         let file_len = usize::try_from(file_len).map_err(|_| "the file is too large".to_owned())?;
         header.check_extents(file_len, |tensor| network.label(tensor))?;
 
@@ -73,12 +67,12 @@ impl Excerpt {
     }
 }
 
-fn new_header(
+fn new_header<'e>(
     header: &Header,
     naming: Naming,
     architecture: Architecture,
     origin: &str,
-    tensors: &[&Extent],
+    tensors: &[&'e Extent],
 ) -> Vec<u8> {
     let mut metadata = header.metadata.clone();
     let mut set = |key: &str, value: &str| metadata.insert(key.to_owned(), value.to_owned());
@@ -88,19 +82,8 @@ fn new_header(
     }
     set("fetched_from", &format!("{origin} (convolutions only)"));
 
-    let mut end = 0;
-    let entries = tensors.iter().map(|tensor| {
-        let begin = end;
-        end += tensor.range.len();
-        let info = &header.tensors[&tensor.name];
-        let entry = json!({ "data_offsets": [begin, end], "dtype": info.dtype, "shape": info.shape });
-        (tensor.name.clone(), entry)
-    });
-    let entries: Map<String, Value> =
-        iter::once(("__metadata__".to_owned(), json!(metadata))).chain(entries).collect();
-    let mut json = Value::from(entries).to_string().into_bytes();
-    json.resize(json.len().next_multiple_of(ALIGNMENT), b' ');
-    [&(json.len() as u64).to_le_bytes()[..], &json].concat()
+    let entry = |tensor: &&'e Extent| Entry { name: &tensor.name, dtype: tensor.dtype, shape: &tensor.shape };
+    write_header(&tensors.iter().map(entry).collect::<Vec<_>>(), &metadata)
 }
 
 /// Ranges in ascending order, those that touch made one.

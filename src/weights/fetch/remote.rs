@@ -11,7 +11,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, BodyReader};
 
 use crate::error::{Error, Result};
-use crate::weights::header::header_end;
+use crate::weights::container::header_end;
 
 /// Bytes to begin with: enough for the header's length, and for seeing what a file is that is something
 /// else.

@@ -104,7 +104,7 @@ impl Bar {
         Self { bar }
     }
 
-    fn update(&self, Progress { done, total }: Progress) {
+    fn update(&self, Progress { done, total, .. }: Progress) {
         self.bar.set_length(total);
         self.bar.set_position(done);
         let (so_far, all) = (terminal::bytes(done), terminal::bytes(total));

@@ -23,8 +23,8 @@ pub const fn blocks_per_group(kernel: usize) -> usize {
     GROUP_DEPTH / (BLOCK * kernel * kernel)
 }
 
-/// The input channel and the kernel's tap (row · k + column) of a patch matrix's `column`.
-pub fn channel_and_tap(channels: usize, kernel: usize, column: usize) -> (usize, usize) {
+/// The input channel and the kernel's element (row · k + column) of a patch matrix's `column`.
+pub fn channel_and_element(channels: usize, kernel: usize, column: usize) -> (usize, usize) {
     let (block, within) = (column / (BLOCK * kernel * kernel), column % (BLOCK * kernel * kernel));
     let used = BLOCK.min(channels - block * BLOCK);
     (block * BLOCK + within % used, within / used)
@@ -56,8 +56,8 @@ impl Kernel for PackPatches<'_> {
         let mut column = 0;
         for block in blocks {
             let used = map.channels_in(block);
-            for tap_row in 0..kernel {
-                let from = tap_row as isize - (kernel / 2) as isize;
+            for kernel_row in 0..kernel {
+                let from = kernel_row as isize - (kernel / 2) as isize;
                 for (rows, y) in panel.chunks_mut(GROUP_DEPTH * x.len()).zip(y.clone()) {
                     let input = map.bordered_row(block, y as isize + from);
                     // The border shifts a row by one: the window of a 3×3 kernel begins at column x of it.
@@ -77,7 +77,7 @@ impl Kernel for PackPatches<'_> {
 #[inline(always)]
 fn copy_window(to: &mut [f32], window: &[f32], used: usize) {
     match (window.len(), used) {
-        // Known lengths, so that the copies are whole vectors.
+        // Constant lengths, so that the copies are whole vectors.
         (24, BLOCK) => to[..24].copy_from_slice(&window[..24]),
         (BLOCK, BLOCK) => to[..BLOCK].copy_from_slice(&window[..BLOCK]),
         _ => {
@@ -123,12 +123,12 @@ mod tests {
                     });
                     for (row, (y, x)) in y.flat_map(|y| x.clone().map(move |x| (y, x))).enumerate() {
                         for column in 0..columns {
-                            let (c, tap) = channel_and_tap(channels, kernel, column);
+                            let (c, element) = channel_and_element(channels, kernel, column);
                             let half = (kernel / 2) as isize;
                             let expected = at(
                                 c,
-                                y as isize + (tap / kernel) as isize - half,
-                                x as isize + (tap % kernel) as isize - half,
+                                y as isize + (element / kernel) as isize - half,
+                                x as isize + (element % kernel) as isize - half,
                             );
                             assert_eq!(panel[row * GROUP_DEPTH + column], expected, "{isa:?} {row} {column}");
                         }

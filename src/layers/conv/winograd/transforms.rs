@@ -10,6 +10,8 @@
 //! matrices, tiles × channels by channels × channels, which the packed product of [`gemm`](crate::gemm) computes. All
 //! three transforms work on vectors of channels, which the channel-blocked map holds side by side.
 
+#![expect(unsafe_code, reason = "vectors at strided places, their bounds checked once a tile")]
+
 use std::ops::Range;
 
 use crate::gemm::GROUP_DEPTH;
@@ -26,37 +28,43 @@ const SIDE: usize = TILE + 2;
 /// Points of a transformed tile.
 pub const POINTS: usize = SIDE * SIDE;
 
-/// Floats between points that would else lie a multiple of a page apart and fall into the same cache set.
+/// Floats added to the distance between points, which would often be a multiple of a page: all points would fall into
+/// the same cache sets.
 const SKEW: usize = 16;
 
-/// Groups of input channels that one product sums over.
+/// Groups of input channels, each summed over by one product.
 pub fn groups(channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..channels).step_by(GROUP_DEPTH).map(move |start| start..(start + GROUP_DEPTH).min(channels))
 }
 
 /// Floats from one point to the next of the transformed inputs of `tiles` tiles, and all in all.
 pub fn input_layout(tiles: usize, channels: usize) -> (usize, usize) {
-    let stride = channels.div_ceil(GROUP_DEPTH) * tiles * GROUP_DEPTH + SKEW;
-    (stride, POINTS * stride)
+    layout(channels.div_ceil(GROUP_DEPTH).checked_mul(GROUP_DEPTH), tiles)
 }
 
 /// Floats from one point to the next of the products of `tiles` tiles with a panel, and all in all.
 pub fn product_layout(tiles: usize, width: usize) -> (usize, usize) {
-    let stride = tiles * width + SKEW;
-    (stride, POINTS * stride)
+    layout(Some(tiles), width)
 }
 
 /// Floats from one point to the next of the transformed filters of a panel, and all in all.
 pub fn filters_layout(channels: usize, width: usize) -> (usize, usize) {
-    let stride = channels * width + SKEW;
-    (stride, POINTS * stride)
+    layout(Some(channels), width)
+}
+
+/// Floats from one point to the next where each has a matrix of so many rows and columns, and all in all. Since neither
+/// wraps, no offset inside does.
+fn layout(rows: Option<usize>, columns: usize) -> (usize, usize) {
+    let stride = rows.and_then(|rows| rows.checked_mul(columns)).and_then(|floats| floats.checked_add(SKEW));
+    let len = stride.and_then(|stride| stride.checked_mul(POINTS));
+    stride.zip(len).expect("transforms larger than the address space")
 }
 
 /// Transforms the filters of a panel: at each point there is a matrix of input channels by the panel's columns.
 pub struct TransformFilters<'a> {
     /// The filters, 3×3.
     pub filters: Filters<'a>,
-    /// The panel's output channels, a whole number of vectors. Those that there are not are zero.
+    /// The panel's output channels, a whole number of vectors. Columns past the last output channel are zero-filled.
     pub columns: Range<usize>,
     /// Where the points go: laid out by [`filters_layout`].
     pub to: &'a mut [f32],
@@ -74,12 +82,11 @@ impl Kernel for TransformFilters<'_> {
         for block in (0..channels).step_by(BLOCK) {
             let used = BLOCK.min(channels - block);
             for left in (0..width).step_by(S::LANES) {
-                let taps = filters.block_3x3(simd, block, columns.start + left);
-                for (channel, taps) in (block..block + used).zip(&taps) {
+                let kernels = filters.block_3x3(simd, block, columns.start + left);
+                for (channel, kernel) in (block..block + used).zip(&kernels) {
                     let mut vectors = [simd.splat(0.0); 9];
-                    for (vector, tap) in vectors.iter_mut().zip(taps) {
-                        // SAFETY: `tap` holds the widest vector.
-                        *vector = unsafe { simd.load(tap.as_ptr()) };
+                    for (vector, element) in vectors.iter_mut().zip(kernel) {
+                        *vector = simd.read(element);
                     }
                     let mut down = [[simd.splat(0.0); SIDE]; 3];
                     for (x, down) in down.iter_mut().enumerate() {
@@ -101,9 +108,9 @@ impl Kernel for TransformFilters<'_> {
     }
 }
 
-/// Transforms the inputs under some of the tiles of a region of the output, counted row by row. At each point, a
-/// group of channels after another, there is a row a tile, [`GROUP_DEPTH`] floats apart, as
-/// [`Multiply`](crate::gemm::Multiply) takes them.
+/// Transforms the inputs under some of the tiles of a region of the output, counted row by row. Each point has a matrix
+/// for each group of channels, with a row of [`GROUP_DEPTH`] floats for each tile, as
+/// [`MultiplyPanels`](crate::gemm::MultiplyPanels) takes it.
 pub struct TransformInput<'a> {
     /// The convolution's input.
     pub map: &'a FeatureMap,
@@ -113,7 +120,7 @@ pub struct TransformInput<'a> {
     pub x: usize,
     /// Tiles in a row of the region.
     pub columns: usize,
-    /// Which tiles.
+    /// The tiles to transform.
     pub tiles: Range<usize>,
     /// Rows that each point has room for, at least one a tile.
     pub room: usize,
@@ -129,8 +136,8 @@ impl Kernel for TransformInput<'_> {
         let Self { map, y, x, columns, tiles, room, to } = self;
         let (stride, len) = input_layout(room, map.channels());
         assert!(to.len() >= len && tiles.len() <= room);
-        // A vector of more than a block takes two at once. Where there is no second, it takes the first twice: the group's
-        // row has room for both.
+        // A vector wider than a block has two. Where there is no second, it has the first twice: the group's row has
+        // room for both.
         let step = S::LANES / BLOCK;
         let mut next = tiles.start;
         while next < tiles.end {
@@ -173,8 +180,8 @@ impl Kernel for TransformInput<'_> {
 /// A vector of channels never belongs to two groups.
 const _: () = assert!(GROUP_DEPTH.is_multiple_of(2 * BLOCK));
 
-/// Asks for what of `block` the tile at the bordered (`top`, `left`) has and its left neighbour has not. A run of tiles
-/// is too short for the caches to see where it goes, and the next block's rows are far away.
+/// Prefetches the positions of `block` under the tile at (`top`, `left`), counted from the border, that are not under
+/// its left neighbour. The CPU's own prefetcher does not follow: a run of tiles is short, and the next block far away.
 #[inline(always)]
 fn prefetch_tile<S: Simd>(simd: S, map: &FeatureMap, block: usize, top: usize, left: usize) {
     for i in 0..SIDE {
@@ -185,7 +192,7 @@ fn prefetch_tile<S: Simd>(simd: S, map: &FeatureMap, block: usize, top: usize, l
     }
 }
 
-/// Copies what the map and its border have of the 6×6 positions at the bordered (`top`, `left`).
+/// Copies those of the 6×6 positions at (`top`, `left`), counted from the border, that the map and its border have.
 fn copy_inside(
     map: &FeatureMap,
     block: usize,
@@ -204,8 +211,8 @@ fn copy_inside(
 
 /// Bᵀ d B of one tile and a vector of channels: of a block, or of two.
 ///
-/// # Safety
-/// `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places `stride` apart.
+/// # Safety `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places
+/// `stride` apart.
 #[inline(always)]
 unsafe fn transform_tile<S: Simd>(
     simd: S,
@@ -235,7 +242,7 @@ unsafe fn transform_tile<S: Simd>(
     }
 }
 
-/// Transforms one tile's products with a panel back: writes, for each pair of channel blocks, the 4×4 outputs.
+/// Transforms the products of one tile and a vector of channels back, Aᵀ m A, to the 4×4 outputs.
 pub struct TransformOutput<'a> {
     /// The products: laid out by [`product_layout`].
     pub products: &'a [f32],
@@ -249,14 +256,15 @@ impl TransformOutput<'_> {
     /// The outputs of [`Simd::LANES`] channels, row by row of the tile.
     #[inline(always)]
     pub fn outputs<S: Simd>(&self, simd: S) -> [[S::F32; TILE]; TILE] {
-        let last = (POINTS - 1) * self.stride + self.at;
-        assert!(last + S::LANES <= self.products.len(), "products of fewer points");
-        // Loops, not `from_fn`: its closures are not always inlined, and then not compiled for `simd`'s set.
+        let last = (POINTS - 1).checked_mul(self.stride).and_then(|point| point.checked_add(self.at));
+        let end = last.and_then(|last| last.checked_add(S::LANES));
+        assert!(end.is_some_and(|end| end <= self.products.len()), "products of fewer points");
+        // Loops, not `from_fn`: a closure that is not inlined is not compiled for `simd`'s set.
         let mut across = [[simd.splat(0.0); TILE]; SIDE];
         for (j, across) in across.iter_mut().enumerate() {
             let mut column = [simd.splat(0.0); SIDE];
             for (i, value) in column.iter_mut().enumerate() {
-                // SAFETY: no point begins behind the last, which ends inside the products.
+                // SAFETY: no point lies after the last, whose vector ends inside the products.
                 *value =
                     unsafe { simd.load(self.products.as_ptr().add((i * SIDE + j) * self.stride + self.at)) };
             }

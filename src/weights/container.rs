@@ -1,18 +1,53 @@
-//! The header of a safetensors file: eight bytes of length (little-endian), then JSON with a
-//! `__metadata__` map of strings and, for each tensor, its type, shape and place in the data that
-//! follows.
+//! The safetensors format: a header, which is eight bytes of length (little-endian) and then JSON with a
+//! `__metadata__` map of strings and each tensor's type, shape and place in the data; then the data.
 //!
-//! The `safetensors` crate defines the format's types. What it does not do is to say which tensor is
-//! wrong and how, so that is checked here.
+//! The `safetensors` crate defines the format's types. Its reader does not say which tensor is wrong and
+//! how, and its writer keeps metadata in a hash map, so that the same metadata give other bytes each time.
 
 use std::collections::BTreeMap;
 
 use safetensors::tensor::TensorInfo;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use super::tensor::Dtype;
 
 /// The longest header accepted, in bytes. VGG's take 3 to 5 kB.
-const LONGEST: usize = 8 << 20;
+pub(super) const LONGEST: usize = 8 << 20;
 
+/// The header is padded with spaces to a multiple of it in bytes, as the format's own writer does, so
+/// that the data is aligned.
+const ALIGNMENT: usize = 8;
+
+/// A tensor to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its name in the file.
+    pub name: &'a str,
+    /// What its values are.
+    pub dtype: Dtype,
+    /// Its sides, outermost first.
+    pub shape: &'a [usize],
+}
+
+/// The header of a file of these tensors, whose data must follow in this order without gaps. The same
+/// arguments give the same bytes.
+pub fn write_header(tensors: &[Entry], metadata: &BTreeMap<impl AsRef<str>, impl AsRef<str>>) -> Vec<u8> {
+    let metadata: Map<_, _> =
+        metadata.iter().map(|(key, value)| (key.as_ref().to_owned(), json!(value.as_ref()))).collect();
+    let mut header = Map::from_iter([("__metadata__".to_owned(), Value::Object(metadata))]);
+    let mut end = 0;
+    for Entry { name, dtype, shape } in tensors {
+        let start = end;
+        end += shape.iter().product::<usize>() * dtype.size();
+        let entry = json!({ "dtype": dtype.to_string(), "shape": shape, "data_offsets": [start, end] });
+        header.insert((*name).to_owned(), entry);
+    }
+    let mut json = Value::Object(header).to_string().into_bytes();
+    json.resize(json.len().next_multiple_of(ALIGNMENT), b' ');
+    [&(json.len() as u64).to_le_bytes()[..], &json].concat()
+}
+
+/// What the header of a file says.
 pub(super) struct Header {
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) tensors: BTreeMap<String, TensorInfo>,
@@ -21,7 +56,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header of a whole file's bytes, and nothing behind it. `Err` says in one line what is
+    /// Reads the header of a whole file's bytes, and none of the data. `Err` says in one line what is
     /// wrong.
     pub(super) fn parse(file: &[u8]) -> Result<Self, String> {
         let json = json(file)?;
@@ -56,8 +91,8 @@ impl Header {
     }
 
     /// Checks that each tensor's data is as long as its shape and type say, and that together they fill
-    /// the rest of a file of `file_len` bytes, in which there is nothing else. `label` makes a
-    /// tensor's name readable.
+    /// the rest of a file of `file_len` bytes, in which there is nothing else. `label` adds the layer to a
+    /// tensor's name.
     pub(super) fn check_extents(
         &self,
         file_len: usize,
@@ -102,8 +137,8 @@ fn json(file: &[u8]) -> Result<&[u8], String> {
     Ok(&file[size_of::<u64>()..end])
 }
 
-/// Where the header of a file of `file_len` bytes ends that begins with these; 32 of them are enough to
-/// say what else it may be.
+/// Where the header of a file of `file_len` bytes ends, from its first bytes. 32 of them are enough to
+/// say what kind of file it is if it is not safetensors.
 pub(super) fn header_end(start: &[u8], file_len: u64) -> Result<usize, String> {
     if file_len == 0 {
         return Err("expected safetensors, found an empty file".to_owned());
@@ -128,7 +163,7 @@ pub(super) fn header_end(start: &[u8], file_len: u64) -> Result<usize, String> {
     })
 }
 
-/// What a file is that is not safetensors, where its first bytes tell.
+/// The kind of a file that is not safetensors, where its first bytes tell.
 fn foreign(file: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 6] = [
         (b"<", "an HTML or XML page, perhaps of a download that failed"),
@@ -146,4 +181,38 @@ fn foreign(file: &[u8]) -> Option<&'static str> {
 fn byte_len(info: &TensorInfo) -> Option<usize> {
     let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, &side| bits.checked_mul(side))?;
     Some(bits.div_ceil(8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What other programs have read since the first version, byte by byte.
+    #[test]
+    fn headers_are_the_same_bytes_every_time() {
+        let shape = [2, 3];
+        let tensors = [
+            Entry { name: "second", dtype: Dtype::F32, shape: &shape },
+            Entry { name: "first", dtype: Dtype::BF16, shape: &shape[..1] },
+        ];
+        let metadata = BTreeMap::from([("bc", "2"), ("a", "\"ü\"")]);
+        let json = concat!(
+            r#"{"__metadata__":{"a":"\"ü\"","bc":"2"},"#,
+            r#""first":{"data_offsets":[24,28],"dtype":"BF16","shape":[2]},"#,
+            r#""second":{"data_offsets":[0,24],"dtype":"F32","shape":[2,3]}}"#
+        );
+        let padding = " ".repeat(json.len().next_multiple_of(8) - json.len());
+        assert_ne!(padding, "");
+        let len = (json.len() + padding.len()) as u64;
+        let expected = [&len.to_le_bytes(), json.as_bytes(), padding.as_bytes()].concat();
+        let header = write_header(&tensors, &metadata);
+        assert_eq!(header, expected);
+
+        let file = [&header[..], &[0; 28]].concat();
+        let read = Header::parse(&file).unwrap();
+        read.check_extents(file.len(), str::to_owned).unwrap();
+        assert_eq!((read.data_start, read.metadata["a"].as_str()), (header.len(), "\"ü\""));
+        let others = safetensors::SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(others.tensor("first").unwrap().shape(), [2]);
+    }
 }

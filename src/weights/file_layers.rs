@@ -1,26 +1,26 @@
-//! Which network of the table a file's tensors are, and whether they are all there and of the right
-//! shapes.
+//! The layers that a file has weights for: which network of the table they are, and whether all their
+//! tensors are there and of the right shapes.
 
 use std::ops::Range;
 use std::slice;
 
 use crate::vgg::{Architecture, PICTURE_CHANNELS, POOLED_SIDE};
 
-use super::header::Header;
+use super::container::Header;
 use super::naming::{FIRST_DENSE, Naming, WeightLayer};
 use super::tensor::Dtype;
 
-/// A network of the table, down to where the file stops.
+/// The layers that a file has weights for: those of a network of the table, down to where the file stops.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(super) struct FileLayers {
     pub(super) architecture: Architecture,
     /// In forward order, without a gap.
-    pub(super) layers: Vec<FoundLayer>,
+    pub(super) layers: Vec<FileLayer>,
 }
 
 /// A layer's tensors.
 #[derive(Debug)]
-pub(super) struct FoundLayer {
+pub(super) struct FileLayer {
     pub(super) layer: WeightLayer,
     /// (out, in, kernel, kernel), or (out, in).
     pub(super) weight: Extent,
@@ -37,7 +37,7 @@ pub(super) struct Extent {
     pub(super) range: Range<usize>,
 }
 
-impl Network {
+impl FileLayers {
     /// The network that the file states, or else the deepest that its tensors fit. Where there is a
     /// fault, `Err` is the first one in the network that the tensors fit best.
     pub(super) fn of(header: &Header, naming: Naming, stated: Option<Architecture>) -> Result<Self, String> {
@@ -80,7 +80,7 @@ impl Network {
             let weight = weight(header, *layer, weight_name, inputs);
             let bias = bias(header, *layer, format!("{stem}.bias"), outputs);
             match (weight, bias) {
-                (Ok(weight), Ok(bias)) => layers.push(FoundLayer { layer: *layer, weight, bias }),
+                (Ok(weight), Ok(bias)) => layers.push(FileLayer { layer: *layer, weight, bias }),
                 (weight, bias) => faults.extend(weight.err().into_iter().chain(bias.err())),
             }
             inputs = outputs;
@@ -98,7 +98,7 @@ impl Network {
 
     /// A tensor's name, with its layer's where that is another.
     pub(super) fn label(&self, tensor: &str) -> String {
-        let is_its = |found: &&FoundLayer| found.weight.name == tensor || found.bias.name == tensor;
+        let is_its = |found: &&FileLayer| found.weight.name == tensor || found.bias.name == tensor;
         match self.layers.iter().find(is_its) {
             Some(found) => label(found.layer, tensor),
             None => tensor.to_owned(),

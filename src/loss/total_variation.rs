@@ -1,0 +1,47 @@
+//! Total variation: the squared differences of neighbouring pixels.
+
+use ndarray::{ArrayView3, ArrayViewMut3};
+
+use crate::parallel::reduce;
+use crate::parallel::team;
+
+/// The sum of the squared differences of horizontal and vertical neighbours, over all values of
+/// the picture (3×H×W, RGB in 0–1); a mean squared step, so the same weight means the same at any size. Its
+/// gradient times `weight` is added to `gradient`, of the same shape.
+pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: ArrayViewMut3<f32>) -> f64 {
+    let (_, height, width) = picture.dim();
+    let values = picture.len().max(1) as f64;
+    let slope = (2.0 * weight / values) as f32;
+    let picture = picture.as_standard_layout();
+    let x = picture.as_slice().expect("the standard layout is contiguous");
+    let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
+    let width = width.max(1);
+    let row_at = |row: usize| &x[row * width..(row + 1) * width];
+    team::for_each_chunk(dx, width, |row, dx| {
+        let (here, y) = (row_at(row), row % height);
+        pull(dx, here, &here[1..], slope);
+        pull(&mut dx[1..], &here[1..], here, slope);
+        if y + 1 < height {
+            pull(dx, here, row_at(row + 1), slope);
+        }
+        if y > 0 {
+            pull(dx, here, row_at(row - 1), slope);
+        }
+    });
+    // Each pair is counted once, from its left or upper end.
+    let squares = reduce::sum_of(0..x.len() / width, |row| {
+        let squared = |a: f64, b: f64| (a - b) * (a - b);
+        let (here, left) = (row_at(row), width - 1);
+        let across = reduce::sum2(&here[..left], &here[1..], squared);
+        let down = if row % height + 1 < height { reduce::sum2(here, row_at(row + 1), squared) } else { 0.0 };
+        across + down
+    });
+    squares / values
+}
+
+/// Adds to the gradient what `there` pulls `here` with, as far as both go.
+fn pull(dx: &mut [f32], here: &[f32], there: &[f32], slope: f32) {
+    for ((dx, here), there) in dx.iter_mut().zip(here).zip(there) {
+        *dx += slope * (here - there);
+    }
+}

@@ -1,0 +1,159 @@
+//! The buffers of an evaluation, and its forward and backward passes in them.
+
+use std::ops::ControlFlow;
+
+use ndarray::{ArrayView3, ArrayViewMut3};
+
+use crate::error::Result;
+use crate::layers::conv::{Algorithm, Workspace};
+use crate::layers::pool::Pooling;
+use crate::layers::{GradientEpilogue, TapGradient};
+use crate::parallel::cancel::Cancel;
+use crate::tensor::FeatureMap;
+use crate::vgg::{Layer, PICTURE_CHANNELS};
+
+use super::profile::{Direction, LayerTimes, Profile};
+use super::steps::{Operation, Step, bytes_of, map_of};
+use super::{Network, check_size, preprocess};
+
+/// The buffers of an evaluation for one picture size, and what is computed in them: a map a layer, which holds
+/// the layer's features after the forward pass and, since the gradient takes their place, the gradient by them
+/// after the backward pass.
+pub struct Plan {
+    taps: Vec<Layer>,
+    steps: Vec<Step>,
+    input: FeatureMap,
+    maps: Vec<FeatureMap>,
+    workspace: Workspace,
+    profile: Option<Profile>,
+}
+
+impl Plan {
+    /// Buffers for pictures of `height` by `width` pixels, of which the loss depends on the layers `taps`.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`](crate::Error::TooSmall) where a tap would have no position.
+    pub fn new(
+        network: &Network,
+        taps: &[Layer],
+        pooling: Pooling,
+        height: usize,
+        width: usize,
+    ) -> Result<Self> {
+        check_size("the picture", taps, height, width)?;
+        let steps = network.steps(taps, pooling, height, width);
+        Ok(Self {
+            taps: taps.to_vec(),
+            input: map_of(Network::input_shape(height, width)),
+            maps: steps.iter().map(|step| map_of(step.shape)).collect(),
+            steps,
+            workspace: Workspace::new(network.isa()),
+            profile: None,
+        })
+    }
+
+    /// Bytes that the buffers of such a plan take.
+    pub fn bytes(network: &Network, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
+        let steps = network.steps(taps, pooling, height, width);
+        let maps: u64 = steps.iter().map(|step| bytes_of(step.shape)).sum();
+        bytes_of(Network::input_shape(height, width)) + maps + network.workspace_bytes(&steps)
+    }
+
+    /// From now on, measures each layer's passes.
+    pub fn start_profile(&mut self, network: &Network) {
+        let layers = self.steps.iter().map(|step| {
+            let (_, height, width) = step.shape;
+            let (algorithm, flop) = match step.operation {
+                Operation::Conv { number, .. } => {
+                    let algorithm = match network.algorithm(number) {
+                        Algorithm::Im2col => "im2col",
+                        Algorithm::Winograd => "winograd",
+                        Algorithm::Direct => "direct",
+                    };
+                    (algorithm, network.convolutions[number].flop(height * width))
+                }
+                Operation::Pool(Pooling::Max) => ("max", 0.0),
+                Operation::Pool(Pooling::Average) => ("average", 0.0),
+                Operation::Relu | Operation::Norm => ("elementwise", 0.0),
+            };
+            LayerTimes { name: step.layer.to_string(), algorithm, flop, ..LayerTimes::default() }
+        });
+        self.profile = Some(Profile { layers: layers.collect() });
+    }
+
+    /// What was measured since [`Plan::start_profile`].
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
+    }
+
+    /// Computes the features of `picture`, 3×H×W, RGB in 0–1. Breaks between two layers where `cancel` asks for it.
+    ///
+    /// # Panics
+    /// Where the picture has another size than the plan.
+    pub fn forward(
+        &mut self,
+        network: &Network,
+        picture: ArrayView3<f32>,
+        cancel: &Cancel,
+    ) -> ControlFlow<()> {
+        assert_eq!(picture.dim(), (PICTURE_CHANNELS, self.input.height(), self.input.width()));
+        preprocess::forward(network.preprocessing(), picture, &mut self.input);
+        for (at, step) in self.steps.iter().enumerate() {
+            if cancel.is_cancelled() {
+                return ControlFlow::Break(());
+            }
+            let (before, from) = self.maps.split_at_mut(at);
+            let x = before.last().unwrap_or(&self.input);
+            Profile::time(&mut self.profile, at, Direction::Forward, || {
+                network.forward_step(step, x, &mut from[0], &mut self.workspace);
+            });
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The features at a tap, after [`Plan::forward`] and before [`Plan::backward`].
+    ///
+    /// # Panics
+    /// Where `layer` is not a tap of the plan.
+    pub fn features(&self, layer: Layer) -> &FeatureMap {
+        assert!(self.taps.contains(&layer), "{layer} is not a tap");
+        let at = self.steps.iter().position(|step| step.layer == layer).expect("taps have steps");
+        &self.maps[at]
+    }
+
+    /// The gradient by the picture, 3×H×W by RGB in 0–1, of a loss whose gradient by the features at a tap is
+    /// `tap(layer)`; written to `gradient`. Breaks between two layers where `cancel` asks for it.
+    pub fn backward<'t>(
+        &mut self,
+        network: &Network,
+        tap: impl Fn(Layer) -> TapGradient<'t>,
+        gradient: ArrayViewMut3<f32>,
+        cancel: &Cancel,
+    ) -> ControlFlow<()> {
+        // Step `at` has its output in map `at`; its gradient, made by the step after it, takes the map's place.
+        for at in (0..=self.steps.len()).rev() {
+            if cancel.is_cancelled() {
+                return ControlFlow::Break(());
+            }
+            let (through, after) = self.maps.split_at_mut(at);
+            let (x, layer, relu) = match through.last_mut() {
+                Some(map) => {
+                    let Step { layer, operation, .. } = self.steps[at - 1];
+                    (map, Some(layer), matches!(operation, Operation::Conv { relu: true, .. }))
+                }
+                None => (&mut self.input, None, false),
+            };
+            let tapped = layer.filter(|layer| self.taps.contains(layer));
+            let epilogue = GradientEpilogue { tap: tapped.map_or_else(TapGradient::default, &tap), relu };
+            match (self.steps.get(at), after.first()) {
+                (Some(step), Some(dy)) => Profile::time(&mut self.profile, at, Direction::Backward, || {
+                    network.backward_step(step, dy, x, epilogue, &mut self.workspace);
+                }),
+                // Nothing is behind the deepest tap.
+                _ => epilogue.of_deepest(network.isa(), x),
+            }
+        }
+        preprocess::backward(network.preprocessing(), &self.input, gradient);
+        ControlFlow::Continue(())
+    }
+}

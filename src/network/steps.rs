@@ -1,0 +1,138 @@
+//! The steps of a forward pass, each with the shape of its output: the list that buffers are allocated from and memory is
+//! counted by.
+
+use crate::layers::conv::Workspace;
+use crate::layers::pool::Pooling;
+use crate::layers::{GradientEpilogue, lrn, pool, relu};
+use crate::tensor::FeatureMap;
+use crate::vgg::{Layer, PICTURE_CHANNELS};
+
+use super::Network;
+
+/// Channels, height and width of a feature map.
+pub(super) type Shape = (usize, usize, usize);
+
+/// Bytes of a feature map.
+pub(super) fn bytes_of((channels, height, width): Shape) -> u64 {
+    FeatureMap::bytes_of(channels, height, width)
+}
+
+/// A feature map of zeros.
+pub(super) fn map_of((channels, height, width): Shape) -> FeatureMap {
+    FeatureMap::zeros(channels, height, width)
+}
+
+/// One step of a forward pass: its output is the feature map of the layer `layer`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) layer: Layer,
+    pub(super) operation: Operation,
+    /// The output's.
+    pub(super) shape: Shape,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operation {
+    /// The convolution of this number, with the ReLU behind it where `relu`.
+    Conv {
+        number: usize,
+        relu: bool,
+    },
+    Relu,
+    Norm,
+    Pool(Pooling),
+}
+
+impl Network {
+    /// The shape of the network's input for a picture of `height` by `width` pixels.
+    pub(super) fn input_shape(height: usize, width: usize) -> Shape {
+        (PICTURE_CHANNELS, height, width)
+    }
+
+    /// The steps to the deepest of `taps` for a picture of `height` by `width` pixels. A ReLU is fused with its convolution
+    /// unless the convolution is a tap.
+    pub(super) fn steps(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> Vec<Step> {
+        let deepest = taps.iter().max();
+        let layers = self.layers.iter().take_while(|layer| deepest.is_some_and(|deepest| *layer <= deepest));
+        let mut steps: Vec<Step> = Vec::new();
+        let mut number = 0;
+        for &layer in layers {
+            let (channels, height, width) =
+                steps.last().map_or(Self::input_shape(height, width), |step| step.shape);
+            let (operation, shape) = match layer {
+                Layer::Conv { .. } => {
+                    let channels = self.convolutions[number].out_channels();
+                    number += 1;
+                    (Operation::Conv { number: number - 1, relu: false }, (channels, height, width))
+                }
+                Layer::Relu { .. } => {
+                    if let Some(conv) = steps.last_mut()
+                        && let Operation::Conv { relu, .. } = &mut conv.operation
+                        && !taps.contains(&conv.layer)
+                    {
+                        (conv.layer, *relu) = (layer, true);
+                        continue;
+                    }
+                    (Operation::Relu, (channels, height, width))
+                }
+                Layer::Norm => (Operation::Norm, (channels, height, width)),
+                Layer::Pool { .. } => (Operation::Pool(pooling), (channels, height / 2, width / 2)),
+            };
+            steps.push(Step { layer, operation, shape });
+        }
+        steps
+    }
+
+    /// Bytes of the workspace that the largest of the convolutions among the steps needs.
+    pub(super) fn workspace_bytes(&self, steps: &[Step]) -> u64 {
+        let bytes = steps.iter().map(|step| match step.operation {
+            Operation::Conv { number, .. } => {
+                let (_, height, width) = step.shape;
+                self.convolutions[number].pass_bytes(self.isa(), self.algorithm(number), height, width)
+            }
+            _ => 0,
+        });
+        bytes.max().unwrap_or(0)
+    }
+
+    /// Computes a step's output `y` from its input `x`.
+    pub(super) fn forward_step(
+        &self,
+        step: &Step,
+        x: &FeatureMap,
+        y: &mut FeatureMap,
+        workspace: &mut Workspace,
+    ) {
+        match step.operation {
+            Operation::Conv { number, relu } => {
+                let algorithm = self.algorithm(number);
+                self.convolutions[number].forward(x, y, relu, algorithm, workspace);
+            }
+            Operation::Relu => relu::forward(self.isa(), x, y),
+            Operation::Norm => lrn::forward(x, y),
+            Operation::Pool(pooling) => pool::forward(self.isa(), pooling, x, y),
+        }
+    }
+
+    /// Computes the gradient by a step's input from that by its output, and writes it through the epilogue over the input
+    /// `x`.
+    pub(super) fn backward_step(
+        &self,
+        step: &Step,
+        dy: &FeatureMap,
+        x: &mut FeatureMap,
+        epilogue: GradientEpilogue,
+        workspace: &mut Workspace,
+    ) {
+        match step.operation {
+            Operation::Conv { number, .. } => {
+                let algorithm = self.algorithm(number);
+                self.convolutions[number].backward(dy, x, epilogue, algorithm, workspace);
+            }
+            Operation::Relu => relu::backward(self.isa(), dy, x, epilogue),
+            Operation::Norm => lrn::backward(self.isa(), dy, x, epilogue),
+            Operation::Pool(pooling) => pool::backward(self.isa(), pooling, dy, x, epilogue),
+        }
+    }
+}
