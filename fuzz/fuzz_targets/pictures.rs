@@ -1,42 +1,59 @@
-//! Any bytes become a picture with values of 0–1, or an error: no panic, and no memory beyond the limit.
+//! Any bytes become a picture with values of 0–1, of the size foreseen, or an error: no panic but a decoder's, which
+//! the library catches, and no memory beyond the limit.
 #![no_main]
 
-use std::io::Cursor;
+use std::panic;
 
-use image::ImageReader;
-use impasto::Picture;
+use impasto::picture::{self, Needed, Picture, Reading};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// Larger pictures, which a few bytes can hold too, only cost time and memory.
 const LARGEST: u64 = 1 << 18;
 
-/// The most pixels that are read.
-const MAX_PIXELS: u64 = 1 << 28;
+/// The longest side that is needed of a reduced picture.
+const LONGEST: usize = 5;
 
-fuzz_target!(|data: &[u8]| -> Corpus {
-    let pixels = pixels(data);
-    if pixels.is_some_and(|pixels| (LARGEST + 1..=MAX_PIXELS).contains(&pixels)) {
+fuzz_target!(init: let_decoders_panic(), |data: &[u8]| -> Corpus {
+    let foreseen = Reading::default().foresee_bytes(data);
+    if foreseen.as_ref().is_ok_and(|foreseen| (foreseen.width * foreseen.height) as u64 > LARGEST) {
         return Corpus::Reject;
     }
-    match Picture::from_bytes(data) {
-        Ok(picture) => {
-            let (width, height) = (picture.width(), picture.height());
-            assert!(Some((width * height) as u64) == pixels, "{width}×{height} for {pixels:?} pixels");
-            assert!(picture.planes().iter().all(|value| (0.0..=1.0).contains(value)));
-            if let Some(alpha) = picture.alpha() {
-                assert!(alpha.dim() == (height, width));
-                assert!(alpha.iter().all(|value| (0.0..=1.0).contains(value)));
-            }
-        }
-        // Every message is one line.
-        Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
+    let whole = Picture::from_bytes(data);
+    check(&whole);
+    if let Ok(whole) = whole {
+        let foreseen = foreseen.expect("a picture can be foreseen");
+        assert_eq!((whole.width(), whole.height()), (foreseen.width, foreseen.height));
+        assert_eq!(whole.memory(), foreseen.kept);
+
+        let reading = Reading::new(Needed::Longest(LONGEST)).within(foreseen.reading);
+        let reduced = Picture::from_bytes_with(data, &reading);
+        check(&reduced);
+        let size = |picture: &Picture| picture::fit(picture.width(), picture.height(), LONGEST);
+        assert_eq!(size(&reduced.expect("it takes no more memory")), size(&whole));
     }
     Corpus::Keep
 });
 
-/// How many pixels the header promises, where it can be read.
-fn pixels(data: &[u8]) -> Option<u64> {
-    let reader = ImageReader::new(Cursor::new(data)).with_guessed_format().ok()?;
-    let (width, height) = reader.into_dimensions().ok()?;
-    Some(u64::from(width) * u64::from(height))
+/// Checks a picture's values, or that an error's message is one line.
+fn check(read: &impasto::Result<Picture>) {
+    match read {
+        Ok(picture) => {
+            assert!(picture.planes().iter().all(|value| (0.0..=1.0).contains(value)));
+            if let Some(alpha) = picture.alpha() {
+                assert!(alpha.dim() == (picture.height(), picture.width()));
+                assert!(alpha.iter().all(|value| (0.0..=1.0).contains(value)));
+            }
+        }
+        Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
+    }
+}
+
+/// Lets the fuzzer's panic hook, which ends the process, pass over the panics that the library catches.
+fn let_decoders_panic() {
+    let end = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !picture::is_decoding() {
+            end(info);
+        }
+    }));
 }

@@ -42,7 +42,9 @@ pub(super) fn open(path: &Path, reading: &Reading) -> Result<Picture> {
             return decode(BufReader::new(file), reading);
         }
         // A pipe (`<(…)`, /dev/stdin) can't be rewound, as decoders need. A folder fails to be read here.
-        decode(Cursor::new(&read_pipe(file, available(reading))?), reading)
+        let available = available(reading);
+        let bytes = read_pipe(file, available)?;
+        decode(Cursor::new(&bytes[..]), &reading.within(available - bytes.len() as u64))
     };
     panics::caught(picture).map_err(|failure| failure.of_file(path))
 }
@@ -83,20 +85,20 @@ impl Failure {
         match self {
             Self::Read(source) => Error::Read { path: path.to_owned(), source },
             Self::Decode(reason) => Error::Decode { name: path.to_owned(), reason },
-            other => other.of(path.display().to_string()),
+            Self::OutOfMemory { size: (width, height), needed, available } => {
+                Error::OutOfMemory { what: path.display().to_string(), width, height, needed, available }
+            }
         }
     }
 
     fn of_bytes(self) -> Error {
-        self.of("the data given".to_owned())
-    }
-
-    fn of(self, name: String) -> Error {
+        let name = PathBuf::from("the data given");
         match self {
-            Self::Read(error) => Error::Decode { name: name.into(), reason: error.to_string() },
-            Self::Decode(reason) => Error::Decode { name: PathBuf::from(name), reason },
+            // Only a file's own reader fails to read.
+            Self::Read(error) => Error::Decode { name, reason: error.to_string() },
+            Self::Decode(reason) => Error::Decode { name, reason },
             Self::OutOfMemory { size: (width, height), needed, available } => {
-                Error::OutOfMemory { what: name, width, height, needed, available }
+                Error::OutOfMemory { what: "a picture".to_owned(), width, height, needed, available }
             }
         }
     }
@@ -143,10 +145,10 @@ fn read_pipe(mut pipe: File, available: u64) -> Result<Vec<u8>, Failure> {
     format_of(&bytes)?;
     let most = available.min(MAX_PIPED);
     pipe.take(most).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(Failure::Decode(format!("it is a pipe of more than {most} bytes")));
+    match bytes.len() as u64 > most {
+        true => Err(Failure::Decode(format!("it is a pipe of more than {most} bytes"))),
+        false => Ok(bytes),
     }
-    Ok(bytes)
 }
 
 /// The format that a file's first bytes tell.
@@ -198,7 +200,7 @@ impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
 
         let mut limits = Limits::default();
         limits.max_alloc = Some(match format {
-            ImageFormat::Png => available.min(MAX_PNG_METADATA),
+            ImageFormat::Png => MAX_PNG_METADATA + structure.rows,
             _ => available,
         });
         let mut reader = ImageReader::with_format(file, format);

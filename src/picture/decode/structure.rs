@@ -18,6 +18,8 @@ pub(super) struct Structure {
     original: bool,
     /// Width and height as a JPEG's frame header has them, or else 0.
     pub size: [u16; 2],
+    /// Bytes of the rows that a PNG's decoder holds.
+    pub rows: u64,
     /// Whether the orientation may be asked for.
     pub has_orientation: bool,
 }
@@ -34,7 +36,8 @@ impl Structure {
             ImageFormat::Jpeg => Self::of_jpeg(file, start)?,
             ImageFormat::WebP => Self::of_webp(file, start)?,
             ImageFormat::Tiff => Self::of_tiff(file, start)?,
-            // PNG and BMP decoders hold a few rows.
+            ImageFormat::Png => Self::of_png(file)?,
+            // Its decoder holds one row.
             _ => Self::default(),
         };
         file.seek(SeekFrom::Start(start))?;
@@ -46,6 +49,13 @@ impl Structure {
         let original = if self.original { u64::from(original.bits_per_pixel()) } else { 0 };
         let pixels = u64::from(width) * u64::from(height);
         self.fixed.saturating_add(pixels.saturating_mul(self.bits_a_pixel + original) / 8)
+    }
+
+    /// The width follows a signature, a length and a name, 16 bytes in all. The decoder holds a few rows, of at most
+    /// 8 bytes a pixel, and the metadata.
+    fn of_png(file: &mut impl Read) -> Result<Self, Failure> {
+        let [.., a, b, c, d] = read_bytes::<20>(file)?;
+        Ok(Self { rows: 4 * 8 * u64::from(u32::from_be_bytes([a, b, c, d])), ..Self::default() })
     }
 
     /// The decoder holds the file and a row of blocks, and, unless the first scan has all there is of each block,
@@ -89,7 +99,7 @@ impl Structure {
 
 impl Default for Structure {
     fn default() -> Self {
-        Self { fixed: 0, bits_a_pixel: 0, original: false, size: [0; 2], has_orientation: true }
+        Self { fixed: 0, bits_a_pixel: 0, original: false, size: [0; 2], rows: 0, has_orientation: true }
     }
 }
 
