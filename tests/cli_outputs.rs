@@ -171,7 +171,7 @@ fn a_picture_that_finds_its_disk_full_goes_to_the_temporary_folder() {
 
     let mut full = command("texture style.png -o -");
     full.stdout(File::options().write(true).open("/dev/full").unwrap());
-    let ran = Ran::to_its_end(full);
+    let ran = Ran::from(full.output().unwrap());
     let (Some(path), 0) = saved() else { panic!("not one picture: {}", ran.stderr) };
     ran.failed_with(&["cannot write -", "No space left", "the picture is in", path.to_str().unwrap()]);
     assert_eq!(image::open(&path).unwrap().height(), 32);

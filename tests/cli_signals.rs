@@ -4,11 +4,12 @@
 #[path = "common/command.rs"]
 mod command;
 
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use command::{Folder, Ran, finish, signal, start, wait_until};
+use command::{Folder, Ran, finish, signal, wait_until};
 
 /// Work that goes on for minutes, and whose steps are seen in `metrics.jsonl`.
 const LONG: &str = "stylize content.png style.png --steps 1000000 --optimizer adam --metrics metrics.jsonl";
@@ -81,8 +82,7 @@ fn a_signal_after_that_ends_it_at_once() {
     assert!(child.try_wait().unwrap().is_none(), "it ended without its reader");
     let again = Instant::now();
     signal(&child, "TERM");
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(143));
+    assert_eq!(ended(child).code(), Some(143));
     assert!(again.elapsed() < Duration::from_secs(1), "it took {:?}", again.elapsed());
     assert_eq!(folder.names(), ["content.png", "metrics.jsonl", "style.png"]);
 }
@@ -91,11 +91,11 @@ fn a_signal_after_that_ends_it_at_once() {
 fn without_a_picture_a_signal_ends_the_process_as_is_usual() {
     let folder = Folder::with_pictures();
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
-        let mut child = start(folder.command("profile --size 64 --rounds 60000"));
+        let child = start(folder.command("profile --size 64 --rounds 60000"));
         // Long enough to have started; if not, the signal does the same.
         thread::sleep(Duration::from_millis(200));
         signal(&child, name);
-        assert_eq!(child.wait().unwrap().signal(), Some(number));
+        assert_eq!(ended(child).signal(), Some(number), "SIG{name}");
     }
 }
 
@@ -116,8 +116,30 @@ fn a_signal_leaves_no_temporary_file() {
         if found {
             signal(&child, "TERM");
         }
-        signalled += usize::from(child.wait().unwrap().signal().is_some());
+        signalled += usize::from(ended(child).signal().is_some());
         assert!(!folder.names().iter().any(is_temporary), "{:?}", folder.names());
     }
     assert!(signalled > 0, "it was never in time");
+}
+
+/// Starts a command that ignores no signal, even where the tests themselves run with `nohup`.
+fn start(mut command: Command) -> Child {
+    // SAFETY: between fork and exec, `signal` is one of the calls that are allowed, and touches no memory.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        })
+    };
+    command::start(command)
+}
+
+/// How a command that is about to end does so.
+fn ended(mut child: Child) -> ExitStatus {
+    let mut status = None;
+    wait_until("end", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
 }
