@@ -97,7 +97,7 @@ fn steps_are_numbered() {
 
     let output = Output::new(&folder.path().join("out.webp")).unwrap().numbered(7).unwrap();
     output.write(&picture()).unwrap();
-    assert_eq!(Picture::open(&folder.path().join("out-0007.webp")).unwrap().width(), 31);
+    assert_eq!(Picture::open(folder.path().join("out-0007.webp")).unwrap().width(), 31);
 }
 
 #[test]
