@@ -1,6 +1,6 @@
 //! The whole network with its classifier.
 
-use ndarray::{Array1, ArrayView1, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -20,12 +20,19 @@ const ASPECT: usize = 4;
 /// Outputs of a dense layer that one task computes.
 const OUTPUTS: usize = 64;
 
-/// The probability of each class that `picture` shows one of it: of the 224×224 centre of the picture resized to
-/// 256 on its shorter side (Simonyan and Zisserman 2014, section 3).
+/// Class probabilities for each of the `pictures`, in the order of the network's outputs: of the 224×224 centre of the
+/// picture resized to 256 on its shorter side (Simonyan and Zisserman 2014, section 3). The classifier's weights, most of
+/// the file, are read once for all pictures.
 ///
 /// # Errors
 /// [`Error::Weights`] where the file has no classifier, or a weight is not finite.
-pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Result<Vec<f32>> {
+pub fn classify(weights: &Weights, pictures: &[Picture]) -> Result<Vec<Vec<f32>>> {
+    classify_with(weights, Compute::default(), pictures)
+}
+
+/// [`classify`], computed with `compute`.
+#[doc(hidden)]
+pub fn classify_with(weights: &Weights, compute: Compute, pictures: &[Picture]) -> Result<Vec<Vec<f32>>> {
     let layers: Option<Vec<_>> = (6..=8).map(|number| weights.dense(number)).collect();
     let Some(layers) = layers else {
         return Err(Error::Weights {
@@ -35,11 +42,15 @@ pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Resul
     };
     let last = Layer::Pool { group: GROUPS };
     let network = Network::load(weights, compute, last)?;
-    let crop = centre_crop(picture);
-    let features = network.features(crop.planes(), &[last], Pooling::Max)?;
-    let pooled = features[0].1.to_planes();
-    debug_assert_eq!(pooled.dim().1, POOLED_SIDE);
-    let mut x = Array1::from_iter(pooled);
+    let mut pooled = Vec::new();
+    for picture in pictures {
+        let features = network.features(centre_crop(picture).planes(), &[last], Pooling::Max)?;
+        let planes = features[0].1.to_planes();
+        debug_assert_eq!(planes.dim().1, POOLED_SIDE);
+        pooled.extend(planes);
+    }
+    let inputs = pooled.len() / pictures.len().max(1);
+    let mut x = Array2::from_shape_vec((pictures.len(), inputs), pooled).expect("as many for each picture");
     for (at, layer) in layers.iter().enumerate() {
         let mut bias = vec![0.0; layer.bias.len()];
         layer.bias.widen_into(0..bias.len(), &mut bias);
@@ -51,7 +62,7 @@ pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Resul
             return Err(weights.not_finite(&layer.weight));
         }
     }
-    Ok(softmax(x.view()))
+    Ok(x.rows().into_iter().map(softmax).collect())
 }
 
 /// The 224×224 centre of `picture`, its shorter side 256.
@@ -76,21 +87,23 @@ fn centre(picture: Picture) -> Picture {
     Picture::of_planes(picture.planes().slice(s![.., top..top + rows, left..left + columns]).to_owned())
 }
 
-/// W·x + b, widening a few rows of W at a time: whole it may be 400 MB.
-fn dense(weight: &Tensor, bias: &[f32], x: ArrayView1<f32>) -> Array1<f32> {
-    let inputs = x.len();
-    let outputs: Vec<Array1<f32>> = bias
+/// X·Wᵀ + b, converting a few rows of W at a time to f32: whole it may be 400 MB.
+fn dense(weight: &Tensor, bias: &[f32], x: ArrayView2<f32>) -> Array2<f32> {
+    let inputs = x.ncols();
+    let outputs: Vec<Array2<f32>> = bias
         .par_chunks(OUTPUTS)
         .enumerate()
         .map(|(chunk, bias)| {
             let mut rows = vec![0.0; bias.len() * inputs];
             let start = chunk * OUTPUTS * inputs;
             weight.widen_into(start..start + rows.len(), &mut rows);
-            let rows = ArrayView2::from_shape((bias.len(), inputs), &rows).expect("rows of x's length");
+            let rows = ArrayView2::from_shape((bias.len(), inputs), &rows).expect("rows of X's length");
             dense::forward(rows, bias.into(), x)
         })
         .collect();
-    outputs.into_iter().flatten().collect()
+    let outputs: Vec<_> = outputs.iter().map(|outputs| outputs.view()).collect();
+    let outputs = concatenate(Axis(1), &outputs).expect("a row for each picture");
+    outputs.as_standard_layout().into_owned()
 }
 
 /// exp(xᵢ) / Σ exp(xⱼ).

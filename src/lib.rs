@@ -75,6 +75,8 @@ pub mod whole_file;
 pub use {image, ndarray};
 
 pub use classify::classify;
+#[doc(hidden)]
+pub use classify::classify_with;
 pub use error::{Error, Result, Setting};
 pub use layers::pool::Pooling;
 pub use loss::{Form, Losses, Objective};

@@ -198,6 +198,30 @@ fn classes_are_pytorchs() {
     assert!(unnamed["classes"][0]["name"].is_null(), "{unnamed}");
 }
 
+#[test]
+fn several_pictures_are_classified_as_each_alone() {
+    let folder = Folder::with_pictures();
+    let one = |name: &str| folder.run(&format!("classify {name} --weights tiny_tv11 --json")).json();
+    let alone = ["content.png", "style.png"].map(one);
+    let both = folder.run("classify content.png style.png --weights tiny_tv11 --json").json();
+    for (picture, (name, alone)) in
+        both["pictures"].as_array().unwrap().iter().zip(["content.png", "style.png"].iter().zip(&alone))
+    {
+        assert_eq!(picture["image"], **name);
+        for (found, expected) in
+            picture["classes"].as_array().unwrap().iter().zip(alone["classes"].as_array().unwrap())
+        {
+            assert_eq!(found["class"], expected["class"]);
+            let [found, expected] = [found, expected].map(|class| class["probability"].as_f64().unwrap());
+            assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
+        }
+    }
+    assert_ne!(alone[0], alone[1], "the pictures can't be told apart");
+    let text = folder.run("classify content.png style.png --weights tiny_tv11").answer();
+    assert_eq!(text.lines().filter(|line| line.ends_with(".png")).count(), 2, "{text}");
+    assert_eq!(text.lines().count(), 2 * 6 + 1, "{text}");
+}
+
 /// Such a picture would be 256×12,800,000 pixels once its shorter side is 256.
 #[test]
 fn a_very_long_picture_is_classified_by_its_middle() {

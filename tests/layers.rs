@@ -595,25 +595,33 @@ fn moments_of_a_whole_are_the_weighted_mean_of_its_parts() {
 #[test]
 fn dense_is_the_sum_by_its_definition_and_backward_its_adjoint() {
     for (n, c) in [(1, 1), (1, 9), (10, 7), (33, 64), (65, 1000), (1000, 31)] {
-        let mut random = Random(n as u64);
-        let (weight, bias): (Array2<f32>, Array1<f32>) = (random.array((n, c)), random.array(n));
-        let (x, dy): (Array1<f32>, Array1<f32>) = (random.array(c), random.array(n));
-        let naive = |w: Array2<f64>, x: &Array1<f64>, b: Array1<f64>| {
-            Array1::from_shape_fn(w.dim().0, |n| b[n] + (0..w.dim().1).map(|c| w[[n, c]] * x[c]).sum::<f64>())
-        };
-        let bounded = |w: Array2<f64>, x: Array1<f64>, b: Array1<f64>| {
-            let magnitudes = naive(w.mapv(f64::abs), &x.mapv(f64::abs), b.mapv(f64::abs));
-            let bounds = magnitudes * (EPSILON * (x.len() as f64).sqrt());
-            Expected { values: naive(w, &x, b), bounds }
-        };
-        let y = dense::forward(weight.view(), bias.view(), x.view());
-        assert_close(format!("{n}×{c}"), &y, &bounded(f64s(&weight), f64s(&x), f64s(&bias)));
-        let dx = dense::backward(weight.view(), dy.view());
-        let expected = bounded(f64s(&weight).reversed_axes(), f64s(&dy), Array1::zeros(c));
-        assert_close(format!("{n}×{c}, backward"), &dx, &expected);
-
-        let linear = dense::forward(weight.view(), Array1::zeros(n).view(), x.view());
-        assert_adjoint(format!("{n}×{c}, adjoint"), [c as f64, n as f64], (&x, &linear), (&dy, &dx));
+        for batch in [0, 1, 3, 17] {
+            let mut random = Random((n + batch) as u64);
+            let (weight, bias): (Array2<f32>, Array1<f32>) = (random.array((n, c)), random.array(n));
+            let (x, dy): (Array2<f32>, Array2<f32>) = (random.array((batch, c)), random.array((batch, n)));
+            let naive = |w: &Array2<f64>, x: &Array2<f64>, b: &Array1<f64>| {
+                Array2::from_shape_fn((x.nrows(), w.nrows()), |(row, n)| {
+                    b[n] + (0..w.ncols()).map(|c| w[[n, c]] * x[[row, c]]).sum::<f64>()
+                })
+            };
+            let bounded = |w: Array2<f64>, x: Array2<f64>, b: Array1<f64>| {
+                let abs = |a: &Array2<f64>| a.mapv(f64::abs);
+                let magnitudes = naive(&abs(&w), &abs(&x), &b.mapv(f64::abs));
+                let bounds = magnitudes * (EPSILON * (x.ncols() as f64).sqrt());
+                Expected { values: naive(&w, &x, &b), bounds }
+            };
+            let what = format!("{n}×{c}, {batch} pictures");
+            let y = dense::forward(weight.view(), bias.view(), x.view());
+            assert_close(&what, &y, &bounded(f64s(&weight), f64s(&x), f64s(&bias)));
+            let dx = dense::backward(weight.view(), dy.view());
+            let expected = bounded(f64s(&weight).reversed_axes(), f64s(&dy), Array1::zeros(c));
+            assert_close(format!("{what}, backward"), &dx, &expected);
+            if batch > 0 {
+                let linear = dense::forward(weight.view(), Array1::zeros(n).view(), x.view());
+                let what = format!("{what}, adjoint");
+                assert_adjoint(what, [c as f64, n as f64], (&x, &linear), (&dy, &dx));
+            }
+        }
     }
 }
 
