@@ -1,15 +1,37 @@
-//! How much memory there is, and how much this process took.
+//! How much memory this process can take, and how much it took.
 
-use sysinfo::System;
+#[cfg(target_os = "linux")]
+mod control_groups;
 
 use crate::error::{Error, Result};
 
-/// Bytes that can be had without swapping, inside the limit of the process's control group where it has one.
+/// Bytes that this process can take without swapping: what the machine has available, on Linux within the limits of the
+/// process's control groups. `u64::MAX` where the system does not say.
+#[cfg(target_os = "linux")]
 pub fn available() -> u64 {
-    let mut system = System::new();
+    available_by(std::path::Path::new("/"))
+}
+
+/// Bytes that this process can take without swapping: what the machine has available, on Linux within the limits of the
+/// process's control groups. `u64::MAX` where the system does not say.
+#[cfg(not(target_os = "linux"))]
+pub fn available() -> u64 {
+    if !sysinfo::IS_SUPPORTED_SYSTEM {
+        return u64::MAX;
+    }
+    let mut system = sysinfo::System::new();
     system.refresh_memory();
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    system.available_memory().min(group)
+    system.available_memory()
+}
+
+/// [`available`], by the files below `root`.
+#[cfg(target_os = "linux")]
+fn available_by(root: &std::path::Path) -> u64 {
+    let machine = std::fs::read_to_string(root.join("proc/meminfo"))
+        .ok()
+        .and_then(|meminfo| kibibytes_after(&meminfo, "MemAvailable:"))
+        .unwrap_or(u64::MAX);
+    machine.min(control_groups::available(root).unwrap_or(u64::MAX))
 }
 
 /// Refuses work on `width`×`height` pixels that needs more memory than there is.
@@ -25,10 +47,18 @@ pub fn require(what: &str, needed: u64, width: usize, height: usize) -> Result<(
     }
 }
 
-/// The most bytes that this process ever had in memory: `VmHWM` of Linux. Nothing elsewhere.
+/// The most bytes that this process ever had in memory, on Linux; `None` elsewhere.
 pub fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
+    kibibytes_after(&status, "VmHWM:")
 }
+
+/// Bytes, from the line of a file in /proc that gives them in kB after `label`.
+fn kibibytes_after(file: &str, label: &str) -> Option<u64> {
+    let value = file.lines().find_map(|line| line.strip_prefix(label))?;
+    let kibibytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use crate::tensor::aligned::{AlignedVec, LINE};
 
 thread_local! {
-    /// Those not in use: as many as calls of [`with`] were ever inside each other.
+    /// The buffers not in use; with those in use, as many as calls of [`with`] were ever nested on this thread.
     static BUFFERS: RefCell<Vec<AlignedVec>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `work` with buffers of `lengths` floats, of unspecified content, each aligned to 64 bytes.
+/// Calls `work` with buffers of `lengths` floats, of unspecified content, each aligned to 64 bytes. They may be
+/// nested.
 pub fn with<const N: usize, R>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
     let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
     buffer.resize_for_overwrite(lengths.iter().map(|len| len.next_multiple_of(LINE)).sum());
