@@ -3,15 +3,17 @@
 #[path = "common/command.rs"]
 mod command;
 
+use std::path::Path;
 use std::process;
 
 use command::{Folder, Ran, demo};
 
-/// Runs an example in the folder. `cargo test` has built it; cargo only looks whether it is up to date.
+/// Runs an example in the folder. `cargo test` builds all of them before it runs any test, beside the command.
 fn run(folder: &Folder, example: &str, arguments: &[&str]) -> Ran {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let mut command = process::Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--offline", "--manifest-path", manifest, "--example", example, "--"]);
+    let command = Path::new(env!("CARGO_BIN_EXE_impasto"));
+    let program = command.with_file_name("examples").join(example);
+    assert!(program.exists(), "{} is missing: `cargo build --examples` makes it", program.display());
+    let mut command = process::Command::new(program);
     command.args(arguments).current_dir(folder.path(""));
     Ran::to_its_end(command)
 }
