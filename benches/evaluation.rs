@@ -1,6 +1,6 @@
-//! One whole evaluation of the default loss (content relu4_2, style relu1_1 … relu5_1) at 256² and 512², on all
-//! cores: with the network in `IMPASTO_VGG19` where it is set, else with the small one of the tests, of which
-//! the figures only compare with themselves.
+//! One evaluation of the default loss (content relu4_2, style relu1_1 … relu5_1) at 256² and 512² on all cores: with the
+//! network in `IMPASTO_VGG19` if that is set, else with the tests' small one, whose times are comparable only with each
+//! other.
 
 use std::path::PathBuf;
 

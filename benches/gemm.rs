@@ -1,5 +1,5 @@
-//! The packed product at VGG-19's shapes for a 512×512 picture, on one core: ours on every instruction set, and
-//! the matrixmultiply crate's. The limit, the FMA peak of one core, is printed first.
+//! The packed matrix product at VGG-19's shapes for a picture of 512×512 pixels, on one core: this crate's on every
+//! instruction set, and the matrixmultiply crate's. The upper limit, the FMA peak of one core, is printed first.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use impasto::gemm::{GROUP_DEPTH, PackedMatrix};
 use impasto::simd::Isa;
 use impasto::simd::peak::peak_gflops;
 
-/// (rows, depth, columns): a task's rows of the layer, C·3·3, N.
+/// Name, rows, depth, columns: the rows of one task, C·3·3, N.
 const SHAPES: [(&str, usize, usize, usize); 5] = [
     ("conv1_2", 144, 576, 64),
     ("conv2_2", 144, 1152, 128),
@@ -26,7 +26,7 @@ fn gemm(criterion: &mut Criterion) {
     }
     for (name, rows, depth, columns) in SHAPES {
         let mut group = criterion.benchmark_group(format!("gemm/{name} {rows}x{depth}x{columns}"));
-        // Elements are floating-point operations: criterion's Gelem/s are GFLOP/s.
+        // Elements are floating-point operations, so criterion's Gelem/s are GFLOP/s.
         group.throughput(Throughput::Elements((2 * rows * depth * columns) as u64));
         let b = vec![0.5f32; depth * columns];
         for isa in Isa::available() {

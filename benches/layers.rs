@@ -1,4 +1,4 @@
-//! Every kind of layer, forward and backward, at VGG-19's shapes for a 512×512 picture, on all cores.
+//! Every kind of layer, forward and backward, at VGG-19's shapes for a picture of 512×512 pixels, on all cores.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use impasto::layers::conv::{Algorithm, Conv, Workspace};
@@ -10,7 +10,7 @@ use impasto::simd::peak::peak_gflops;
 use impasto::tensor::FeatureMap;
 use ndarray::{Array2, Array3};
 
-/// A map of values of both signs.
+/// A map with values of both signs.
 fn map(channels: usize, height: usize, width: usize) -> FeatureMap {
     FeatureMap::from_planes(
         Array3::from_shape_fn((channels, height, width), |(c, y, x)| {
@@ -39,12 +39,12 @@ fn convolutions(criterion: &mut Criterion) {
         let (mut x, mut y) = (map(from, side, side), map(to, side, side));
         let epilogue = GradientEpilogue { relu: true, ..GradientEpilogue::default() };
         let mut workspace = Workspace::new(isa);
-        for (name, method) in [("im2col", Algorithm::Im2col), ("winograd", Algorithm::Winograd)] {
+        for (name, algorithm) in [("im2col", Algorithm::Im2col), ("winograd", Algorithm::Winograd)] {
             group.bench_function(format!("{name} forward"), |bencher| {
-                bencher.iter(|| conv.forward(&x, &mut y, true, method, &mut workspace));
+                bencher.iter(|| conv.forward(&x, &mut y, true, algorithm, &mut workspace));
             });
             group.bench_function(format!("{name} backward"), |bencher| {
-                bencher.iter(|| conv.backward(&y, &mut x, epilogue, method, &mut workspace));
+                bencher.iter(|| conv.backward(&y, &mut x, epilogue, algorithm, &mut workspace));
             });
         }
         group.finish();
@@ -84,7 +84,7 @@ fn others(criterion: &mut Criterion) {
 
     for (channels, side) in [(64, 512), (128, 256), (256, 128), (512, 64), (512, 32)] {
         let mut group = criterion.benchmark_group(format!("layers/moments of {channels} channels, {side}²"));
-        // Half of the matrix forward; all of it backward.
+        // Forward computes half of the symmetric matrix; backward multiplies by all of it.
         let flop = channels * channels * side * side;
         group.sample_size(10).throughput(Throughput::Elements(flop as u64));
         let mut f = map(channels, side, side);
@@ -97,7 +97,7 @@ fn others(criterion: &mut Criterion) {
         let tap = TapGradient { style: Some(&gradient), content: None };
         group.throughput(Throughput::Elements(2 * flop as u64));
         group.bench_function("backward", |bencher| {
-            bencher.iter(|| GradientEpilogue { tap, relu: false }.of_deepest(Isa::best(), &mut f))
+            bencher.iter(|| GradientEpilogue { tap, relu: false }.write_deepest(Isa::best(), &mut f))
         });
         group.finish();
     }

@@ -1,4 +1,4 @@
-//! From a photograph's and a painting's bytes to a PNG's, in a thread of its own, with progress and a way to cancel.
+//! Style transfer from the bytes of two pictures to the bytes of a PNG, on a separate thread, with progress and cancelling.
 //!
 //!     cargo run --release --no-default-features --features embedded --example bytes_to_bytes -- \
 //!         demo/content.png demo/style.jpg out.png
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     };
     let (content, style) = (fs::read(content)?, fs::read(style)?);
 
-    // Whoever holds a clone may end the work, which then gives the best picture so far.
+    // Any clone of it can end the job, which then returns the best picture so far.
     let cancel = Cancel::new();
     let job = Stylize::new(&Weights::embedded())
         .content(Picture::from_bytes(&content)?)

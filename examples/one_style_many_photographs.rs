@@ -1,4 +1,4 @@
-//! Many photographs in one style: the style's targets are computed once for each size, and kept.
+//! Many photographs in one style: the style's targets are computed once per size and cached.
 //!
 //!     cargo run --release --example one_style_many_photographs -- painting.jpg folder photo1.jpg photo2.jpg
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let job = Stylize::new(&Weights::embedded()).style(&style).size(Size::Longest(128)).steps(20);
     for photograph in photographs {
         let photograph = Path::new(photograph);
-        // The weights and the style are shared: a clone of the job costs nothing.
+        // A clone of the job is cheap: it shares the weights and the style.
         let made = job.clone().content(Picture::open(photograph)?).run(|_| ControlFlow::Continue(()))?;
         let name = Path::new(photograph.file_stem().unwrap_or_default()).with_extension("png");
         let output = Path::new(folder).join(name);

@@ -1,4 +1,4 @@
-//! The loss and its gradient for an optimiser of one's own: here plain gradient descent with a step that adapts.
+//! The loss and its gradient with your own optimiser: here gradient descent with an adaptive step.
 //!
 //!     cargo run --release --example own_optimizer -- demo/content.png demo/style.jpg out.png
 

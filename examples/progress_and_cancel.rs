@@ -1,4 +1,4 @@
-//! A job in a thread of its own, watched and ended from another: the picture is the best one until then.
+//! A job on a separate thread, monitored and cancelled from another. The result is the best picture so far.
 //!
 //!     cargo run --release --example progress_and_cancel -- demo/content.png demo/style.jpg out.png
 
@@ -24,14 +24,14 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let (steps, watched) = mpsc::channel();
     let worker = thread::spawn(move || {
         job.run(|progress| {
-            // Where nobody watches any more, the work may end as well.
+            // End the job if the receiver is gone.
             match steps.send((progress.step, progress.losses.total)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             }
         })
     });
-    // Ten steps are enough here; a service would wait for its client, or for a time.
+    // Cancel after ten steps; a service would do so when its client disconnects or a deadline passes.
     for (step, loss) in watched.iter().take(10) {
         println!("step {step}: loss {loss:.4}");
     }

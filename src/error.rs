@@ -1,14 +1,14 @@
-//! The library's one error type: what failed, on which file or value, and what would be right.
+//! The library's error type: what failed, for which file or value, and what was expected.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::picture::OutputFormat;
 
-/// What every fallible function of this crate returns.
+/// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. Every message is one line that names the file or the value concerned.
+/// An error of this crate. Every message is one line that names the file or the value concerned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,7 +22,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A file could not be written. Nothing is left at its path that was not there before.
+    /// A file could not be written. A file that existed at its path is unchanged, and no new one is left there.
     #[error("cannot write {}: {source}", path.display())]
     #[non_exhaustive]
     Write {
@@ -32,7 +32,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// Bytes are not a picture that can be decoded, or are damaged.
+    /// The data is damaged, or is not a picture of a supported format.
     #[error("{} is not a picture that impasto can read: {reason}", name.display())]
     #[non_exhaustive]
     Decode {
@@ -52,17 +52,17 @@ pub enum Error {
         reason: String,
     },
 
-    /// Pixels do not have the shape, the size or the values that a picture needs.
+    /// An array or buffer does not have the shape, the layout or the values expected.
     #[error("expected {expected}, found {found}")]
     #[non_exhaustive]
     Shape {
-        /// What would be right.
+        /// What was expected.
         expected: String,
-        /// What was given.
+        /// What was found.
         found: String,
     },
 
-    /// The extension of an output file is not that of a format that can be written.
+    /// The extension of an output file is not that of a supported output format.
     #[error("cannot tell the format of {}: end its name in .png, .jpg, .webp or .tiff", path.display())]
     #[non_exhaustive]
     UnknownFormat {
@@ -70,7 +70,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A side of a picture is longer than its file format can hold.
+    /// A side of a picture is longer than the file format allows.
     #[error("{format} holds at most {longest} pixels a side, not {width}×{height}")]
     #[non_exhaustive]
     TooLarge {
@@ -80,12 +80,12 @@ pub enum Error {
         width: usize,
         /// Height in pixels.
         height: usize,
-        /// The most pixels of a side.
+        /// The longest side that the format allows, in pixels.
         longest: usize,
     },
 
-    /// A picture is smaller than a layer needs.
-    #[error("{what} is {width}×{height} pixels; layer {layer} needs at least {least}×{least}")]
+    /// A picture is so small that a layer would have no positions.
+    #[error("{what} is {width}×{height} pixels; layer {layer} needs at min_side {min_side}×{min_side}")]
     #[non_exhaustive]
     TooSmall {
         /// Which picture: `the content`, `the style`, a file's name.
@@ -94,13 +94,13 @@ pub enum Error {
         width: usize,
         /// Its height in pixels.
         height: usize,
-        /// The layer that needs the most of those asked for.
+        /// The layer that needs the largest picture.
         layer: String,
-        /// The least side that it needs, in pixels.
-        least: usize,
+        /// The shortest side that it needs, in pixels.
+        min_side: usize,
     },
 
-    /// The work would need more memory than there is, or than it was given.
+    /// The work would need more memory than is available, or than its limit.
     #[error(
         "{what} of {width}×{height} pixels needs about {} of memory, and {} is available",
         gigabytes(*needed), gigabytes(*available)
@@ -119,96 +119,96 @@ pub enum Error {
         available: u64,
     },
 
-    /// A weights file is damaged, incomplete or not of a network in VGG's table.
+    /// A weights file is damaged, incomplete, or not of a network in the VGG paper's table.
     #[error("weights {}: {reason}", name.display())]
     #[non_exhaustive]
     Weights {
         /// The file, or what the caller called the bytes.
         name: PathBuf,
-        /// What was expected and what was found, with the layer's name.
+        /// What was expected and what was found, with the layer's name if there is one.
         reason: String,
     },
 
-    /// A weights file was changed while it was in use: the network may be another from then on, or none.
+    /// A weights file changed after it was opened. Results computed since then may be wrong.
     #[error("weights {}: the file changed after it was opened: {change}", path.display())]
     #[non_exhaustive]
     WeightsChanged {
         /// The file.
         path: PathBuf,
-        /// What is different.
+        /// What changed.
         change: String,
     },
 
-    /// No network has this name, or none is installed.
+    /// There is no network of this name, or none is installed.
     #[error("{}", no_network(name.as_deref(), folders))]
     #[non_exhaustive]
     NoNetwork {
-        /// The name asked for, or nothing where any network would have done.
+        /// The requested name; `None` if any network was acceptable.
         name: Option<String>,
         /// The folders that were searched.
         folders: Vec<PathBuf>,
     },
 
-    /// A network could not be fetched. What was installed before is still there.
+    /// A network could not be fetched. Installed networks are unchanged.
     #[error("cannot fetch {url}: {reason}")]
     #[non_exhaustive]
     Fetch {
-        /// From where, without what may be secret in it.
+        /// The URL, without credentials.
         url: String,
         /// What was expected and what was found.
         reason: String,
     },
 
-    /// No layer has this name in this network.
+    /// The network has no layer of this name.
     #[error("no layer {name:?} in {network}; it has {known}")]
     #[non_exhaustive]
     UnknownLayer {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The network's name.
         network: String,
-        /// The layers that it has.
+        /// The layers that the network has.
         known: String,
     },
 
-    /// A setting has a value that it can't have.
+    /// A setting has an invalid value.
     #[error("{setting}: {reason}")]
     #[non_exhaustive]
     Setting {
         /// The setting.
         setting: Setting,
-        /// The value found and the values possible.
+        /// The value found and the values allowed.
         reason: String,
     },
 
-    /// The work was broken off, as asked.
+    /// The work was cancelled by a [`Cancel`](crate::Cancel).
     #[error("cancelled")]
     Cancelled,
 
-    /// The loss or its gradient is not finite.
+    /// The loss or its gradient was not finite.
     #[error(
         "the loss became {loss} after {evaluations} evaluations: its weights are too large, or its pictures are not finite"
     )]
     #[non_exhaustive]
     NotFinite {
-        /// The loss.
+        /// The loss, or NaN if the gradient was not finite.
         loss: f64,
-        /// Evaluations until then.
+        /// Evaluations of the loss before that, all scales together.
         evaluations: usize,
     },
 }
 
-/// A setting that can have a wrong value.
+/// A setting that can be invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Setting {
-    /// The pictures given: content and styles.
+    /// The content and style pictures.
     Pictures,
     /// The result's size.
     Size,
-    /// Steps of the optimiser.
+    /// The number of optimiser steps.
     Steps,
-    /// Scales of the schedule.
+    /// The number of scales.
     Scales,
     /// The weight of the content term, α.
     ContentWeight,
@@ -216,13 +216,13 @@ pub enum Setting {
     StyleWeight,
     /// The weight of total variation, γ.
     TvWeight,
-    /// Layers of the content term and their weights.
+    /// The layers of the content term and their weights.
     ContentLayers,
-    /// Layers of the style term and their weights.
+    /// The layers of the style term and their weights.
     StyleLayers,
-    /// Shares of several styles.
+    /// The shares of a blend of styles.
     Shares,
-    /// Threads.
+    /// The number of threads.
     Threads,
     /// The network.
     Network,
@@ -253,13 +253,13 @@ impl Error {
         Self::Shape { expected: expected.into(), found: found.into() }
     }
 
-    /// An [`Error::Setting`] from what is wrong with it.
+    /// An [`Error::Setting`] with its reason.
     pub(crate) fn setting(setting: Setting, reason: impl Into<String>) -> Self {
         Self::Setting { setting, reason: reason.into() }
     }
 }
 
-/// Bytes as text in gigabytes (10⁹ bytes), or megabytes where there are few.
+/// Formats bytes in gigabytes (10⁹ bytes), or below one in megabytes.
 fn gigabytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),

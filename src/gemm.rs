@@ -1,4 +1,4 @@
-//! Products of matrices: one register-tile micro-kernel, and the loops over it for each layout of the operands.
+//! Matrix products: one register-tile micro-kernel, and the loops around it for each layout of the operands.
 
 pub(crate) mod micro_kernel;
 pub mod packed;

@@ -1,16 +1,17 @@
-//! VGG's layers, by hand: one file each, every backward directly under its forward.
+//! VGG's layers with hand-derived gradients: one file per layer, each `backward` directly under its `forward`.
 //!
-//! A backward pass is to the layer's input only, since the weights stay as they are, and happens **in place**:
-//! `x`, which holds the layer's input X, holds the gradient dX afterwards. Nothing needs X after its gradient
-//! is known, so an evaluation keeps one map a layer and no gradient maps beside them. [`GradientEpilogue`]
-//! says what else is done to the gradient on its way, such as adding the loss's own gradient by X.
+//! Throughout, dX is the gradient of the loss with respect to X. A backward pass computes only the gradient with respect
+//! to the layer's input, because the weights are constant, and it works **in place**: `x` holds the input X before and
+//! dX afterwards. Nothing reads X once dX is known, so an evaluation keeps one map per layer and no separate gradient
+//! maps. A [`GradientEpilogue`] is applied to dX before it is stored: it adds the loss terms that depend on X directly,
+//! and applies the derivative of a fused ReLU.
 
 pub mod conv;
 pub mod dense;
-mod epilogue;
+mod gradient_epilogue;
 pub mod lrn;
 pub mod moments;
 pub mod pool;
 pub mod relu;
 
-pub use epilogue::{GradientEpilogue, TapGradient};
+pub use gradient_epilogue::{GradientEpilogue, TapGradient};

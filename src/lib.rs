@@ -1,7 +1,7 @@
-//! Neural style transfer on the CPU: the method of Gatys, Ecker and Bethge (2015), from pictures to pictures.
+//! Neural style transfer on the CPU, by the method of Gatys, Ecker and Bethge (2015).
 //!
-//! [`Stylize`] makes a [`Picture`] with one picture's content in another's [`Style`], by the network whose [`Weights`] it
-//! is given. From bytes to bytes, with the network inside (feature `embedded`):
+//! [`Stylize`] makes a [`Picture`] with the content of one picture and the [`Style`] of another, using a VGG network with the
+//! given [`Weights`]. For example from bytes to bytes, with the embedded network (feature `embedded`):
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
@@ -17,25 +17,26 @@
 //! # }
 //! ```
 //!
-//! - [`Picture`]: from files, bytes, buffers, the crates `image` and `ndarray` (re-exported), and back.
-//! - [`Weights`]: a VGG's safetensors file, mapped, read, or in memory. [`Places`] finds installed ones, and
-//!   [`fetch`] installs them.
-//! - [`Style`]: a painting, or a blend of several, for as many pictures as there are.
-//! - [`Stylize`]: the job. [`Progress`] tells where it is, [`Cancel`] ends it from any thread, [`Stylized`] is what came out.
-//! - [`Objective`]: the loss and its gradient as a function of a picture, for an optimiser of one's own.
-//! - [`classify`](fn@classify): what a picture shows, by a network with its classifier.
-//! - [`Error`]: what every fallible function returns.
+//! - [`Picture`]: converts from and to files, bytes, buffers, and types of the re-exported crates `image` and `ndarray`.
+//! - [`Weights`]: the weights of a VGG from a safetensors file, memory-mapped or in memory. [`Places`] finds installed
+//!   networks, and [`fetch`] downloads them.
+//! - [`Style`]: a style picture or a blend of several, reusable for many jobs.
+//! - [`Stylize`]: the job. [`Progress`] reports its state, [`Cancel`] ends it from any thread, [`Stylized`] is its result.
+//! - [`Objective`]: the loss and its gradient as a function of a picture, for your own optimiser.
+//! - [`classify`](fn@classify): image classification by a network with its dense layers.
+//! - [`Error`]: the error of every fallible function.
 //!
-//! Work is done on the caller's rayon pool, or on [threads of its own](Stylize::threads). The same pictures, settings,
-//! seed and instruction set give the same bytes, whatever the number of threads.
+//! Work runs on the caller's rayon pool, or on a [pool of its own](Stylize::threads). The same pictures, settings, seed and
+//! instruction set give the same bytes, whatever the number of threads.
 //!
-//! # How it is built
+//! # Internals
 //!
-//! A picture's way: `picture` → `network` (`vgg` and `weights`; `layers` on `tensor`, `gemm` and `simd`, run by
-//! `parallel`) → `loss` → back through `network` → `optimize` → `stylize`, at one scale after the other. These modules are
-//! public for the crate's own command, tests and benchmarks, hidden here, and may change in any version.
+//! `picture` decodes, resizes and encodes. `stylize` runs `optimize` at one scale after the other; each step evaluates
+//! `loss`, which runs `network` forward and backward. A network is a `vgg` with `weights`, computed by `layers` on top of
+//! `tensor`, `gemm`, `simd` and `parallel`. These modules are public only for this crate's command, tests and benchmarks, are
+//! hidden in this documentation, and may change in any version.
 #![warn(missing_docs)]
-// But for the files that say at their head why they need it.
+// Files that need unsafe code state the reason at their top.
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,5 +1,5 @@
-//! The loss: content, style and total variation, each with its gradient, and their weighted sum as one function of the
-//! picture.
+//! The loss: the content, style and total variation terms, each with its gradient, and their weighted sum as a function of
+//! the picture.
 
 pub mod content;
 pub mod objective;

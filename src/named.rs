@@ -1,8 +1,8 @@
-//! Names of an enum's values, for command lines and files.
+//! Names of enum values, for command lines and files.
 
 /// An enum whose values have names.
 pub trait Named: Copy + Send + Sync + 'static {
-    /// Every value.
+    /// All values.
     const ALL: &'static [Self];
 
     /// The value's name on the command line and in files.

@@ -1,4 +1,4 @@
-//! A VGG with its weights: forward to the taps of a loss, and backward to the picture.
+//! A VGG with its weights: the forward pass to the loss's taps, and the backward pass to the picture.
 
 mod compute;
 mod plan;
@@ -22,7 +22,7 @@ pub use plan::Plan;
 
 use steps::{bytes_of, map_of};
 
-/// A network's convolutions, ready to run, with their weights in the file's memory where they are F32.
+/// A network's convolutions, ready to run. Weights of type F32 are used in the memory of the file, without a copy.
 pub struct Network {
     architecture: Architecture,
     preprocessing: Preprocessing,
@@ -32,10 +32,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// Takes the convolutions that are needed to reach the layer `deepest`, and checks that their weights are finite.
+    /// Loads the convolutions up to the layer `deepest`, and checks that their weights are finite.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a weight is not finite, or the file stops before `deepest`.
+    /// [`Error::UnknownLayer`] if the network has no layer `deepest`; [`Error::Weights`] if a weight is not finite, or the
+    /// file ends before `deepest`.
     pub fn load(weights: &Weights, compute: impl Into<Compute>, deepest: Layer) -> Result<Self> {
         weights.layer(&deepest.to_string())?;
         let layers: Vec<_> = weights.layers().into_iter().take_while(|layer| *layer <= deepest).collect();
@@ -44,9 +45,10 @@ impl Network {
         let convolutions = convolutions
             .par_iter()
             .map(|convolution| {
-                let tensors = weights.convolution(convolution).expect("`convolutions` lists what is there");
+                let tensors =
+                    weights.convolution(convolution).expect("the listed convolutions are in the file");
                 let &[out_channels, in_channels, kernel, _] = tensors.weight.shape else {
-                    unreachable!("opening checks that kernels have four sides")
+                    unreachable!("kernels are checked on opening to have four dimensions")
                 };
                 let (weight, bias) = (weights.values(&tensors.weight)?, weights.values(&tensors.bias)?);
                 Ok(Conv::new([out_channels, in_channels, kernel], weight, &bias))
@@ -61,41 +63,41 @@ impl Network {
         })
     }
 
-    /// The network of VGG's table.
+    /// Which network of the VGG paper's table it is.
     pub fn architecture(&self) -> Architecture {
         self.architecture
     }
 
-    /// How its input is made of a picture.
+    /// The preprocessing from a picture to the network's input.
     pub fn preprocessing(&self) -> Preprocessing {
         self.preprocessing
     }
 
-    /// The instruction set that it runs on.
+    /// The instruction set on which it runs.
     pub fn isa(&self) -> Isa {
         self.compute.isa
     }
 
-    /// What it is computed with.
+    /// The instruction set and the convolution algorithm.
     pub fn compute(&self) -> Compute {
         self.compute
     }
 
-    /// Its layers in forward order, to the deepest loaded.
+    /// The loaded layers, in forward order.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// Bytes that the weights take.
+    /// Bytes of the weights.
     pub fn bytes(&self) -> u64 {
         self.convolutions.iter().map(Conv::bytes).sum()
     }
 
-    /// The features of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order. Only the maps asked
-    /// for and the input and output of the step at work are in memory.
+    /// The features of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order. Memory holds only the maps of
+    /// `taps` and the input and output of the current step.
     ///
     /// # Errors
-    /// [`Error::TooSmall`] where a tap would have no position.
+    /// [`Error::TooSmall`] if a tap would have no positions.
     pub fn features(
         &self,
         picture: ArrayView3<f32>,
@@ -119,7 +121,7 @@ impl Network {
         Ok(features)
     }
 
-    /// Bytes that [`Network::features`] has in memory at most.
+    /// Peak bytes of [`Network::features`] for a picture of `height` by `width` pixels.
     pub fn features_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
         let steps = self.steps(taps, pooling, height, width);
         let mut current = bytes_of(Self::input_shape(height, width));
@@ -127,7 +129,7 @@ impl Network {
         for step in &steps {
             let next = bytes_of(step.shape);
             most = most.max(kept + current + next);
-            // A tap is kept, and so is not counted as the current map as well.
+            // A tap stays in memory anyway, so it is not counted as the current map as well.
             (kept, current) = if taps.contains(&step.layer) { (kept + next, 0) } else { (kept, next) };
         }
         most + self.workspace_bytes(&steps)
@@ -145,33 +147,38 @@ impl Network {
         steps.iter().filter(|step| taps.contains(&step.layer)).map(|step| step.shape.0).collect()
     }
 
-    /// How the convolution of this number is computed. Winograd's filtering has been the quicker at all of VGG-19's
+    /// The algorithm for the convolution of this index. Winograd was measured to be faster than im2col at all of VGG-19's
     /// shapes, from 64² to 2048² pixels (Zen 5, two cores, AVX-512 and AVX2): it does a quarter of the multiplications,
-    /// and transforming the filters takes less time than packing them for im2col at any but the smallest maps.
-    fn algorithm(&self, number: usize) -> Algorithm {
-        let convolution = &self.convolutions[number];
-        let wanted: &[_] = match self.compute.convolution {
+    /// which at all but the smallest maps outweighs its transforms.
+    fn algorithm(&self, index: usize) -> Algorithm {
+        let convolution = &self.convolutions[index];
+        let preferred: &[_] = match self.compute.convolution {
             Convolution::Auto => &[Algorithm::Direct, Algorithm::Winograd],
             Convolution::Im2col => &[],
             Convolution::Winograd => &[Algorithm::Winograd],
         };
-        wanted.iter().copied().find(|method| convolution.allows(*method)).unwrap_or(Algorithm::Im2col)
+        preferred
+            .iter()
+            .copied()
+            .find(|algorithm| convolution.allows(*algorithm))
+            .unwrap_or(Algorithm::Im2col)
     }
 }
 
-/// Refuses a picture for which one of the `taps` would have no position. `what` says which picture.
+/// Checks that each of the `taps` has at least one position for a picture of `height` by `width` pixels. `what` names the
+/// picture in the error.
 ///
 /// # Errors
-/// [`Error::TooSmall`].
+/// [`Error::TooSmall`] if one has none.
 pub fn check_size(what: &str, taps: &[Layer], height: usize, width: usize) -> Result<()> {
-    let deepest = taps.iter().max_by_key(|layer| layer.least_side());
+    let deepest = taps.iter().max_by_key(|layer| layer.min_side());
     match deepest {
-        Some(layer) if height.min(width) < layer.least_side() => Err(Error::TooSmall {
+        Some(layer) if height.min(width) < layer.min_side() => Err(Error::TooSmall {
             what: what.to_owned(),
             width,
             height,
             layer: layer.to_string(),
-            least: layer.least_side(),
+            min_side: layer.min_side(),
         }),
         _ => Ok(()),
     }

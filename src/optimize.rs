@@ -1,4 +1,4 @@
-//! Minimising a smooth function of many variables. Knows nothing of pictures or networks.
+//! Bound-constrained minimisation of a smooth function of many variables. Independent of pictures and networks.
 
 mod adam;
 mod bounds;
@@ -14,11 +14,11 @@ pub use adam::adam;
 pub use bounds::Bounds;
 pub use lbfgs::lbfgs;
 
-/// The function to minimise: gives its value at a point, and writes its gradient, as long as the point. Nothing where it
-/// was broken off, which ends the optimiser.
+/// The function to minimise: returns its value at a point, the first argument, and writes its gradient, of the same length, to
+/// the second. `None` if the evaluation was cancelled, which ends the optimiser.
 pub type Function<'f> = dyn FnMut(&[f32], &mut [f32]) -> Option<f64> + 'f;
 
-/// Nothing where all is finite; else the value, or NaN where only the gradient is not.
+/// `None` if the loss and its gradient are finite; else the loss, or NaN if the gradient is not finite.
 fn not_finite(loss: f64, gradient: &[f32]) -> Option<f64> {
     match gradient.iter().all(|g| g.is_finite()) {
         true if loss.is_finite() => None,
@@ -30,31 +30,31 @@ fn not_finite(loss: f64, gradient: &[f32]) -> Option<f64> {
 /// Called after every step; breaking stops the optimiser.
 pub type OnStep<'s> = dyn FnMut(&Step) -> ControlFlow<()> + 's;
 
-/// When to stop, and how far to go at first.
+/// The settings of an optimiser.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The most steps.
+    /// The maximum number of steps.
     pub steps: usize,
-    /// Stop when the loss fell by less than this share of itself over the last steps: 10 of L-BFGS, 50 of Adam.
+    /// Stop when the relative decrease of the loss over the last steps, 10 for L-BFGS and 50 for Adam, is below this.
     pub tolerance: f64,
-    /// Root mean square of the change to the variables in L-BFGS's first trial, before it knows the function's
-    /// curvature; Adam's step size.
+    /// L-BFGS: root mean square of the change to the variables at the first trial, when the curvature is still unknown.
+    /// Adam: the step size.
     pub first_step: f64,
-    /// Pairs of steps and gradient changes from which L-BFGS models the curvature.
+    /// Pairs of steps and gradient changes from which L-BFGS estimates the curvature.
     pub history: usize,
-    /// What every variable stays within.
+    /// The bounds of every variable.
     pub bounds: Bounds,
 }
 
-/// Where the optimiser is.
+/// The state of an optimiser after a step.
 pub struct Step<'p> {
     /// Steps done.
     pub step: usize,
-    /// Evaluations of the function until now.
+    /// Evaluations of the function so far.
     pub evaluations: usize,
     /// The function's value at `point`.
     pub loss: f64,
-    /// The point that the step led to, which is the one last evaluated.
+    /// The point after the step, which is the one last evaluated.
     pub point: &'p [f32],
 }
 
@@ -63,18 +63,18 @@ pub struct Step<'p> {
 pub enum Stop {
     /// All steps are done.
     Steps,
-    /// The loss no longer falls.
+    /// The loss no longer decreases.
     NoProgress,
-    /// [`OnStep`] or the function broke off.
+    /// [`OnStep`] returned `Break`, or the function returned `None`.
     Cancelled,
-    /// The function was not finite, here, wherever the optimiser went.
+    /// The function was not finite at the points that the optimiser tried.
     NotFinite {
-        /// Its value, or NaN where only its gradient was not finite.
+        /// Its value, or NaN if its gradient was not finite.
         loss: f64,
     },
 }
 
-/// The best point found.
+/// The result of an optimiser: the best point found.
 pub struct Minimum {
     /// The point.
     pub point: Vec<f32>,
@@ -88,7 +88,7 @@ pub struct Minimum {
     pub stop: Stop,
 }
 
-/// Whether the losses of the last steps still fall.
+/// The convergence criterion: the relative decrease of the loss over the last `patience` steps.
 struct Convergence {
     tolerance: f64,
     patience: usize,
@@ -100,7 +100,7 @@ impl Convergence {
         Self { tolerance, patience, losses: [start].into() }
     }
 
-    /// Takes the loss after a step; whether it fell enough over the last `patience` steps, if there were as many.
+    /// Records the loss after a step. Returns whether it decreased enough over the last `patience` steps, or there were fewer.
     fn still_falls(&mut self, loss: f64) -> bool {
         self.losses.push_back(loss);
         if self.losses.len() <= self.patience {

@@ -1,4 +1,4 @@
-//! Kernels written once over the vector trait [`Simd`], and the choice of an instruction set for them at run time.
+//! The vector trait [`Simd`] that kernels are generic over, and the choice of an instruction set at run time.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,31 +17,31 @@ use std::fmt;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 use self::neon::Neon;
 use self::portable::Portable;
-pub use self::vector::{MOST_LANES, Simd};
+pub use self::vector::{MAX_LANES, Simd};
 #[cfg(target_arch = "x86_64")]
 use self::{avx2::Avx2, avx512::Avx512};
 
-/// Work written once over [`Simd`]. [`Isa::run`] compiles it for each instruction set.
+/// A computation generic over [`Simd`], which [`Isa::run`] compiles for each instruction set.
 pub trait Kernel {
-    /// What it gives back.
+    /// The result.
     type Output;
 
-    /// Does the work. Implementations are `#[inline(always)]`, so that they are compiled for `simd`'s set.
+    /// Runs the kernel. Implementations must be `#[inline(always)]`, to be compiled for `simd`'s instruction set.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Work written once over [`Simd`] and the size of the set's register tile. [`Isa::run_tiled`] compiles it for each
+/// A computation generic over [`Simd`] and the size of the register tile, which [`Isa::run_tiled`] compiles for each
 /// instruction set.
 pub trait TileKernel {
-    /// What it gives back.
+    /// The result.
     type Output;
 
-    /// Does the work, with register tiles of MR rows by NV vectors. Implementations are `#[inline(always)]`, as for
+    /// Runs the kernel with register tiles of MR rows by NV vectors. Implementations must be `#[inline(always)]`, as for
     /// [`Kernel::run`].
     fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) -> Self::Output;
 }
 
-/// An instruction set that this CPU was found to have.
+/// An instruction set that this CPU supports.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Isa(Set);
 
@@ -57,7 +57,7 @@ enum Set {
 }
 
 impl Isa {
-    /// Every set that this CPU has, the widest first. The last is always the portable one.
+    /// All instruction sets that this CPU supports, the widest first. The last is always the portable one.
     pub fn available() -> Vec<Self> {
         let sets = [
             #[cfg(target_arch = "x86_64")]
@@ -71,7 +71,7 @@ impl Isa {
         sets.into_iter().flatten().map(Self).collect()
     }
 
-    /// The widest set that this CPU has.
+    /// The widest instruction set that this CPU supports.
     pub fn best() -> Self {
         Self::available()[0]
     }
@@ -89,7 +89,7 @@ impl Isa {
         }
     }
 
-    /// Runs `kernel`, compiled for this set.
+    /// Runs `kernel`, compiled for this instruction set.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Set::Portable(simd) => kernel.run(simd),
@@ -104,7 +104,7 @@ impl Isa {
 }
 
 impl Isa {
-    /// Runs `kernel`, compiled for this set and its register tile.
+    /// Runs `kernel`, compiled for this instruction set and its register tile.
     pub fn run_tiled<K: TileKernel>(self, kernel: K) -> K::Output {
         struct Tiled<K>(K);
 

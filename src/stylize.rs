@@ -1,5 +1,5 @@
-//! The main job: a picture with one's content in another's style. Also a texture, of style alone, and a reconstruction, of
-//! content alone.
+//! The main job: a picture with the content of one picture and the style of another. Without a content it is a texture,
+//! without a style a reconstruction.
 
 mod memory;
 mod progress;
@@ -28,7 +28,9 @@ pub use style::Style;
 
 use settings::Settings;
 
-/// What to make, and how: a builder. It owns what it is given, and may be cloned and sent to another thread.
+/// A builder for a style transfer job: pictures, settings, and [`run`](Self::run).
+///
+/// It owns its pictures and can be cloned and sent to another thread. Settings are checked when the job is run.
 ///
 /// ```no_run
 /// use std::ops::ControlFlow;
@@ -55,9 +57,9 @@ pub struct Stylize {
     cancel: Cancel,
 }
 
-/// Pictures and what they are to look like.
+/// # The pictures and the loss
 impl Stylize {
-    /// The default settings with these weights, and no pictures yet.
+    /// A job with the network of these weights, the default settings and no pictures.
     pub fn new(weights: &Weights) -> Self {
         Self {
             weights: weights.clone(),
@@ -68,26 +70,26 @@ impl Stylize {
         }
     }
 
-    /// The picture of what is to be seen. Without one the result is a texture, of style alone.
+    /// The content picture. Without one the result is a texture, made from the style alone.
     #[must_use]
     pub fn content(self, picture: Picture) -> Self {
         Self { content: Some(picture), ..self }
     }
 
-    /// The style: a picture, or a [`Style`], which may be a blend and keeps its targets from one job to the next. Without one
-    /// the result is a reconstruction, of content alone.
+    /// The style: a picture, or a [`Style`], which may be a blend and caches its targets for several jobs. Without one the
+    /// result is a reconstruction, made from the content alone.
     #[must_use]
     pub fn style(self, style: impl Into<Style>) -> Self {
         Self { style: Some(style.into()), ..self }
     }
 
-    /// How large the result is. By default its longest side has 512 pixels.
+    /// The size of the result. By default its longest side is 512 pixels.
     #[must_use]
     pub fn size(self, size: Size) -> Self {
         self.with(|settings| settings.size = size)
     }
 
-    /// The weight of the content term, α, above 0: 1 by default. Only its ratio to the other weights matters.
+    /// The weight of the content term, α, above 0. By default 1. Only its ratio to the other weights matters.
     #[must_use]
     pub fn content_weight(self, weight: f64) -> Self {
         self.with(|settings| settings.content_weight = weight)
@@ -99,90 +101,92 @@ impl Stylize {
         self.with(|settings| settings.style_weight = Some(weight))
     }
 
-    /// The weight of total variation, γ, 0 or above: more is smoother. By default 10, or 0 without a style.
+    /// The weight of the total variation, γ, 0 or above. Larger values give a smoother result. By default 10, or 0 without a
+    /// style.
     #[must_use]
     pub fn tv_weight(self, weight: f64) -> Self {
         self.with(|settings| settings.tv_weight = Some(weight))
     }
 
-    /// How errors are measured: [`Form::Relative`] by default.
+    /// How the content and style errors are normalised. By default [`Form::Relative`].
     #[must_use]
     pub fn form(self, form: Form) -> Self {
         self.with(|settings| settings.form = form)
     }
 
-    /// Layers of the content term: `relu4_2` by default.
+    /// The layers of the content term. By default `relu4_2`.
     #[must_use]
     pub fn content_layers<L: Into<LayerWeight>>(self, layers: impl IntoIterator<Item = L>) -> Self {
         self.with(|settings| settings.content_layers = layers.into_iter().map(L::into).collect())
     }
 
-    /// Layers of the style term: `relu1_1`, `relu2_1`, `relu3_1`, `relu4_1` and `relu5_1` by default.
+    /// The layers of the style term. By default `relu1_1`, `relu2_1`, `relu3_1`, `relu4_1` and `relu5_1`.
     #[must_use]
     pub fn style_layers<L: Into<LayerWeight>>(self, layers: impl IntoIterator<Item = L>) -> Self {
         self.with(|settings| settings.style_layers = layers.into_iter().map(L::into).collect())
     }
 
-    /// What the network's pools do: [`Pooling::Max`] by default.
+    /// The network's pooling. By default [`Pooling::Max`].
     #[must_use]
     pub fn pooling(self, pooling: Pooling) -> Self {
         self.with(|settings| settings.pooling = pooling)
     }
 }
 
-/// How the work is done.
+/// # Optimisation and resources
 impl Stylize {
-    /// Steps of the optimiser over all scales, at most: 200 by default.
+    /// The maximum number of optimiser steps, all scales together. By default 200.
     #[must_use]
     pub fn steps(self, steps: usize) -> Self {
         self.with(|settings| settings.steps = steps)
     }
 
-    /// Scales from coarse to fine: [`Scales::Auto`] by default.
+    /// The number of scales, from coarse to fine. By default [`Scales::Auto`].
     #[must_use]
     pub fn scales(self, scales: Scales) -> Self {
         self.with(|settings| settings.scales = scales)
     }
 
-    /// The optimiser: [`Optimizer::Lbfgs`] by default.
+    /// The optimiser. By default [`Optimizer::Lbfgs`].
     #[must_use]
     pub fn optimizer(self, optimizer: Optimizer) -> Self {
         self.with(|settings| settings.optimizer = optimizer)
     }
 
-    /// What the first scale starts from: [`Init::Content`] by default.
+    /// The picture that the first scale starts from. By default [`Init::Content`].
     #[must_use]
     pub fn init(self, init: Init) -> Self {
         self.with(|settings| settings.init = init)
     }
 
-    /// The seed of the noise that [`Init::Noise`], and any texture, starts from: 0 by default.
+    /// The seed of the noise that [`Init::Noise`] starts from, as does a texture by default. By default 0.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         self.with(|settings| settings.seed = seed)
     }
 
-    /// Works on this many threads of its own. Without it the work is done on the rayon pool that [`run`](Self::run) is
-    /// called in, which is the global one unless the caller has installed another. The result does not depend on it.
+    /// Runs on a new pool of this many threads, above 0. By default [`run`](Self::run) uses the rayon pool from which it is
+    /// called: the global one unless the caller has installed another. The result does not depend on the number of threads.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         self.with(|settings| settings.threads = Some(threads))
     }
 
-    /// The most bytes of memory that the work may take: what the machine has available by default. `None` lifts the limit.
+    /// The maximum memory in bytes that the job may need: if its [estimate](Self::memory_foreseen) is higher, it is refused.
+    /// By default the memory that the machine has available. `None` removes the limit.
     #[must_use]
     pub fn memory_limit(self, bytes: Option<u64>) -> Self {
         self.with(|settings| settings.memory_limit = Some(bytes.unwrap_or(u64::MAX)))
     }
 
-    /// Ends the work when `cancel` asks for it, within an evaluation too. [`run`](Self::run)'s callback can end it after a
-    /// step alone.
+    /// Lets `cancel` end the job from any thread, also in the middle of an evaluation. The callback of [`run`](Self::run) can
+    /// end it only after a step.
     #[must_use]
     pub fn cancelled_by(self, cancel: &Cancel) -> Self {
         Self { cancel: cancel.clone(), ..self }
     }
 
-    /// What the network is computed with.
+    /// The instruction set and the convolution algorithm.
     #[doc(hidden)]
     #[must_use]
     pub fn compute(self, compute: Compute) -> Self {
@@ -195,24 +199,27 @@ impl Stylize {
     }
 }
 
-/// The job.
+/// # Running
 impl Stylize {
-    /// Makes the picture, calling `progress` after every step. Where it breaks, the work ends with the best picture until
-    /// then, as it does when [cancelled](Self::cancelled_by).
+    /// Makes the picture, calling `progress` after every optimiser step. If `progress` returns `Break`, or the job is
+    /// [cancelled](Self::cancelled_by), it ends with the best picture so far: see [`Stylized::end`].
     ///
     /// # Errors
-    /// All before the work starts: [`Error::Setting`] for settings that can't be; [`Error::UnknownLayer`] and
-    /// [`Error::Weights`] for layers that the network lacks, weights that are not finite, and a weights file that changed;
-    /// [`Error::TooSmall`] where a picture is too small for a layer; [`Error::OutOfMemory`].
+    /// - [`Error::Setting`] for an invalid setting, or if there is no picture.
+    /// - [`Error::UnknownLayer`] or [`Error::Weights`] for a layer that the network or its weights file lacks.
+    /// - [`Error::Weights`] if a weight is not finite, [`Error::WeightsChanged`] if the file changed since it was opened, and
+    ///   [`Error::Read`] if that cannot be determined.
+    /// - [`Error::TooSmall`] if a picture is too small for a layer.
+    /// - [`Error::OutOfMemory`] if the job is estimated to need more memory than its limit.
     pub fn run(&self, progress: impl FnMut(&Progress) -> ControlFlow<()> + Send) -> Result<Stylized> {
         self.on_threads(|| run::run(self, progress))?
     }
 
-    /// The loss that these settings describe, as a function of a picture of the [result's size](Self::result_size): for an
-    /// optimiser of one's own. It is evaluated on the caller's rayon pool.
+    /// The loss of this job as a function of a picture of the [result's size](Self::result_size), for use with your own
+    /// optimiser. It is evaluated on the caller's rayon pool.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// The same as for [`run`](Self::run).
     pub fn objective(&self) -> Result<Objective> {
         let (width, height) = self.result_size()?;
         self.on_threads(|| {
@@ -225,11 +232,10 @@ impl Stylize {
         })?
     }
 
-    /// Bytes of memory that [`run`](Self::run) is foreseen to take at most, with what the process took before: an estimate
-    /// within about a tenth.
+    /// Estimated peak memory of the process during [`run`](Self::run) in bytes, accurate to about 10 %.
     ///
     /// # Errors
-    /// As [`run`](Self::run), but for [`Error::OutOfMemory`].
+    /// The same as for [`run`](Self::run), except [`Error::OutOfMemory`].
     pub fn memory_foreseen(&self) -> Result<u64> {
         let (width, height) = self.result_size()?;
         let (network, terms) = self.network_and_terms()?;
@@ -239,13 +245,13 @@ impl Stylize {
     /// Width and height of the result in pixels.
     ///
     /// # Errors
-    /// [`Error::Setting`] where there is no picture, or for a size of 0.
+    /// [`Error::Setting`] if there is no picture, or for a size of 0.
     pub fn result_size(&self) -> Result<(usize, usize)> {
         let shape = match (&self.content, &self.style) {
             (Some(content), _) => (content.width(), content.height()),
             (None, Some(style)) => style.first_size(),
             (None, None) => {
-                let reason = "there is neither a content nor a style";
+                let reason = "neither a content nor a style picture is given";
                 return Err(Error::setting(Setting::Pictures, reason));
             }
         };
@@ -259,17 +265,17 @@ impl Stylize {
         }
     }
 
-    /// The terms of the loss: those for which there are pictures.
+    /// The terms of the loss. A term without a picture has no layers.
     ///
     /// # Errors
-    /// [`Error::Setting`] for weights that can't be, [`Error::UnknownLayer`] and [`Error::Weights`] for layers
-    /// that the network lacks.
+    /// [`Error::Setting`] for invalid weights; [`Error::UnknownLayer`] or [`Error::Weights`] for layers that the network or its
+    /// weights file lacks.
     #[doc(hidden)]
     pub fn terms(&self) -> Result<Terms> {
         self.settings.terms(&self.weights, self.content.is_some(), self.style.is_some())
     }
 
-    /// Bytes that an objective with content and style of `height` by `width` pixels takes, before there are such pictures.
+    /// Bytes of memory of an objective with a content and a style of `height` by `width` pixels each. Needs no pictures.
     #[doc(hidden)]
     pub fn objective_bytes(&self, height: usize, width: usize) -> Result<u64> {
         let terms = self.settings.terms(&self.weights, true, true)?;
@@ -289,7 +295,7 @@ impl Stylize {
         Network::load(&self.weights, self.settings.compute, deepest).map(Arc::new)
     }
 
-    /// Refuses work that needs more memory than there is.
+    /// Returns [`Error::OutOfMemory`] if the job needs more memory than its limit.
     fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
         let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
         match needed > available {
@@ -298,7 +304,7 @@ impl Stylize {
         }
     }
 
-    /// Runs `work` on the threads that the settings ask for.
+    /// Runs `work` on the threads that the settings select.
     fn on_threads<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R> {
         match self.settings.threads {
             None => Ok(work()),
@@ -307,7 +313,7 @@ impl Stylize {
     }
 }
 
-/// A pool of so many threads.
+/// A pool of `threads` threads.
 fn pool(threads: usize) -> Result<ThreadPool> {
     if threads == 0 {
         return Err(Error::setting(Setting::Threads, "must be above 0"));

@@ -1,5 +1,4 @@
-//! Feature maps in channel blocks: their memory, their rows, tiles of them for parallel writing. Filters, and the
-//! values of weights.
+//! Channel-blocked feature maps with their rows and tiles; convolution filters; and shared weight values.
 
 pub mod aligned;
 pub mod feature_map;

@@ -1,5 +1,4 @@
-//! What an evaluation needs is allocated once: the first evaluation finds the buffers' sizes, and none after it
-//! allocates.
+//! All buffers are allocated by the first evaluation; later ones allocate nothing.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
@@ -13,31 +12,31 @@ use ndarray::Array3;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, counting.
+/// The system allocator, counting allocations.
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller vouches.
+        // SAFETY: by the caller's guarantee.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller vouches.
+        // SAFETY: by the caller's guarantee.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller vouches.
+        // SAFETY: by the caller's guarantee.
         unsafe { System.realloc(memory, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller vouches.
+        // SAFETY: by the caller's guarantee.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -45,15 +44,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// On one thread, whose scratch has then met every task. Of several, each grows its own when it first meets the largest,
-/// and for each but the leader a job of some words is made an evaluation.
+/// On one thread, whose scratch buffers have reached their final size after one evaluation. With several threads, each
+/// grows its scratch when it first gets the largest task, and starting the helpers allocates some words per evaluation.
 #[test]
 fn no_evaluation_after_the_first_allocates() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     for isa in Isa::available() {
         for convolution in [Convolution::Im2col, Convolution::Winograd] {
             let allocations = pool.install(|| allocations_of_evaluations(Compute { isa, convolution }));
-            assert!(allocations[0] > 0, "the count does not count");
+            assert!(allocations[0] > 0, "no allocation was counted");
             assert_eq!(allocations[1..], [0, 0], "{isa:?}, {convolution:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! Every layer on every instruction set against loops by the definition in f64, and those loops' gradients
-//! against differences.
+//! Tests every layer on every instruction set against reference implementations in f64, and the gradients of those against
+//! finite differences.
 
 mod common;
 
@@ -18,13 +18,14 @@ use ndarray::{Array, Array1, Array2, Array3, Array4, ArrayView3, Axis, Dimension
 
 type Shape = (usize, usize, usize);
 
-/// Sizes of maps at which loops end in every way: empty, one, odd, wide, high, of several tiles.
+/// Sizes of maps that reach every end of the loops: empty, one position, odd, wide, high, of several tiles.
 const SIZES: [(usize, usize); 11] =
     [(0, 0), (0, 5), (3, 0), (1, 1), (1, 5), (2, 3), (7, 5), (13, 11), (81, 61), (5, 600), (300, 2)];
 
-// The harness.
+// Helpers.
 
-/// Runs a layer on `x` at several thread counts. Y is full of NaN before, so that a place not written shows.
+/// Runs a layer's forward pass on `x` with several numbers of threads. Y is first filled with NaN, to detect positions that
+/// are not written.
 #[track_caller]
 fn check_forward(
     what: &dyn Display,
@@ -42,8 +43,8 @@ fn check_forward(
     assert_padding_is_zero(what, &y);
 }
 
-/// Runs a layer backward from `dy` over `x` at several thread counts, with every [`GradientEpilogue`]. What is expected
-/// is without one.
+/// Runs a layer's backward pass from `dy` over `x` with several numbers of threads and every [`GradientEpilogue`]. The
+/// expected gradient is that without an epilogue.
 #[track_caller]
 fn check_backward(
     what: &dyn Display,
@@ -66,7 +67,7 @@ fn check_backward(
     ] {
         let added = taps.expected(style, content, &x64);
         let sum = naive::finish(&expected.values, &x64, Some(&added.values), false);
-        // To add the taps is two more roundings. What the ReLU holds back is exactly 0.
+        // Adding the tap's gradient takes two more roundings. Where the ReLU is inactive, dX is exactly 0.
         let rounding = if style.is_some() || content { 2.0 * EPSILON } else { 0.0 };
         let bounds = &expected.bounds + &added.bounds + sum.mapv(f64::abs) * rounding;
         let expected = Expected {
@@ -87,14 +88,14 @@ fn check_backward(
     }
 }
 
-/// What of the moments the style's gradient is by.
+/// The moments on which the style part of the gradient depends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Style {
     Second,
     SecondAndMean,
 }
 
-/// Both kinds of taps for features of one shape.
+/// Random content and style gradients of a tap, for features of one shape.
 struct Taps {
     /// Symmetric.
     dg: Array2<f32>,
@@ -115,7 +116,7 @@ impl Taps {
 
     fn gradient(&self, isa: Isa, style: Style) -> moments::Gradient {
         let mut gradient = moments::Gradient::new(isa);
-        // What a wider matrix left must not show.
+        // A larger matrix first: its values must not remain.
         let wider = self.dg.nrows() + 20;
         let nan = (Array2::from_elem((wider, wider), f32::NAN), Array1::from_elem(wider, f32::NAN));
         gradient.set(nan.0.view(), Some(nan.1.view()));
@@ -124,7 +125,7 @@ impl Taps {
         gradient
     }
 
-    /// The gradients by the features `x` that the taps add.
+    /// The gradient with respect to the features `x` that the tap adds.
     fn expected(&self, style: Option<Style>, content: bool, x: &Array3<f64>) -> Expected<Ix3> {
         let mut sum = Expected::exactly(Array3::zeros(x.dim()));
         if let Some(style) = style {
@@ -147,8 +148,8 @@ impl Taps {
     }
 }
 
-/// Asserts ⟨Ax, y⟩ = ⟨x, Aᵀy⟩ where an element of Ax is a sum of `terms[0]` products and one of Aᵀy of
-/// `terms[1]`: of n roundings that partly cancel, the root counts, within an element and between them.
+/// Asserts ⟨Ax, y⟩ = ⟨x, Aᵀy⟩, where each element of Ax is a sum of `terms[0]` products and each of Aᵀy one of `terms[1]`.
+/// The errors of n roundings partly cancel, so the bound grows as √n, within an element and between elements.
 #[track_caller]
 fn assert_adjoint<D: Dimension, E: Dimension>(
     what: impl Display,
@@ -165,26 +166,26 @@ fn assert_adjoint<D: Dimension, E: Dimension>(
 
 // Convolution.
 
-/// Whether a case of so many products by its definition is to be tested: of any number, but where the CPU is emulated,
-/// ten times as slow, `IMPASTO_MOST_PRODUCTS` limits them. 30 million leave out the maps of several Winograd batches,
-/// which take six sevenths of the time.
+/// Whether a case whose reference takes this many multiplications is tested. Always, unless `IMPASTO_MOST_PRODUCTS` sets a
+/// limit, for emulated CPUs, which are ten times as slow. A limit of 30 million leaves out the maps of several Winograd
+/// batches, which take six sevenths of the time.
 fn affordable(products: usize) -> bool {
     let most = std::env::var("IMPASTO_MOST_PRODUCTS").ok();
     let most = most.map(|most| most.parse().expect("IMPASTO_MOST_PRODUCTS is a number"));
     most.is_none_or(|most: usize| products <= most)
 }
 
-/// How exact a way to compute a convolution is.
+/// The accuracy of a convolution algorithm.
 trait Exactness {
-    /// How many times the definition's rounding there may be.
+    /// The factor by which the rounding error may exceed that of direct summation.
     fn growth(self) -> f64;
 
-    /// What is expected of it where `expected` is of the definition.
+    /// The expected result with the algorithm's error bounds, from that with the bounds of direct summation.
     fn expected(self, expected: &Expected<Ix3>) -> Expected<Ix3>;
 }
 
 impl Exactness for Algorithm {
-    // The largest factor of Winograd's transforms.
+    // The largest factor in Winograd's transforms.
     fn growth(self) -> f64 {
         match self {
             Self::Im2col | Self::Direct => 1.0,
@@ -192,7 +193,7 @@ impl Exactness for Algorithm {
         }
     }
 
-    // Winograd's tiles share their rounding, so it is by the map's largest.
+    // The outputs of a Winograd tile share rounding errors, so each has the largest bound of the map.
     fn expected(self, expected: &Expected<Ix3>) -> Expected<Ix3> {
         let Expected { values, bounds } = expected;
         let largest = bounds.iter().copied().fold(0.0, f64::max);
@@ -210,7 +211,7 @@ struct Kernels {
     bias: Array1<f32>,
 }
 
-/// Every way to compute a convolution here.
+/// Every combination of instruction set and algorithm that can compute the convolution on this CPU.
 fn ways(conv: &Conv) -> Vec<(Isa, Algorithm)> {
     let methods = [Algorithm::Im2col, Algorithm::Winograd, Algorithm::Direct].into_iter();
     let methods: Vec<_> = methods.filter(|method| conv.allows(*method)).collect();
@@ -220,7 +221,7 @@ fn ways(conv: &Conv) -> Vec<(Isa, Algorithm)> {
     Isa::available().into_iter().flat_map(of_isa).collect()
 }
 
-/// Calls `work` with a workspace. What a thread leaves in it serves for the next layer, as in a network.
+/// Calls `work` with the thread's workspace, which is reused for the next layer, as in a network.
 fn with_workspace<R>(isa: Isa, work: impl FnOnce(&mut Workspace) -> R) -> R {
     thread_local!(static WORKSPACES: RefCell<HashMap<&'static str, Workspace>> = RefCell::default());
     let kept = WORKSPACES.with_borrow_mut(|kept| kept.remove(isa.name()));
@@ -241,7 +242,7 @@ impl Kernels {
         Conv::new([out, channels, k], weight, self.bias.as_slice().expect("a new array"))
     }
 
-    /// Y and dX. The roundings of a sum of `depth` products partly cancel: their number counts by its root.
+    /// Y and dX. The rounding errors of a sum of `depth` products partly cancel, so the bound grows as its square root.
     fn expected(&self, x: &Array3<f32>, dy: &Array3<f32>) -> [Expected<Ix3>; 2] {
         let (out, channels, k, _) = self.weight.dim();
         let bound = |depth: usize| EPSILON * ((depth * k * k) as f64).sqrt();
@@ -262,7 +263,7 @@ impl Kernels {
 }
 
 #[test]
-fn convolution_is_the_sum_by_its_definition() {
+fn convolution_equals_direct_summation() {
     let cases = [
         // [N, C, k], (H, W): channels below, at and above the blocks of 8, 16 and 32 …
         ([1, 1, 3], (1, 1)),
@@ -275,7 +276,7 @@ fn convolution_is_the_sum_by_its_definition() {
         ([16, 31, 3], (8, 12)),
         ([31, 17, 3], (13, 11)),
         ([32, 40, 3], (1, 5)),
-        // … and more than 32 (of Winograd 288), the depth multiplied in one go;
+        // … and above 32 (Winograd: 288) channels, the depth of one product;
         ([33, 32, 3], (7, 5)),
         ([32, 33, 3], (13, 11)),
         ([64, 65, 3], (2, 3)),
@@ -284,10 +285,10 @@ fn convolution_is_the_sum_by_its_definition() {
         ([297, 17, 3], (4, 4)),
         ([3, 64, 3], (37, 53)),
         ([40, 3, 3], (37, 53)),
-        // more channel blocks than a task takes;
+        // more channel blocks than one task computes;
         ([136, 9, 3], (2, 3)),
         ([9, 136, 3], (2, 3)),
-        // so many that a panel's filters are transformed by its task, in one batch of tiles and in several;
+        // enough channels that Winograd goes by panels, in one batch of tiles and in several;
         ([130, 136, 3], (13, 11)),
         ([129, 128, 3], (2, 3)),
         ([130, 127, 3], (2, 540)),
@@ -298,7 +299,7 @@ fn convolution_is_the_sum_by_its_definition() {
         ([8, 9, 3], (0, 0)),
         ([8, 9, 3], (0, 5)),
         ([8, 9, 3], (4, 0)),
-        // of 1×1 kernels 288 channels fit in one go.
+        // 1×1 kernels, around the 288 channels of one product.
         ([1, 1, 1], (1, 1)),
         ([7, 3, 1], (2, 3)),
         ([8, 9, 1], (7, 5)),
@@ -365,7 +366,7 @@ fn convolution_backward_is_the_adjoint_at_sizes_of_vgg() {
 }
 
 #[test]
-fn convolution_shows_nan_through_its_relu() {
+fn convolution_propagates_nan_through_its_relu() {
     let here = [1, 2, 4];
     for (channels, k) in [(5, 1), (5, 3), (3, 3)] {
         let mut random = Random(1);
@@ -379,7 +380,7 @@ fn convolution_shows_nan_through_its_relu() {
             with_workspace(isa, |workspace| conv.forward(&x, &mut y, true, by, workspace));
             for ((n, row, column), y) in y.to_planes().indexed_iter() {
                 let near = row.abs_diff(here[1]) <= k / 2 && column.abs_diff(here[2]) <= k / 2;
-                // A tile of Winograd's shows it everywhere.
+                // With Winograd, NaN spreads to the whole tile.
                 let shown = if by == Algorithm::Winograd { y.is_nan() || !near } else { y.is_nan() == near };
                 assert!(shown, "{k}×{k}, {isa:?}, {by:?}: {y} at {:?}", (n, row, column));
             }
@@ -405,13 +406,13 @@ fn relu_and_its_gradient() {
 }
 
 #[test]
-fn the_deepest_tap_has_no_gradient_from_a_layer_behind_it() {
+fn the_deepest_tap_gets_only_the_gradient_of_the_loss() {
     for_each_shape(|shape, random| {
         let (x, nothing) = (random.array_with_zeros(shape), Array3::zeros(shape));
         let dx = Expected::exactly(f64s(&nothing));
         for isa in Isa::available() {
             let what = format!("{shape:?}");
-            check_backward(&what, isa, (&x, &nothing), &dx, |_, x, epilogue| epilogue.of_deepest(isa, x));
+            check_backward(&what, isa, (&x, &nothing), &dx, |_, x, epilogue| epilogue.write_deepest(isa, x));
         }
     });
 }
@@ -421,12 +422,12 @@ fn pools_and_their_gradients() {
     for_each_shape(|shape @ (channels, height, width), random| {
         let dy: Array3<f32> = random.array((channels, height / 2, width / 2));
         let x: Array3<f32> = random.array(shape);
-        // Of five values, so that windows often have two largest; both zeros are among them.
+        // Only five different values, including +0 and −0, so that windows often have two maxima.
         let coarse = x.mapv(|v| (2.0 * v).round());
         for (pooling, x) in [(Max, &x), (Max, &coarse), (Average, &x)] {
             let what = format!("{pooling:?} {shape:?}");
             let values = naive::pool(pooling, &f64s(x));
-            // Of a mean three sums are rounded; the maximum and the quarter of a gradient are exact.
+            // A mean has three rounded additions; a maximum and a quarter of a gradient are exact.
             let three_sums = naive::pool(Average, &f64s(x).mapv(f64::abs)) * 2.0 * EPSILON;
             let y = match pooling {
                 Max => Expected::exactly(values),
@@ -460,7 +461,7 @@ fn average_pool_backward_is_the_adjoint() {
 }
 
 #[test]
-fn relu_and_pools_show_nan() {
+fn relu_and_pools_propagate_nan() {
     for place in naive::window((1, 1, 0)) {
         let mut x = Array3::from_elem((3, 5, 4), 1.0);
         x[place] = f32::NAN;
@@ -484,15 +485,15 @@ fn relu_and_pools_show_nan() {
 #[test]
 fn lrn_and_its_gradient() {
     for_each_shape(|shape, random| {
-        // In the hundreds, as VGG's features are: with 1e-4 before the sum, smaller ones would not show it.
+        // Values in the hundreds, as VGG's features: with α = 1e-4 the sum would not matter for smaller ones.
         let (x, dy) = (random.array_with_zeros(shape) * 200.0, random.array(shape));
         let (what, x64, dy64) = (format!("{shape:?}"), f64s(&x), f64s(&dy));
         let abs = |a: &Array3<f64>| a.mapv(f64::abs);
-        // The scale s is a sum of at most five squares and 2: 4 ε with its power; 2 ε for the products around.
+        // 4 ε for s, a sum of five squares and 2, and its power; 2 ε for the other products.
         let values = naive::lrn(&x64);
         let y = Expected { bounds: abs(&values) * 6.0 * EPSILON, values };
         check_forward(&what, &x, &y, lrn::forward);
-        // With the power 1.75 and another sum of five terms it is 12 ε of the terms' magnitudes.
+        // With the power 1.75 and another sum of five terms: 12 ε of the terms' magnitudes.
         let terms = naive::lrn_direct(&abs(&dy64), &x64) + naive::lrn_spread(&abs(&dy64), &abs(&x64));
         let dx = Expected { values: naive::lrn_backward(&dy64, &x64), bounds: terms * 12.0 * EPSILON };
         for isa in Isa::available() {
@@ -515,7 +516,7 @@ fn for_each_shape(check: impl Fn(Shape, &mut Random)) {
 // Moments.
 
 #[test]
-fn moments_are_means_of_channels_and_of_their_products_over_the_positions() {
+fn moments_equal_their_definition() {
     let cases = [
         (1, 1, 1),
         (3, 1, 5),
@@ -528,7 +529,7 @@ fn moments_are_means_of_channels_and_of_their_products_over_the_positions() {
         (65, 13, 11),
         (130, 1, 127),
         (200, 7, 5),
-        // Several slices, rows longer than a chunk.
+        // Several slices, and rows longer than a chunk.
         (9, 50, 100),
         (65, 5000, 1),
         (9, 1, 5000),
@@ -541,7 +542,7 @@ fn moments_are_means_of_channels_and_of_their_products_over_the_positions() {
         let f: Array3<f32> = random.array(shape);
         for (sign, f) in [("any", &f), ("positive", &f.mapv(f32::abs))] {
             let (map, f) = (map_in_used_memory(f), f64s(f));
-            // Summed in f32 over a slice, which has fewer than 5000 positions here.
+            // Slices are summed in f32; here they have fewer than 5000 positions.
             let positions = (height * width) as f64;
             let rounding = EPSILON * positions.min(5000.0).sqrt() / positions;
             let of_sums = |sums: fn(&Array3<f64>) -> Array1<f64>| Expected {
@@ -593,7 +594,7 @@ fn moments_of_a_whole_are_the_weighted_mean_of_its_parts() {
 // Fully connected layers.
 
 #[test]
-fn dense_is_the_sum_by_its_definition_and_backward_its_adjoint() {
+fn dense_equals_its_definition_and_backward_is_the_adjoint() {
     for (n, c) in [(1, 1), (1, 9), (10, 7), (33, 64), (65, 1000), (1000, 31)] {
         for batch in [0, 1, 3, 17] {
             let mut random = Random((n + batch) as u64);
@@ -625,10 +626,10 @@ fn dense_is_the_sum_by_its_definition_and_backward_its_adjoint() {
     }
 }
 
-// The references.
+// The reference implementations.
 
 #[test]
-fn the_references_gradients_are_their_slopes() {
+fn the_reference_gradients_match_finite_differences() {
     type Forward<'a> = &'a dyn Fn(&Array3<f64>) -> Array3<f64>;
     type Backward<'a> = &'a dyn Fn(&Array3<f64>, &Array3<f64>) -> Array3<f64>;
     let kernels = [1, 3].map(|k| f64s(&Random(k as u64).array((4, 9, k, k))));
@@ -652,16 +653,16 @@ fn the_references_gradients_are_their_slopes() {
     for (name, forward, backward) in layers {
         for seed in 0..4 {
             let mut random = Random(seed);
-            // Large for LRN's sake.
+            // Large values, for which LRN has an effect.
             let x = f64s(&random.array((9, 7, 5))) * 100.0;
             let direction = f64s(&random.array(x.dim()));
             let dy = f64s(&random.array(forward(&x).dim()));
-            // So short that no ReLU and no maximum changes sides.
+            // A step so small that no ReLU and no maximum switches.
             let step = 1e-4;
             let loss = |at: f64| dot(&forward(&(&x + &(&direction * at))), &dy);
             let slope = (loss(step) - loss(-step)) / (2.0 * step);
             let derivative = dot(&backward(&dy, &x), &direction);
-            // The losses are f64 sums, of which the step magnifies the rounding.
+            // Dividing by the step magnifies the rounding errors of the f64 losses.
             let rounding = norm(&forward(&x)) * norm(&dy) * f64::EPSILON / step;
             let expected = Expected::<Ix0> { values: arr0(slope), bounds: arr0(rounding) };
             assert_close(format!("{name}, seed {seed}"), &arr0(derivative), &expected);

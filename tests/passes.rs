@@ -1,4 +1,4 @@
-//! How often the network runs: once forward and once backward for each trial of the line search, never more.
+//! How often the network runs, exactly one forward and one backward pass per evaluation; and what the scales preserve.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,7 +10,7 @@ use impasto::{Picture, Stylize, Weights};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
 #[test]
-fn one_forward_and_one_backward_pass_a_trial() {
+fn one_forward_and_one_backward_pass_per_evaluation() {
     let weights = tiny_vgg19();
     let (height, width) = (37, 53);
     let [content, style] = pictures(height, width);
@@ -36,7 +36,7 @@ fn one_forward_and_one_backward_pass_a_trial() {
             &mut |_| ControlFlow::Continue(()),
         );
 
-    // The start is evaluated once, and a step takes one trial as a rule.
+    // One evaluation at the start, and usually one per step.
     assert!(
         found.steps > 10 && found.evaluations <= found.steps + found.steps / 4 + 1,
         "{}",
@@ -50,9 +50,10 @@ fn one_forward_and_one_backward_pass_a_trial() {
     }
 }
 
-/// Between scales only what was changed is enlarged: where there is nothing, the content comes out, not a blur of it.
+/// Between scales only the change to the content is enlarged: without a change the result is the content, not a blurred
+/// copy.
 #[test]
-fn a_picture_goes_through_the_scales_with_its_detail() {
+fn the_scales_preserve_the_contents_detail() {
     let weights = tiny_vgg19();
     let [content, style] = pictures(60, 80);
     let job = Stylize::new(&weights)
@@ -64,7 +65,7 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
     let difference = (&unchanged(&job).planes() - &content).mapv(f32::abs);
     assert!(difference.iter().all(|difference| *difference < 1e-5));
 
-    // An end at the first scale leaves the detail too: a step changes the values by some hundredths.
+    // Ending at the first scale preserves the detail too: one step changes the values by some hundredths.
     let mut sizes = Vec::new();
     let stopped = job.clone().steps(30).run(|progress| {
         sizes.push(progress.width);
@@ -74,7 +75,7 @@ fn a_picture_goes_through_the_scales_with_its_detail() {
     assert!(sizes.iter().all(|width| *width < 80), "{sizes:?}");
     assert!(difference.iter().all(|difference| *difference < 0.1), "{difference}");
 
-    // From noise nothing of the content comes in but by its loss: a reconstruction shows what that knows.
+    // From noise, without steps, the result does not depend on the content.
     let job = job.init(Init::Noise);
     let noise = unchanged(&job);
     let job = job.content(Picture::from_planes(1.0 - content).unwrap());
@@ -86,7 +87,7 @@ fn tiny_vgg19() -> Weights {
     Weights::open(path).unwrap()
 }
 
-/// Two pictures of steps and slopes.
+/// Two periodic pictures.
 fn pictures(height: usize, width: usize) -> [Array3<f32>; 2] {
     [23, 17].map(|period| {
         Array3::from_shape_fn((3, height, width), |(c, y, x)| {

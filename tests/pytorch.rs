@@ -1,5 +1,5 @@
-//! Features, loss terms and the loss's gradient against PyTorch's autograd in f64: the files that
-//! `scripts/make_reference.py` wrote. The tests with the real VGG-19 take its file from `IMPASTO_VGG19`.
+//! Compares features, loss terms and the loss's gradient with those of PyTorch's autograd in f64, from the files written by
+//! `scripts/make_reference.py`. The tests with the real VGG-19 need its file in `IMPASTO_VGG19`.
 
 #[path = "common/tensors.rs"]
 mod tensors;
@@ -40,7 +40,7 @@ impl Reference {
         self.0.values(name)
     }
 
-    /// The picture that the case calls so: its own, or one of those that all share.
+    /// The picture named by this metadata entry: the case's own, or one of those shared by all cases.
     fn picture(&self, name: &str) -> Array3<f32> {
         let name = self.metadata(name);
         let own = format!("picture.{name}");
@@ -62,7 +62,7 @@ impl Reference {
         }
     }
 
-    /// `relu1_1=0.5,pool1=0.5`.
+    /// The layers and weights of a metadata entry such as `relu1_1=0.5,pool1=0.5`.
     fn layers(&self, name: &str, weights: &Weights) -> Vec<(Layer, f64)> {
         let one = |text: &str| {
             let (layer, weight) = text.split_once('=').unwrap();
@@ -100,7 +100,7 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The features at every layer that the case has, some only in part.
+/// Compares the features at every layer in the case's file. Of some layers the file has only every n-th value.
 fn check_features(
     case: &str,
     reference: &Reference,
@@ -136,7 +136,7 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
     let (_, height, width) = image.dim();
     let mut objective =
         Objective::new(&network, terms, (height, width), Some(content.view()), Some(style)).unwrap();
-    // Twice: buffers that are used again must not change anything.
+    // Twice: reusing the buffers must not change the result.
     let mut gradient = Array3::from_elem(image.dim(), f32::NAN);
     for _ in 0..2 {
         let losses = objective.evaluate(image.view(), gradient.view_mut()).unwrap();
@@ -199,10 +199,10 @@ fn real_vgg19() {
     }
 }
 
-/// Winograd's rounding is not im2col's, so that their descents part, but not where they lead.
+/// Winograd and im2col round differently, so their optimisations diverge, but they reach the same loss.
 #[test]
 #[ignore = "needs the real VGG-19: IMPASTO_VGG19=vgg19.safetensors"]
-fn descents_by_either_convolution_reach_the_same_loss() {
+fn optimisations_with_either_convolution_reach_the_same_loss() {
     let weights = Weights::open(std::env::var_os("IMPASTO_VGG19").expect("IMPASTO_VGG19 is set")).unwrap();
     let reference = Reference::read("real_photograph_1.safetensors");
     let [content, style] = ["content", "style"].map(|name| reference.picture(name));
@@ -225,9 +225,9 @@ fn descents_by_either_convolution_reach_the_same_loss() {
     assert!((losses[1] / losses[0] - 1.0).abs() < 0.01, "{losses:?}");
 }
 
-/// What the checks above stand on: an error of the size of the tolerance is seen.
+/// The checks above rely on this: an error of the size of the tolerance is detected.
 #[test]
-fn relative_error_sees_an_error() {
+fn relative_error_detects_an_error() {
     let expected = [3.0, 4.0];
     assert_eq!(relative_error(&expected, &expected), 0.0);
     assert!((relative_error(&[3.0, 4.005], &expected) - 1e-3).abs() < 1e-9);

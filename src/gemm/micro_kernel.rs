@@ -1,23 +1,23 @@
-//! The register-tile micro-kernel in which every product of matrices ends.
+//! The register-tile micro-kernel: the innermost loop of every matrix product except [`sgemm`](super::sgemm).
 //!
-//! A tile of the result C, MR rows by NV vectors, stays in registers while a depth of products is added to it: at each
-//! step, one value of each of A's rows, broadcast to a vector's lanes, times one row of B, NV vectors wide.
-//! [`Broadcast`] and [`Vectors`] say where the operands lie; nothing is copied for the kernel's sake.
+//! A tile of the result C, MR rows by NV vectors, stays in registers while the depth is summed over. Each step adds the
+//! outer product of a column of A, MR values each broadcast to all lanes, and a row of B, NV vectors. [`Broadcast`] and
+//! [`Vectors`] describe the layouts of A and B, so that neither must be copied into one particular layout.
 
-#![expect(unsafe_code, reason = "operands at constant strides, their bounds checked once a run")]
+#![expect(unsafe_code, reason = "operands at constant strides, whose bounds are checked once per product")]
 
 use crate::simd::Simd;
 use crate::tensor::aligned::LINE;
 use crate::tensor::feature_map::BLOCK;
 
-/// What a tile's accumulators hold before the first step.
+/// The accumulators' values before the first step.
 #[derive(Clone, Copy)]
 pub enum Initial<'a> {
     /// Zeros.
     Zeros,
-    /// What C holds.
+    /// The values of C: the product is added to them.
     Sums,
-    /// The same values in every row: at least as many as the tile has columns.
+    /// The same values in every row, at least one per column of the tile.
     Row(&'a [f32]),
 }
 
@@ -31,7 +31,10 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
     /// Columns of a tile, in floats.
     const COLUMNS: usize = NV * S::LANES;
 
-    /// The tile at the beginning of `c`, whose rows are `stride` floats apart.
+    /// The tile at the start of `c`, whose rows are `stride` floats apart.
+    ///
+    /// # Panics
+    /// If `initial` reads C and the tile does not lie inside it, or has fewer values than the tile columns.
     #[inline(always)]
     pub fn begin(simd: S, initial: Initial, c: &[f32], stride: usize) -> Self {
         let mut sums = [[simd.splat(0.0); NV]; MR];
@@ -58,6 +61,9 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
     }
 
     /// Adds A·B, over as many steps as `b` has rows.
+    ///
+    /// # Panics
+    /// If A has fewer steps than B.
     #[inline(always)]
     pub fn add_product<const ROW: usize, const STEP: usize>(
         &mut self,
@@ -70,7 +76,7 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
             // SAFETY: `step` is below `b.steps()`.
             let b = unsafe { b.row(simd, step) };
             for (row, sums) in self.sums.iter_mut().enumerate() {
-                // SAFETY: `step` is below the steps for which A has all rows, by the assert above.
+                // SAFETY: A has a value for every row at `step`, by the assert above.
                 let a = simd.splat(unsafe { *a.0.as_ptr().add(row * ROW + step * STEP) });
                 for (sum, b) in sums.iter_mut().zip(b) {
                     *sum = simd.mul_add(a, b, *sum);
@@ -79,7 +85,10 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
         }
     }
 
-    /// Writes the tile to the beginning of `c`, whose rows are `stride` floats apart.
+    /// Writes the tile to the start of `c`, whose rows are `stride` floats apart.
+    ///
+    /// # Panics
+    /// If the tile does not lie inside `c`.
     #[inline(always)]
     pub fn store(self, c: &mut [f32], stride: usize) {
         Self::check(c, stride);
@@ -91,43 +100,43 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
         }
     }
 
-    /// Refuses a C in which the tile's last row does not end.
+    /// Panics if the tile's last row does not lie inside `c`.
     #[inline(always)]
     fn check(c: &[f32], stride: usize) {
         let end = (MR - 1).checked_mul(stride).and_then(|start| start.checked_add(Self::COLUMNS));
-        assert!(end.is_some_and(|end| end <= c.len()), "a register tile past the end of C");
+        assert!(end.is_some_and(|end| end <= c.len()), "a register tile ends past the end of C");
     }
 }
 
-/// The operand A, of which single values are broadcast: that of a row at a step is `floats[row · ROW + step · STEP]`.
-/// Constant strides make every address in the kernel an offset known to the compiler.
+/// The operand A, whose values are broadcast: (row, step) is at index `row · ROW + step · STEP`. The strides are
+/// constants so that the compiler knows the offset of every address in the kernel.
 #[derive(Clone, Copy)]
 pub struct Broadcast<'a, const ROW: usize, const STEP: usize>(pub &'a [f32]);
 
 impl<const ROW: usize, const STEP: usize> Broadcast<'_, ROW, STEP> {
-    /// Steps for which each of so many rows has a value.
+    /// Steps for which each of the first `rows` rows has a value.
     #[inline(always)]
     fn steps(self, rows: usize) -> usize {
         self.0.len().saturating_sub((rows - 1) * ROW).div_ceil(STEP)
     }
 }
 
-/// The operand B: at each step a row of NV vectors.
+/// The operand B: one row of NV vectors per step.
 ///
 /// # Safety
 /// [`Vectors::row`] must be sound for every step below [`Vectors::steps`].
 pub unsafe trait Vectors<S: Simd, const NV: usize>: Copy {
-    /// Rows.
+    /// Number of rows, one per step.
     fn steps(&self) -> usize;
 
-    /// The row of a step.
+    /// The row at `step`.
     ///
     /// # Safety
     /// `step` must be below [`Vectors::steps`].
     unsafe fn row(self, simd: S, step: usize) -> [S::F32; NV];
 }
 
-/// A packed panel as wide as the tile: one row after another.
+/// B as a packed panel of the tile's width, with contiguous rows.
 #[derive(Clone, Copy)]
 pub struct Panel<'a>(pub &'a [f32]);
 
@@ -142,23 +151,23 @@ unsafe impl<S: Simd, const NV: usize> Vectors<S, NV> for Panel<'_> {
     unsafe fn row(self, simd: S, step: usize) -> [S::F32; NV] {
         let mut row = [simd.splat(0.0); NV];
         for (vector, value) in row.iter_mut().enumerate() {
-            // SAFETY: the slice has NV vectors for each step, and `step` is below their number.
+            // SAFETY: the slice has NV vectors for each step below `steps`.
             *value = unsafe { simd.load(self.0.as_ptr().add((step * NV + vector) * S::LANES)) };
         }
         row
     }
 }
 
-/// Another B that on the way asks the caches for what will be read next: a cache line a step.
+/// An operand B that also prefetches, one cache line per step, the data needed after this product.
 #[derive(Clone, Copy)]
 pub struct Prefetching<'a, B> {
-    /// B.
+    /// B itself.
     pub b: B,
-    /// What will be read next.
+    /// The data to prefetch.
     pub next: &'a [f32],
 }
 
-// SAFETY: `row` asks no more of `step` than that of `b`, of which both have the same number.
+// SAFETY: `steps` and `row` are those of `b`; a prefetch is sound at any address.
 unsafe impl<S: Simd, const NV: usize, B: Vectors<S, NV>> Vectors<S, NV> for Prefetching<'_, B> {
     #[inline(always)]
     fn steps(&self) -> usize {
@@ -168,26 +177,29 @@ unsafe impl<S: Simd, const NV: usize, B: Vectors<S, NV>> Vectors<S, NV> for Pref
     #[inline(always)]
     unsafe fn row(self, simd: S, step: usize) -> [S::F32; NV] {
         simd.prefetch(self.next.as_ptr().wrapping_add(step * LINE));
-        // SAFETY: the caller vouches for `step`.
+        // SAFETY: `step` is below `b.steps()`, by this function's contract.
         unsafe { self.b.row(simd, step) }
     }
 }
 
-/// The channels of neighbouring positions of a feature map, a step a position: each vector from two channel blocks'
-/// runs of the same positions.
+/// B as the channels of neighbouring positions of a feature map, one position per step. Each vector is read from the runs
+/// of two channel blocks at the same positions; one of eight lanes reads only the first.
 #[derive(Clone, Copy)]
 pub struct Channels<'a, const NV: usize> {
-    // Private: all of the same length, which `new` has checked.
+    // Private: `new` has checked that each run has all positions.
     blocks: [[&'a [f32]; 2]; NV],
     positions: usize,
 }
 
 impl<'a, const NV: usize> Channels<'a, NV> {
-    /// From runs of so many positions.
+    /// An operand of the first `positions` positions of the runs.
+    ///
+    /// # Panics
+    /// If a run has fewer positions.
     #[inline(always)]
     pub fn new(blocks: [[&'a [f32]; 2]; NV], positions: usize) -> Self {
         for run in blocks.as_flattened() {
-            assert!(positions <= run.len() / BLOCK, "a run of fewer positions");
+            assert!(positions <= run.len() / BLOCK, "a run has fewer positions");
         }
         Self { blocks, positions }
     }
@@ -204,7 +216,7 @@ unsafe impl<S: Simd, const NV: usize> Vectors<S, NV> for Channels<'_, NV> {
     unsafe fn row(self, simd: S, step: usize) -> [S::F32; NV] {
         let mut row = [simd.splat(0.0); NV];
         for (value, [first, second]) in row.iter_mut().zip(self.blocks) {
-            // SAFETY: both runs have eight floats for each step, and `step` is below their number.
+            // SAFETY: both runs have eight floats for each step below `steps`.
             *value = unsafe {
                 simd.load_blocks(first.as_ptr().add(step * BLOCK), second.as_ptr().add(step * BLOCK))
             };
@@ -213,14 +225,14 @@ unsafe impl<S: Simd, const NV: usize> Vectors<S, NV> for Channels<'_, NV> {
     }
 }
 
-/// What is done with each of the tiles that cover some rows of C, by [`cover`].
+/// The computation of one register tile, for [`cover`].
 pub trait Tiles<S: Simd> {
-    /// Does it, for the tile from `row` on.
+    /// Computes the tile of MR rows by NV vectors whose first row is `row`.
     fn tile<const MR: usize, const NV: usize>(&mut self, simd: S, row: usize);
 }
 
-/// Covers `rows` rows of one panel with tiles: of MR rows, and what is left of four and of one. The panel has NV
-/// vectors, or one where `narrow`.
+/// Covers `rows` rows of one panel with tiles of MR rows, and the remaining rows with tiles of four and of one. The panel is
+/// NV vectors wide, or one if `narrow`.
 #[inline(always)]
 pub fn cover<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
@@ -260,7 +272,7 @@ mod tests {
     use super::*;
     use crate::simd::{Isa, Kernel};
 
-    /// One step of a tile of three rows by two vectors, at places of so many floats.
+    /// A product with a tile of three rows by two vectors, from operands of the given lengths in floats.
     struct Step {
         a: usize,
         b: usize,
@@ -273,7 +285,7 @@ mod tests {
 
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Vec<f32> {
-            // Lengths as on a set of eight lanes.
+            // The lengths are those for eight lanes.
             let scale = S::LANES / 8;
             let (a, b) = (vec![2.0; self.a], vec![3.0; self.b * scale]);
             let mut c = vec![1.0; self.c * scale];
@@ -285,7 +297,7 @@ mod tests {
         }
     }
 
-    /// Whether the step is refused on every set.
+    /// Whether the product panics, which must be the same on every instruction set.
     fn refused(a: usize, b: usize, c: usize, stride: usize) -> bool {
         let refused = |isa: Isa| std::panic::catch_unwind(|| isa.run(Step { a, b, c, stride })).is_err();
         let all: Vec<bool> = Isa::available().into_iter().map(refused).collect();
@@ -307,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a run of fewer positions")]
+    #[should_panic(expected = "a run has fewer positions")]
     fn runs_of_fewer_positions_are_refused() {
         Channels::new([[&[0.0; 16][..], &[0.0; 15][..]]], 2);
     }
@@ -318,7 +330,7 @@ mod tests {
             let c = isa.run(Step { a: 10, b: 32, c: 3 * 24, stride: 24 });
             let lanes = c.len() / 9;
             for (at, value) in c.iter().enumerate() {
-                // Two steps of 2 · 3 on the 1 that C holds; what lies between the rows stays.
+                // Two steps of 2 · 3 added to C's 1; the floats between the rows are unchanged.
                 let inside = at % (3 * lanes) < 2 * lanes;
                 assert_eq!(*value, if inside { 13.0 } else { 1.0 }, "{isa:?} at {at}");
             }

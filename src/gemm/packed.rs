@@ -1,10 +1,9 @@
 //! Cache-blocked matrix product with a packed right-hand side: the arithmetic of the im2col convolution.
 //!
-//! In BLIS's terms: a task owns a block of MC rows of the result and as many columns as its tile has channels.
-//! The depth K is cut into groups of at most [`GROUP_DEPTH`] (KC), so that a panel of the right-hand side stays
-//! in the first-level cache while the task's rows pass over it, and the task's part of the left-hand side in
-//! the second-level one. The right-hand side (the layer's weights) is packed once, into panels as wide as the
-//! micro-kernel's register tile (NR).
+//! In BLIS's terms: a task computes a block of MC rows of the result and as many columns as its tile has channels. The
+//! depth K is divided into groups of at most [`GROUP_DEPTH`] (KC), so that a panel of the right-hand side stays in the L1
+//! cache while it is multiplied by all of the task's rows, and the task's part of the left-hand side stays in L2. The
+//! right-hand side, the layer's weights, is packed once, into panels as wide as the register tile (NR).
 
 use std::ops::Range;
 
@@ -14,19 +13,19 @@ use crate::tensor::aligned::AlignedVec;
 
 use super::micro_kernel::{Broadcast, Initial, Panel, Prefetching, RegisterTile};
 
-/// KC, the most of the depth that is multiplied at a time, and the row stride of the packed left-hand side. It is four
-/// channel blocks of a 3×3 convolution. A panel of it, 32 columns wide, is 36 KiB: a first-level cache has 32–48. As a
-/// constant it makes every address in the micro-kernel an offset known to the compiler. 1152 bytes is no multiple of a
-/// page, so a tile's rows fall into different cache sets.
+/// KC, the greatest depth of one product, and the row stride of the packed left-hand side in floats: four channel blocks of
+/// a 3×3 convolution. A panel of that depth and 32 columns is 36 KiB, about an L1 cache (32 to 48 KiB). It is a constant so
+/// that the compiler knows the offsets in the micro-kernel. A row of 1152 bytes is no divisor or multiple of a page, so the
+/// rows of a tile map to different cache sets.
 pub const GROUP_DEPTH: usize = 288;
 
-/// A multiple of the register tile's rows on every instruction set.
+/// A common multiple of MR on all instruction sets.
 pub const TILE_ROWS_MULTIPLE: usize = 12;
 
 /// A K×N matrix, packed for one instruction set as the right-hand side of products.
 ///
-/// Layout: groups of at most `group` rows; in a group, panels of NR columns; in a panel, row by row. N is padded
-/// with zeros to a whole number of vectors. A last panel whose columns fit in one vector is one vector wide.
+/// Layout: groups of at most `group` rows; within a group, panels of NR columns; within a panel, row-major. N is
+/// zero-padded to a whole number of vectors. The last panel is one vector wide if its columns fit.
 pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
@@ -41,15 +40,18 @@ impl PackedMatrix {
         Self { isa, depth: 0, columns: 0, group: GROUP_DEPTH, data: AlignedVec::default() }
     }
 
-    /// Packs another matrix, `depth`×`columns`, in place of the present one, in groups of `group` rows. Its element
-    /// (row, column) is `elements(row)(column)`. Allocates only to grow.
+    /// Replaces the matrix by one of `depth`×`columns`, packed in groups of `group` rows, whose element (row, column) is
+    /// `elements(row)(column)`. Allocates only to grow.
+    ///
+    /// # Panics
+    /// If `group` is 0 or above [`GROUP_DEPTH`], or the matrix does not fit in the address space.
     pub fn pack<Row: Fn(usize) -> f32>(
         &mut self,
         (depth, columns): (usize, usize),
         group: usize,
         elements: impl Fn(usize) -> Row + Sync,
     ) {
-        assert!((1..=GROUP_DEPTH).contains(&group), "a group of {group} rows");
+        assert!((1..=GROUP_DEPTH).contains(&group), "a group has {group} rows, not 1 to {GROUP_DEPTH}");
         let Geometry { lanes, panel, .. } = geometry(self.isa);
         let padded = columns.next_multiple_of(lanes);
         let floats = depth.checked_mul(padded).expect("a matrix larger than the address space");
@@ -72,13 +74,13 @@ impl PackedMatrix {
         });
     }
 
-    /// The groups that the depth is cut into.
+    /// The depth groups, as ranges of rows.
     pub fn groups(&self) -> impl Iterator<Item = Range<usize>> {
         let Self { depth, group, .. } = *self;
         (0..depth).step_by(group).map(move |start| start..(start + group).min(depth))
     }
 
-    /// Columns, with the zeros that pad them to whole vectors.
+    /// Columns, including the padding to whole vectors.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -93,12 +95,12 @@ impl PackedMatrix {
         geometry(self.isa).tile_rows
     }
 
-    /// The packed `columns` of a group's `rows`: whole panels.
+    /// The packed panels of a group's `rows` and of `columns`, which must be whole panels.
     pub fn panels(&self, rows: Range<usize>, columns: Range<usize>) -> &[f32] {
         &self.data[rows.start * self.columns + columns.start * rows.len()..][..rows.len() * columns.len()]
     }
 
-    /// [`MultiplyPanels`] by the `columns` of a group's `rows`.
+    /// [`MultiplyPanels`] with the panels of a group's `rows` and of `columns` as B.
     pub fn multiply(
         &self,
         a: &[f32],
@@ -113,18 +115,18 @@ impl PackedMatrix {
     }
 }
 
-/// The sizes that an instruction set gives to the layout of the operands.
+/// The sizes in the operands' layouts that depend on the instruction set.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
     /// Floats in a vector. The right-hand side's columns are padded to a multiple of it.
     pub lanes: usize,
-    /// NR: columns of a panel of the right-hand side.
+    /// NR: columns of a panel of the right-hand side, and of a register tile.
     pub panel: usize,
     /// MR: rows of a register tile. The left-hand side's rows are padded to a multiple of it.
     pub tile_rows: usize,
 }
 
-/// The layout of operands on an instruction set.
+/// The sizes for an instruction set.
 pub fn geometry(isa: Isa) -> Geometry {
     isa.run_tiled(GeometryOf)
 }
@@ -137,7 +139,7 @@ impl TileKernel for GeometryOf {
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(self, _simd: S) -> Geometry {
         const { assert!(TILE_ROWS_MULTIPLE.is_multiple_of(MR), "MR doesn't divide TILE_ROWS_MULTIPLE") };
-        const { assert!(NV == 1 || NV == 2, "the last panel may have neither one vector nor NV") };
+        const { assert!(NV == 1 || NV == 2, "the last panel has one vector or NV, so NV is at most 2") };
         Geometry { lanes: S::LANES, panel: S::LANES * NV, tile_rows: MR }
     }
 }
@@ -146,17 +148,17 @@ impl TileKernel for GeometryOf {
 pub struct MultiplyPanels<'a> {
     /// K.
     pub depth: usize,
-    /// A, K columns; its rows are [`GROUP_DEPTH`] floats apart, and a multiple of MR in number.
+    /// A: rows of K values, [`GROUP_DEPTH`] floats apart. The number of rows is a multiple of MR.
     pub a: &'a [f32],
-    /// B: a group's K rows of one or more panels.
+    /// B: one or more packed panels of K rows.
     pub b: &'a [f32],
-    /// C, its rows `width` floats apart.
+    /// C, whose rows are `width` floats apart.
     pub c: &'a mut [f32],
-    /// Columns of the panels together.
+    /// Columns of all panels together.
     pub width: usize,
-    /// Whether C is added to.
+    /// Whether the product is added to C.
     pub accumulate: bool,
-    /// The A of the next product, prefetched meanwhile; empty where A is in a near cache anyway.
+    /// The A of the next product, to prefetch; empty if that is in the L1 or L2 cache anyway.
     pub ahead: &'a [f32],
 }
 
@@ -176,7 +178,7 @@ impl TileKernel for MultiplyPanels<'_> {
             for top in (0..rows).step_by(MR) {
                 let c = &mut c[top * width + left..];
                 let rows = top * GROUP_DEPTH..(top + MR) * GROUP_DEPTH;
-                // Without a next A, the tile's own rows: they are in cache, and the loop stays the same.
+                // Without a next A, prefetch the tile's own rows: that costs nothing, and the loop stays the same.
                 let next = ahead.get(rows.start..).unwrap_or(&a[rows.clone()]);
                 let (a, b) = (Broadcast::<GROUP_DEPTH, 1>(&a[rows]), Prefetching { b: panel, next });
                 if narrow {
@@ -199,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    /// The same product by the definition, in f64, beside the sum of the terms' magnitudes.
+    /// The product by its definition in f64: each element with the sum of its terms' magnitudes.
     fn naive(rows: usize, depth: usize, columns: usize, a: &[f32], b: &[f32]) -> Vec<(f64, f64)> {
         let mut c = vec![(0.0, 0.0); rows * columns];
         for (at, c) in c.iter_mut().enumerate() {
@@ -216,7 +218,7 @@ mod tests {
         let a: Vec<f32> = (0..rows * depth).map(value).collect();
         let b: Vec<f32> = (0..depth * columns).map(|i| value(i + 7)).collect();
         let mut packed = PackedMatrix::new(isa);
-        // Twice: what a larger matrix left must not show.
+        // A larger matrix first: its values must not remain.
         packed.pack((depth + 1, columns + 9), group, |_| |_| f32::NAN);
         let b_at = &b;
         packed.pack((depth, columns), group, |k| move |column| b_at[k * columns + column]);

@@ -1,4 +1,4 @@
-//! Product of each position's channels with a matrix, a 1×1 convolution, which reads the feature map as it lies.
+//! 1×1 convolution: the product of each position's channels with a matrix, reading the feature map in place.
 
 use std::ops::Range;
 
@@ -8,15 +8,15 @@ use crate::tensor::feature_map::BLOCK;
 
 use super::micro_kernel::{Broadcast, Initial, Panel, RegisterTile, Tiles, cover};
 
-/// Blocks of a group of the matrix's rows.
+/// Channel blocks per depth group.
 const GROUP_BLOCKS: usize = GROUP_DEPTH / BLOCK;
 
-/// For the rows `y` of `width` positions each, of which `row(block, y)` has the features: each position's channels
-/// times the matrix, plus the vector `initial` where there is one; written one position after another, as far apart as
-/// the matrix has columns. The matrix has a row a channel, packed in groups of [`GROUP_DEPTH`].
+/// Multiplies each position's channels, as a row vector, by the matrix and adds the vector `initial`, if any, for the rows
+/// `y` of `width` positions whose features are `row(block, y)`. The matrix has one row per channel, packed in groups of
+/// [`GROUP_DEPTH`]. In `to`, positions are [`PackedMatrix::columns`] floats apart.
 ///
 /// # Panics
-/// When `initial` is shorter than the matrix's padded columns, or `to` or a row of features than the positions need.
+/// If `initial` is shorter than the matrix's padded columns, or `to` or a row of features too short for the positions.
 pub fn multiply<'f>(
     matrix: &PackedMatrix,
     initial: Option<&[f32]>,
@@ -72,9 +72,9 @@ impl<'f, Row: Fn(usize, usize) -> &'f [f32]> TileKernel for MultiplyPositions<'_
     }
 }
 
-/// A group's channels of a row's positions times a panel.
+/// The product of one row's positions, with the channels of one depth group, and a panel.
 struct PositionTiles<'a> {
-    /// By block of the group.
+    /// The row's features, one slice per channel block of the group.
     features: &'a [&'a [f32]],
     b: &'a [f32],
     to: &'a mut [f32],
@@ -100,7 +100,7 @@ mod tests {
     use crate::simd::Isa;
     use crate::tensor::FeatureMap;
 
-    /// Sizes around the blocks, the panels, the tiles' rows and the groups of the depth, with a vector and without.
+    /// At sizes around those of blocks, panels, register tiles and depth groups, with and without a vector.
     #[test]
     fn every_position_is_its_channels_times_the_matrix_plus_the_vector() {
         let value = |i: usize| ((i * 7919 + 13) % 2003) as f32 / 1001.0 - 1.0;

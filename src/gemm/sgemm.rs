@@ -1,8 +1,8 @@
-//! Products of strided matrices by the matrixmultiply crate: what is neither a convolution nor fused with one.
+//! Products of strided matrices by the matrixmultiply crate, for uses outside of convolutions.
 
 #![expect(unsafe_code, reason = "the matrixmultiply crate takes pointers")]
 
-/// A matrix somewhere in a slice. Element (row, column) is `data[row · row_stride + column · column_stride]`.
+/// A strided matrix in a slice. Element (row, column) is `data[row · row_stride + column · column_stride]`.
 #[derive(Clone, Copy)]
 pub struct Matrix<T> {
     /// The slice.
@@ -18,7 +18,7 @@ pub struct Matrix<T> {
 }
 
 impl<T> Matrix<T> {
-    /// Floats from the first element to past the last; `None` where the number is too large for a `usize`.
+    /// Floats from the first element to the end of the last; `None` if that overflows a `usize`.
     fn span(&self) -> Option<usize> {
         let (Some(last_row), Some(last_column)) = (self.rows.checked_sub(1), self.columns.checked_sub(1))
         else {
@@ -38,15 +38,19 @@ impl<T> Matrix<T> {
 /// C = A·B + β·C, on the calling thread.
 ///
 /// # Panics
-/// When the shapes do not fit each other or their slices, or when two elements of `c` share a place.
+/// If the shapes do not match each other or exceed their slices, or the elements of `c` overlap.
 pub fn sgemm(a: Matrix<&[f32]>, b: Matrix<&[f32]>, beta: f32, c: Matrix<&mut [f32]>) {
-    assert_eq!((a.rows, a.columns, b.columns), (c.rows, b.rows, c.columns), "shapes do not fit");
+    assert_eq!(
+        (a.rows, a.columns, b.columns),
+        (c.rows, b.rows, c.columns),
+        "the matrices' shapes do not match"
+    );
     let spans = [(a.span(), a.data.len()), (b.span(), b.data.len()), (c.span(), c.data.len())];
     assert!(spans.iter().all(|(span, len)| span.is_some_and(|span| span <= *len)), "out of bounds");
     let ([a_row, a_column], [b_row, b_column], [c_row, c_column]) = (a.strides(), b.strides(), c.strides());
     assert!(c.column_stride == 1 && c.row_stride >= c.columns, "elements of C overlap");
-    // SAFETY: each matrix's last element lies inside its slice, so all do; C is borrowed mutably, so it
-    // overlaps neither A nor B; and no two elements of C share a place.
+    // SAFETY: each matrix's last element lies inside its slice, so all do. C is borrowed mutably, so it overlaps neither
+    // A nor B, and its own elements do not overlap, by the assert above.
     unsafe {
         matrixmultiply::sgemm(
             a.rows,

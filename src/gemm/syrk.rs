@@ -1,36 +1,37 @@
-//! Symmetric rank-k update (BLAS's SYRK): F·Fᵀ of channel-blocked features, read as they lie; and the sums of their
-//! channels.
+//! Symmetric rank-k update (BLAS's SYRK), F·Fᵀ of channel-blocked features read in place, and the sums of their channels.
 //!
-//! In a channel-blocked map the channels of a position lie side by side, as both operands of a step of the product need
-//! them: some as a vector, others to be broadcast one by one. Nothing is packed.
+//! One step of the product takes one position. In a channel-blocked map its channels are contiguous, which suits both
+//! operands: some channels are read as vectors, others are broadcast. So nothing is packed.
 
 use std::ops::Range;
 
-use crate::simd::{Isa, Kernel, MOST_LANES, Simd, TileKernel};
+use crate::simd::{Isa, Kernel, MAX_LANES, Simd, TileKernel};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
 
 use super::micro_kernel::{Broadcast, Channels, Initial, RegisterTile};
 
-/// Positions that are summed before the next register tile: with 512 channels 256 KiB of second-level cache.
+/// Positions that all register tiles sum over before the next positions are read: with 512 channels their features take
+/// 256 KiB, which stays in the L2 cache.
 const CHUNK: usize = 128;
 
-/// Floats from one row of the sums to the next: the map's channels, padded to whole register tiles.
+/// Row stride of the sums in floats: the map's channels, padded to a multiple of the register tile's width.
 pub fn row_stride(isa: Isa, map: &FeatureMap) -> usize {
     (map.blocks() * BLOCK).next_multiple_of(isa.run_tiled(TileWidth))
 }
 
-/// Adds the products of the channels of `blocks` (rows) with every channel from the row's own block on (columns),
-/// summed over the rows `y` of the map, to `sums`. The columns before have unspecified sums.
+/// Adds to `sums` the products of channels, summed over the rows `y` of the map. The rows of `sums` are the channels of
+/// `blocks`, [`row_stride`] floats apart, the columns all channels. Only columns from the row's own block on are valid: those
+/// before it are unspecified.
 pub fn update(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
     isa.run_tiled(Update { map, blocks, y, sums });
 }
 
-/// Adds each channel of `blocks` over the rows `y` of the map to `sums`: eight floats a block.
+/// Adds to `sums` the sum of each channel of `blocks` over the rows `y` of the map: eight floats per block.
 ///
 /// # Panics
-/// When `sums` has another length, or the map fewer blocks or rows.
+/// If `sums` has another length, or the map has fewer blocks or rows.
 pub fn channel_sums(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
-    assert_eq!(sums.len(), blocks.len() * BLOCK, "sums of another number of channels");
+    assert_eq!(sums.len(), blocks.len() * BLOCK, "there are not eight sums per block");
     isa.run(ChannelSums { map, blocks, y, sums });
 }
 
@@ -57,7 +58,7 @@ impl TileKernel for Update<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        // The largest number of rows that fits the tile and divides a channel block.
+        // The most rows that fit the register tile and divide a channel block.
         match MR {
             8.. => self.tiles::<S, 8, NV>(simd),
             4.. => self.tiles::<S, 4, NV>(simd),
@@ -96,8 +97,8 @@ impl Update<'_> {
     }
 }
 
-/// Adds the products of MR channels from (`block`, `row`) on by NV vectors of channels from the block `first` on, at
-/// the positions `x` of the map's row `y`.
+/// Adds to the tile the products of MR channels, from channel `row` of `block` on, and NV vectors of channels, from block
+/// `first` on, at the positions `x` of the map's row `y`.
 #[inline(always)]
 fn add_row<S: Simd, const MR: usize, const NV: usize>(
     tile: &mut RegisterTile<S, MR, NV>,
@@ -107,7 +108,7 @@ fn add_row<S: Simd, const MR: usize, const NV: usize>(
     y: usize,
     x: Range<usize>,
 ) {
-    // Past the last block, the last is read again: those columns are padding.
+    // Columns past the last block are padding: they repeat it.
     let last = map.blocks() - 1;
     let mut blocks = [[&[] as &[f32]; 2]; NV];
     for (vector, runs) in blocks.iter_mut().enumerate() {
@@ -136,8 +137,7 @@ impl Kernel for ChannelSums<'_> {
         for (block, sums) in blocks.step_by(S::LANES / BLOCK).zip(sums.chunks_mut(S::LANES)) {
             for y in y.clone() {
                 let row = map.vectors(block, y);
-                // Four sums in turn, since each addition waits some cycles for the last; by row, to keep their rounding
-                // low.
+                // Four independent sums hide the latency of the additions; one row at a time keeps the rounding error low.
                 const SUMS: usize = 4;
                 let mut partial = [simd.splat(0.0); SUMS];
                 let whole = map.width() / SUMS * SUMS;
@@ -150,9 +150,9 @@ impl Kernel for ChannelSums<'_> {
                     partial[0] = simd.add(partial[0], row.get(simd, x));
                 }
                 let [a, b, c, d] = partial;
-                let mut of_row = [0.0; MOST_LANES];
+                let mut of_row = [0.0; MAX_LANES];
                 simd.write(simd.add(simd.add(a, b), simd.add(c, d)), &mut of_row);
-                // Where a last vector has its only block twice, `sums` ends after the first.
+                // A vector that repeats the last block has more lanes than there are sums.
                 for (sum, of_row) in sums.iter_mut().zip(of_row) {
                     *sum += of_row;
                 }

@@ -1,5 +1,5 @@
-//! Convolution, 3×3 with zero padding of one or 1×1: by im2col and a cache-blocked product, by Winograd's minimal
-//! filtering, or directly where the input is a picture.
+//! Convolution with stride 1: 3×3 with a zero padding of one, or 1×1. Computed by im2col and a cache-blocked matrix
+//! product, by Winograd's minimal filtering, or directly where the input is a picture.
 
 mod direct;
 mod epilogue;
@@ -12,7 +12,7 @@ use crate::tensor::FeatureMap;
 use crate::tensor::Values;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::filters::Filters;
-use crate::tensor::tiles::Cut;
+use crate::tensor::tiles::TileSize;
 
 use super::GradientEpilogue;
 use epilogue::{BiasEpilogue, Epilogue};
@@ -20,15 +20,16 @@ use epilogue::{BiasEpilogue, Epilogue};
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// By the definition, as a product with the patch matrix.
+    /// As a matrix product with the patch matrix.
     Im2col,
     /// By Winograd's minimal filtering F(4×4, 3×3). Only for 3×3 kernels.
     Winograd,
-    /// By the definition, without a patch matrix. Only for 3×3 kernels of at most three input channels: a picture's.
+    /// From the feature map itself, without a patch matrix. Only for 3×3 kernels with at most three input channels, as
+    /// for a picture.
     Direct,
 }
 
-/// The buffers of a convolution, which the next one uses again. They allocate only to grow.
+/// Buffers shared by all convolutions of a network, one at a time. They are reallocated only to grow.
 pub struct Workspace {
     isa: Isa,
     matrix: PackedMatrix,
@@ -36,41 +37,46 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// For an instruction set, with nothing allocated yet.
+    /// An empty workspace for convolutions on this instruction set.
     pub fn new(isa: Isa) -> Self {
         Self { isa, matrix: PackedMatrix::new(isa), buffers: winograd::Buffers::default() }
     }
 }
 
-/// A convolution. Its weights are shared with the weights file where they can be used as they are.
+/// A convolution from C to N channels with k×k kernels. Its weights may lie in the memory of the weights file.
 pub struct Conv {
     kernel: usize,
     in_channels: usize,
     out_channels: usize,
     /// N×C×k×k.
     weight: Values,
-    /// Padded with zeros to whole pairs of channel blocks.
+    /// N values, zero-padded to a multiple of two channel blocks: the widest vector reads two.
     bias: Vec<f32>,
 }
 
 impl Conv {
-    /// With the kernels `weight`, N×C×k×k, and `bias`, N values.
+    /// A convolution with the kernels `weight`, N×C×k×k in row-major order, and `bias`, N values. The shape is
+    /// \[N, C, k\].
     ///
     /// # Panics
-    /// When the kernel is neither 1×1 nor 3×3, N or C is 0, or a length is another than the shape's.
+    /// If k is neither 1 nor 3, N or C is 0, or the length of `weight` or `bias` does not match the shape.
     pub fn new(
         [out_channels, in_channels, kernel]: [usize; 3],
         weight: impl Into<Values>,
         bias: &[f32],
     ) -> Self {
-        assert!(kernel == 1 || kernel == 3, "a {kernel}×{kernel} kernel");
+        assert!(kernel == 1 || kernel == 3, "the kernel is {kernel}×{kernel}, neither 1×1 nor 3×3");
         assert!(
             in_channels > 0 && out_channels > 0,
             "a convolution from {in_channels} to {out_channels} channels"
         );
         let weight = weight.into();
-        assert_eq!(weight.len(), out_channels * in_channels * kernel * kernel, "weights of another shape");
-        assert_eq!(bias.len(), out_channels, "biases of another shape");
+        assert_eq!(
+            weight.len(),
+            out_channels * in_channels * kernel * kernel,
+            "the weights do not have the convolution's shape"
+        );
+        assert_eq!(bias.len(), out_channels, "there is not one bias per output channel");
         let mut padded = bias.to_vec();
         padded.resize(out_channels.next_multiple_of(2 * BLOCK), 0.0);
         Self { kernel, in_channels, out_channels, weight, bias: padded }
@@ -86,12 +92,12 @@ impl Conv {
         self.out_channels
     }
 
-    /// Whether the algorithm can compute it.
+    /// Whether the algorithm can compute this convolution.
     pub fn allows(&self, algorithm: Algorithm) -> bool {
         match algorithm {
             Algorithm::Im2col => true,
             Algorithm::Winograd => self.kernel == 3,
-            Algorithm::Direct => self.kernel == 3 && self.in_channels <= direct::MOST_CHANNELS,
+            Algorithm::Direct => self.kernel == 3 && self.in_channels <= direct::MAX_CHANNELS,
         }
     }
 
@@ -100,17 +106,19 @@ impl Conv {
         self.kernel
     }
 
-    /// Floating-point operations of one pass over `positions` positions, in either direction: 2·N·C·k² each.
+    /// Floating-point operations of one pass over `positions` positions, forward or backward: 2·N·C·k² per position,
+    /// whatever the algorithm.
     pub fn flop(&self, positions: usize) -> f64 {
         2.0 * self.weight.len() as f64 * positions as f64
     }
 
-    /// Bytes that the weights take.
+    /// Bytes of the weights.
     pub fn bytes(&self) -> u64 {
         size_of_val(&*self.weight) as u64
     }
 
-    /// Bytes that a pass over a map of `height`×`width` takes beside the maps: of the direction that takes more.
+    /// Bytes of the buffers, feature maps excluded, that a pass over a map of `height`×`width` positions needs: the larger
+    /// of the two directions' needs.
     pub fn pass_bytes(&self, isa: Isa, algorithm: Algorithm, height: usize, width: usize) -> u64 {
         match algorithm {
             Algorithm::Im2col | Algorithm::Direct => self.bytes(),
@@ -121,7 +129,10 @@ impl Conv {
         }
     }
 
-    /// Y = W∗X + b, and with `relu` max(0, ·) of it. X is C×H×W, Y is N×H×W.
+    /// Y = W∗X + b, or max(0, W∗X + b) where `relu`. X is C×H×W, Y is N×H×W.
+    ///
+    /// # Panics
+    /// If a shape is another, or the algorithm cannot compute this convolution.
     pub fn forward(
         &self,
         x: &FeatureMap,
@@ -136,7 +147,10 @@ impl Conv {
         Arguments { isa: workspace.isa, filters, input: x, output: y, epilogue }.run(algorithm, workspace);
     }
 
-    /// dX = Wᵀ∗dY, finished and written over X. dY is N×H×W, X is C×H×W.
+    /// dX = Wᵀ∗dY, written over X by the epilogue. dY is N×H×W, X is C×H×W.
+    ///
+    /// # Panics
+    /// If a shape is another, or the algorithm cannot compute this convolution.
     pub fn backward(
         &self,
         dy: &FeatureMap,
@@ -153,8 +167,8 @@ impl Conv {
     }
 }
 
-/// What a convolution is computed from, forward or backward: `input` with the `filters`, written to `output` by the
-/// `epilogue`.
+/// The operands of a convolution, forward or backward: `input` is convolved with the `filters`, and the sums are written to
+/// `output` by the `epilogue`.
 struct Arguments<'a, E> {
     isa: Isa,
     filters: Filters<'a>,
@@ -164,21 +178,21 @@ struct Arguments<'a, E> {
 }
 
 impl<E: Epilogue> Arguments<'_, E> {
-    /// Computes it by `algorithm`, with its part of the workspace.
+    /// Computes the convolution by `algorithm`, in its part of the workspace.
     fn run(self, algorithm: Algorithm, workspace: &mut Workspace) {
         let Self { filters, input, output, .. } = &self;
         assert_eq!((input.height(), input.width()), (output.height(), output.width()));
         match algorithm {
             Algorithm::Im2col => im2col::convolve(self, &mut workspace.matrix),
             Algorithm::Winograd => {
-                assert_eq!(filters.kernel(), 3, "Winograd's filtering is for 3×3 kernels");
+                assert_eq!(filters.kernel(), 3, "Winograd's filtering needs 3×3 kernels");
                 winograd::convolve(self, &mut workspace.buffers);
             }
             Algorithm::Direct => {
                 let channels = filters.depth().min(filters.columns());
                 assert!(
-                    filters.kernel() == 3 && channels <= direct::MOST_CHANNELS,
-                    "not a picture's convolution"
+                    filters.kernel() == 3 && channels <= direct::MAX_CHANNELS,
+                    "the direct convolution needs 3×3 kernels from or to at most three channels"
                 );
                 direct::convolve(self, &mut workspace.matrix);
             }
@@ -186,34 +200,41 @@ impl<E: Epilogue> Arguments<'_, E> {
     }
 }
 
-/// Tasks per thread that a layer is cut into at least, so that all threads finish at nearly the same time.
-const TASKS: usize = 4;
+/// The fewest tasks per thread that a layer is divided into, where it has enough work: the threads then finish within a
+/// quarter of a thread's share of each other.
+const TASKS_PER_THREAD: usize = 4;
 
-/// How a convolution's output, a grid of `height` by `width` elements (positions, or Winograd's tiles of them), is cut
-/// into tasks: of at most `most` elements and of all channel blocks; where those are too few tasks, of fewer blocks and
-/// then of fewer elements, down to about `least`. The sums do not depend on the cut, only the speed does, so it may
-/// look at the number of threads.
-fn cut(isa: Isa, (height, width): (usize, usize), blocks: usize, (most, least): (usize, usize)) -> Cut {
+/// The part of a convolution's output that one task computes. The output is a grid of `height` by `width` elements
+/// (positions, or Winograd tiles) in `blocks` channel blocks. A task has at most `max` elements and all blocks; where that
+/// makes too few tasks, fewer blocks, and then fewer elements, down to about `min`. The number of threads may decide,
+/// because the sums do not depend on how the output is divided.
+fn tile_size(
+    isa: Isa,
+    (height, width): (usize, usize),
+    blocks: usize,
+    (max, min): (usize, usize),
+) -> TileSize {
     let panel_blocks = geometry(isa).panel / BLOCK;
-    let mut cut_blocks = blocks.next_multiple_of(panel_blocks).max(1);
-    let mut most = most;
+    let mut task_blocks = blocks.next_multiple_of(panel_blocks).max(1);
+    let mut max = max;
     loop {
-        let (h, w) = tile_shape(height, width, most, geometry(isa).tile_rows);
-        let tasks = height.div_ceil(h) * width.div_ceil(w) * blocks.div_ceil(cut_blocks);
-        if tasks >= TASKS * rayon::current_num_threads() {
-            return Cut { height: h, width: w, blocks: cut_blocks };
-        } else if cut_blocks > 2 * panel_blocks {
-            cut_blocks = (cut_blocks / 2).next_multiple_of(panel_blocks);
-        } else if most > least {
-            most /= 2;
+        let (h, w) = tile_shape(height, width, max, geometry(isa).tile_rows);
+        let tasks = height.div_ceil(h) * width.div_ceil(w) * blocks.div_ceil(task_blocks);
+        if tasks >= TASKS_PER_THREAD * rayon::current_num_threads() {
+            return TileSize { height: h, width: w, blocks: task_blocks };
+        } else if task_blocks > 2 * panel_blocks {
+            task_blocks = (task_blocks / 2).next_multiple_of(panel_blocks);
+        } else if max > min {
+            max /= 2;
         } else {
-            return Cut { height: h, width: w, blocks: cut_blocks };
+            return TileSize { height: h, width: w, blocks: task_blocks };
         }
     }
 }
 
-/// Height and width of tiles of at most `most` elements that waste the fewest rows of register tiles.
-fn tile_shape(height: usize, width: usize, most: usize, tile_rows: usize) -> (usize, usize) {
+/// Height and width of the tiles of at most `max` elements for which the fewest rows of register tiles are padding.
+/// `tile_rows` is the height of a register tile.
+fn tile_shape(height: usize, width: usize, max: usize, tile_rows: usize) -> (usize, usize) {
     let padded = |h: usize, w: usize| (h * w).next_multiple_of(tile_rows);
     let cost = |&(h, w): &(usize, usize)| {
         let (bottom, right) = (height % h, width % w);
@@ -222,6 +243,6 @@ fn tile_shape(height: usize, width: usize, most: usize, tile_rows: usize) -> (us
             + (height / h) * padded(h, right)
             + padded(bottom, right)
     };
-    let widths = (1..=width.clamp(1, most)).rev();
-    widths.map(|w| ((most / w).clamp(1, height.max(1)), w)).min_by_key(cost).unwrap_or((1, 1))
+    let widths = (1..=width.clamp(1, max)).rev();
+    widths.map(|w| ((max / w).clamp(1, height.max(1)), w)).min_by_key(cost).unwrap_or((1, 1))
 }

@@ -1,4 +1,4 @@
-//! Local response normalisation, of network A-LRN only.
+//! Local response normalisation, which only network A-LRN has.
 //!
 //! Krizhevsky, Sutskever and Hinton 2012, section 3.3: y_c = x_c · s_c^−β with s_c = k + α Σ x_j² over the five
 //! channels around c, k = 2, α = 1e-4, β = 0.75.
@@ -8,17 +8,17 @@ use crate::simd::Isa;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
-use crate::tensor::tiles::{Cut, Tile};
+use crate::tensor::tiles::{Tile, TileSize};
 
 use super::GradientEpilogue;
 
 const K: f32 = 2.0;
 const ALPHA: f32 = 1e-4;
 const BETA: f32 = 0.75;
-/// Channels on either side.
+/// Channels summed over on either side.
 const REACH: usize = 2;
 
-/// Y from X, both C×H×W.
+/// Y = LRN(X), both C×H×W.
 pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
     assert_eq!((x.channels(), x.height(), x.width()), (y.channels(), y.height(), y.width()));
     y.for_each_tile(rows(y), |mut tile| {
@@ -35,8 +35,8 @@ pub fn forward(x: &FeatureMap, y: &mut FeatureMap) {
     });
 }
 
-/// dX_c = dY_c · s_c^−β − 2αβ x_c Σ dY_j x_j s_j^(−β−1) over the channels j around c; finished and written
-/// over X.
+/// dX_c = dY_c · s_c^−β − 2αβ x_c Σ dY_j x_j s_j^(−β−1) over the channels j around c, written over X by the epilogue.
+/// Both are C×H×W.
 pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, epilogue: GradientEpilogue) {
     assert_eq!((x.channels(), x.height(), x.width()), (dy.channels(), dy.height(), dy.width()));
     let channels = x.channels();
@@ -69,13 +69,14 @@ pub fn backward(isa: Isa, dy: &FeatureMap, x: &mut FeatureMap, epilogue: Gradien
     });
 }
 
-/// Writes one position's gradients, of whole vectors of channels, through the epilogue.
+/// Writes the gradients of all channels of one position through the epilogue.
 struct WritePosition<'a, 't> {
     epilogue: GradientEpilogue<'a>,
     tile: &'a mut Tile<'t>,
     prepared: &'a [f32],
     row: usize,
     column: usize,
+    /// Zero-padded to a multiple of the widest vector.
     gradients: &'a [f32],
 }
 
@@ -87,7 +88,7 @@ impl Kernel for WritePosition<'_, '_> {
         let Self { epilogue, tile, prepared, row, column, gradients } = self;
         let position = column - tile.x().start;
         for block in tile.blocks().step_by(S::LANES / BLOCK) {
-            let row_epilogue = epilogue.of_row(simd, prepared, tile, (block, row));
+            let row_epilogue = epilogue.for_row(simd, prepared, tile, (block, row));
             let [mut x] = tile.vectors_mut(block, row);
             row_epilogue.write(&mut x, position, simd.read(&gradients[block * BLOCK..]));
         }
@@ -99,7 +100,7 @@ fn scale(features: &[f32], c: usize) -> f32 {
     K + ALPHA * around(features.len(), c).map(|j| features[j] * features[j]).sum::<f32>()
 }
 
-/// s^−β: a square root of a square root is exact to a rounding, and ten times as fast as a power.
+/// s^−β, by two square roots: accurate to a few roundings, and ten times as fast as `powf`.
 fn power_minus_beta(scale: f32) -> f32 {
     const { assert!(BETA == 0.75) };
     let root = scale.sqrt();
@@ -111,16 +112,16 @@ fn around(channels: usize, c: usize) -> std::ops::Range<usize> {
     c.saturating_sub(REACH)..(c + REACH + 1).min(channels)
 }
 
-/// The channels of one position from its blocks.
+/// Copies the channels of one position from its blocks.
 fn gather<'a>(features: &mut [f32], block_of: impl Fn(usize) -> &'a [f32]) {
     for (block, features) in features.chunks_mut(BLOCK).enumerate() {
         features.copy_from_slice(&block_of(block)[..features.len()]);
     }
 }
 
-/// The cut into rows of all channels.
-fn rows(map: &FeatureMap) -> Cut {
-    Cut { height: 1, width: map.width().max(1), blocks: map.blocks().max(1) }
+/// Tiles of one row and all channels.
+fn rows(map: &FeatureMap) -> TileSize {
+    TileSize { height: 1, width: map.width().max(1), blocks: map.blocks().max(1) }
 }
 
 /// Every (row, column) of a tile.

@@ -1,4 +1,4 @@
-//! A layer's moments over the positions of its features: what a style is made of.
+//! The moments of a layer's features over its positions, from which every style statistic is computed.
 //!
 //! With F the features as an N×M matrix, N channels by M positions, and f_p its columns:
 //!
@@ -6,8 +6,8 @@
 //! n = M        μ = Σ f_p / n        S = Σ f_p f_pᵀ / n
 //! ```
 //!
-//! S is the Gram matrix G = F·Fᵀ of Gatys, Ecker and Bethge 2015, equation 3, over the number of positions. All three
-//! are sums over positions, so that the moments of a whole are the weighted mean of those of its parts.
+//! S is the Gram matrix G = F·Fᵀ of Gatys, Ecker and Bethge 2015, equation 3, divided by the number of positions. All
+//! three are sums over positions, so the moments of a whole are the weighted mean of those of its parts.
 
 use std::ops::Range;
 
@@ -22,10 +22,11 @@ use crate::simd::Isa;
 use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
 
-/// Channel blocks whose rows of S one task makes: the unit in which its symmetry saves work.
+/// Channel blocks whose rows of S one task computes. A task skips the columns before its band, so smaller bands save more
+/// of the symmetric half, and larger ones read the features fewer times.
 const BAND: usize = 8;
 
-/// Positions of a slice, about: few enough to be summed in f32.
+/// About how many positions are summed in f32 before the partial sums are added in f64: few enough for f32's precision.
 const SLICE: usize = 2048;
 
 /// The moments of N channels.
@@ -35,29 +36,29 @@ pub struct Moments {
     pub count: f64,
     /// μ: N means.
     pub mean: Array1<f32>,
-    /// S: the N×N means of products, symmetric.
+    /// S: the second moment, N×N, symmetric.
     pub second: Array2<f32>,
 }
 
 impl Moments {
-    /// The moments of no position.
+    /// All zero: the moments of no positions.
     pub fn zeros(channels: usize) -> Self {
         Self { count: 0.0, mean: Array1::zeros(channels), second: Array2::zeros((channels, channels)) }
     }
 
-    /// N.
+    /// Channels, N.
     pub fn channels(&self) -> usize {
         self.mean.len()
     }
 
-    /// The weighted mean of several moments of as many channels: those of a whole, where the weights are the parts'
-    /// counts; a blend of styles, where they are shares.
+    /// The weighted mean of several moments of the same channels. With the parts' counts as weights these are the moments
+    /// of the whole (but for `count`, which is averaged too); with the shares of styles, their blend.
     ///
     /// # Panics
-    /// Where there are none, they differ in their channels, or the weights do not sum to a number above 0.
+    /// If there are no parts, their numbers of channels differ, or the sum of the weights is not positive and finite.
     pub fn mean_of(parts: &[(f64, &Self)]) -> Self {
         let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
-        assert!(total > 0.0 && total.is_finite(), "weights that sum to {total}");
+        assert!(total > 0.0 && total.is_finite(), "the weights sum to {total}");
         let mut mean = Self::zeros(parts[0].1.channels());
         for (weight, part) in parts {
             mean.count += weight / total * part.count;
@@ -68,17 +69,20 @@ impl Moments {
     }
 }
 
-/// The moments of the features `f`, N×H×W, written to `moments`, of as many channels. Of S half is computed.
+/// Computes the moments of the features `f`, N×H×W. Of the symmetric S only the upper half is summed, then mirrored.
+///
+/// # Panics
+/// If `moments` does not have N channels.
 pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
     let n = f.channels();
-    assert_eq!(moments.channels(), n, "moments of {n} channels");
-    // Positions are cut into slices, each summed on its own and then all in order, so that the sum is the same
-    // whatever the number of threads.
+    assert_eq!(moments.channels(), n, "the moments and the features differ in channels");
+    // Each slice of positions is summed on its own, and the slices' sums are added in order: the result does not depend on
+    // the number of threads.
     let slices = (f.positions() / SLICE).clamp(1, 64);
     let rows = f.height().div_ceil(slices).max(1);
     let slices = f.height().div_ceil(rows);
     let stride = syrk::row_stride(isa, f);
-    // A task's part: the band's rows of S, and the sums of its channels behind them.
+    // The partial sums of one task: the band's rows of S, followed by the sums of the band's channels.
     let products = BAND * BLOCK * stride;
     let band = products + BAND * BLOCK;
     scratch::with([f.blocks().div_ceil(BAND) * slices * band], |[partials]| {
@@ -92,7 +96,7 @@ pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
             let sums = &mut sums[..blocks.len() * BLOCK];
             syrk::channel_sums(isa, f, blocks, y, sums);
         });
-        // The sum over all slices of what is at `at` in the band of channel `channel`.
+        // The sum over all slices of the element `at` of the partial sums of the channel's band.
         let sum = |channel: usize, at: usize| {
             let of_band = &partials[channel / (BAND * BLOCK) * slices * band..];
             (0..slices).map(|slice| of_band[slice * band + at] as f64).sum::<f64>()
@@ -103,7 +107,7 @@ pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
             *mean = sum(channel, products + channel % (BAND * BLOCK)) as f32 * scale;
         }
         let second = moments.second.as_slice_mut().expect("moments are made contiguous");
-        // A band has what is on the diagonal and above it.
+        // Only elements on and above the diagonal were summed.
         team::for_each_chunk(second, n.max(1), |i, row| {
             for (j, value) in row.iter_mut().enumerate() {
                 let (row, column) = (i.min(j), i.max(j));
@@ -113,23 +117,23 @@ pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
     });
 }
 
-/// A loss's gradient by the moments of a layer, as the features' own gradient needs it.
+/// The gradient of the loss with respect to the moments of a layer, packed for computing that with respect to the features.
 pub struct Gradient {
     channels: usize,
     /// 2·dS/n.
     matrix: PackedMatrix,
-    /// dμ/n, padded with zeros to the matrix's columns. Empty where the loss does not look at μ.
+    /// dμ/n, zero-padded to the matrix's columns. Empty if the loss does not depend on μ.
     vector: Vec<f32>,
 }
 
 impl Gradient {
-    /// Of no channel.
+    /// An empty gradient, of no channels.
     pub fn new(isa: Isa) -> Self {
         Self { channels: 0, matrix: PackedMatrix::new(isa), vector: Vec::new() }
     }
 
-    /// Takes dS/n, N×N and symmetric, and dμ/n, N, where the loss looks at μ, in place of what there was. Allocates only
-    /// to grow.
+    /// Replaces the gradient by dS/n, N×N and symmetric, and dμ/n, N values, or `None` if the loss does not depend on μ.
+    /// Allocates only to grow.
     pub fn set(&mut self, ds: ArrayView2<f32>, dmean: Option<ArrayView1<f32>>) {
         self.channels = ds.nrows();
         self.matrix.pack(ds.dim(), GROUP_DEPTH, |row| move |column| 2.0 * ds[[row, column]]);
@@ -145,16 +149,16 @@ impl Gradient {
         self.channels
     }
 
-    /// Floats from one position's gradient to the next's.
+    /// Floats from one position to the next in the output of [`backward`].
     pub(super) fn stride(&self) -> usize {
         self.matrix.columns()
     }
 }
 
-/// df_p = (2·dS·f_p + dμ)/n: each entry of S has two factors in F. For the rows `y` of `width` positions of which
-/// `row(block, y)` has the features F; written to `df`, the channels of a position after another. With the gradient of
-/// the Gram statistic it is equation 6 of the paper, without its case F < 0, which is the ReLU's own derivative and applied
-/// with it.
+/// Computes df_p = (2·dS·f_p + dμ)/n for the rows `y` of `width` positions, whose features are `row(block, y)`. In `df`
+/// each position's channels are contiguous, [`Gradient::stride`] floats apart. The factor 2 is there because S is
+/// quadratic in F. With the Gram statistic this is equation 6 of Gatys et al. 2015 without its case F < 0, which is the
+/// derivative of the ReLU and is applied by the epilogue.
 pub(super) fn backward<'f>(
     gradient: &Gradient,
     row: impl Fn(usize, usize) -> &'f [f32],

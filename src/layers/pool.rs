@@ -1,30 +1,33 @@
-//! Pooling, 2×2 with stride 2. An odd last row or column is left out, as in VGG.
+//! Pooling, 2×2 with stride 2. An odd last row or column is dropped, as in VGG.
 
 use crate::simd::Isa;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
-use crate::tensor::tiles::{Cut, Tile};
+use crate::tensor::tiles::{Tile, TileSize};
 
 use crate::named::named;
 
 use super::GradientEpilogue;
 
-/// What a pool makes of its window.
+/// How the four values of a pooling window become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pooling {
-    /// The largest value, as VGG was trained.
+    /// The maximum, with which VGG was trained.
     Max,
-    /// The mean, which Gatys et al. found to give slightly more appealing pictures (section "Methods").
+    /// The mean, which Gatys et al. 2015 found to give slightly more appealing pictures (section "Methods").
     Average,
 }
 
 named!(Pooling { Max => "max", Average => "average" });
 
-/// Y from the windows of X. X is C×H×W, Y is C×⌊H/2⌋×⌊W/2⌋.
+/// Y = pool(X). X is C×H×W, Y is C×⌊H/2⌋×⌊W/2⌋.
+///
+/// # Panics
+/// If the shapes are others.
 pub fn forward(isa: Isa, pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {
     assert_eq!((y.channels(), y.height(), y.width()), (x.channels(), x.height() / 2, x.width() / 2));
-    y.for_each_tile(Cut::strips(y), |mut tile| isa.run(Forward { pooling, x, tile: &mut tile }));
+    y.for_each_tile(TileSize::strips(y), |mut tile| isa.run(Forward { pooling, x, tile: &mut tile }));
 }
 
 struct Forward<'a, 't> {
@@ -48,7 +51,7 @@ impl Kernel for Forward<'_, '_> {
                 let [a, b] = [left, left + 1].map(|x| top.get(simd, x));
                 let [c, d] = [left, left + 1].map(|x| bottom.get(simd, x));
                 let value = match pooling {
-                    Pooling::Max => largest(simd, [a, b, c, d]),
+                    Pooling::Max => maximum(simd, [a, b, c, d]),
                     Pooling::Average => {
                         let sum = simd.add(simd.add(simd.add(a, b), c), d);
                         simd.mul_add(sum, simd.splat(0.25), simd.splat(0.0))
@@ -60,14 +63,17 @@ impl Kernel for Forward<'_, '_> {
     }
 }
 
-/// dX from dY: to the window's largest value, the first in reading order where several are equal, or a quarter
-/// to each; 0 in a row or column left out. Finished and written over X.
+/// dX from dY, written over X by the epilogue. Max pooling: the window's maximum gets all of it, the first in row-major
+/// order if several are equal. Average pooling: each value gets a quarter. A dropped row or column gets 0.
+///
+/// # Panics
+/// If the shapes are not those of [`forward`].
 pub fn backward(isa: Isa, pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, epilogue: GradientEpilogue) {
     assert_eq!((dy.channels(), dy.height(), dy.width()), (x.channels(), x.height() / 2, x.width() / 2));
-    // An even number of rows, so that no window is shared by two tasks.
-    let strips = Cut::strips(x);
-    let cut = Cut { height: strips.height.next_multiple_of(2), ..strips };
-    epilogue.for_each_tile(x, cut, |tile, prepared| {
+    // An even number of rows, so that no window spans two tasks.
+    let strips = TileSize::strips(x);
+    let tile_size = TileSize { height: strips.height.next_multiple_of(2), ..strips };
+    epilogue.for_each_tile(x, tile_size, |tile, prepared| {
         isa.run(Backward { pooling, dy, epilogue, tile, prepared });
     });
 }
@@ -87,8 +93,8 @@ impl Kernel for Backward<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { pooling, dy, epilogue, tile, prepared } = self;
         for (block, y) in tile.vectors(S::LANES).filter(|(_, y)| y.is_multiple_of(2)) {
-            let epilogues =
-                [y, (y + 1).min(tile.y().end - 1)].map(|y| epilogue.of_row(simd, prepared, tile, (block, y)));
+            let epilogues = [y, (y + 1).min(tile.y().end - 1)]
+                .map(|y| epilogue.for_row(simd, prepared, tile, (block, y)));
             let mut rows = tile.vectors_mut::<2>(block, y);
             let whole = if rows[1].positions() == 0 { 0 } else { dy.width() };
             for window in 0..whole {
@@ -97,7 +103,7 @@ impl Kernel for Backward<'_, '_> {
                 let [a, b] = [left, right].map(|x| rows[0].get(simd, x));
                 let [c, d] = [left, right].map(|x| rows[1].get(simd, x));
                 let [da, db, dc, dd] = match pooling {
-                    Pooling::Max => to_the_largest(simd, [a, b, c, d], dy),
+                    Pooling::Max => to_first_maximum(simd, [a, b, c, d], dy),
                     Pooling::Average => [simd.mul_add(dy, simd.splat(0.25), simd.splat(0.0)); 4],
                 };
                 epilogues[0].write(&mut rows[0], left, da);
@@ -114,20 +120,20 @@ impl Kernel for Backward<'_, '_> {
     }
 }
 
-/// The largest value of each channel. NaN counts as largest, so that it shows.
+/// The maximum of each channel; NaN if any value is, so that it is not hidden.
 #[inline(always)]
-fn largest<S: Simd>(simd: S, [a, b, c, d]: [S::F32; 4]) -> S::F32 {
-    simd.larger(simd.larger(simd.larger(a, b), c), d)
+fn maximum<S: Simd>(simd: S, [a, b, c, d]: [S::F32; 4]) -> S::F32 {
+    simd.max(simd.max(simd.max(a, b), c), d)
 }
 
-/// `dy` to the first place of each channel's largest value, 0 to the others.
+/// For each channel, `dy` at the first occurrence of the maximum and 0 elsewhere.
 #[inline(always)]
-fn to_the_largest<S: Simd>(simd: S, window: [S::F32; 4], dy: S::F32) -> [S::F32; 4] {
-    let largest = largest(simd, window);
+fn to_first_maximum<S: Simd>(simd: S, window: [S::F32; 4], dy: S::F32) -> [S::F32; 4] {
+    let maximum = maximum(simd, window);
     let mut gradients = window;
     let mut left = dy;
     for gradient in &mut gradients {
-        [*gradient, left] = simd.where_equal(*gradient, largest, left);
+        [*gradient, left] = simd.where_equal(*gradient, maximum, left);
     }
     gradients
 }

@@ -1,7 +1,7 @@
-//! The total loss of one picture as one function: (picture) → (loss, gradient).
+//! The total loss as a function of a picture, with its gradient.
 //!
-//! total = α · Σ w_l · content_l + β · Σ w_l · style_l + γ · total variation (Gatys, Ecker and Bethge 2015,
-//! equation 7, with a third term).
+//! total = α · Σ w_l · content_l + β · Σ w_l · style_l + γ · total variation: equation 7 of Gatys, Ecker and Bethge 2015
+//! plus a third term.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -22,27 +22,27 @@ use super::style::{StyleTarget, StyleTerm};
 use super::terms::Terms;
 use super::total_variation::total_variation;
 
-/// The terms' values for one picture.
+/// The values of the loss and its terms for one picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Losses {
     /// The weighted total: α · content + β · style + γ · total variation.
     pub total: f64,
-    /// Σ w_l · content_l.
+    /// The content term, Σ w_l · content_l.
     pub content: f64,
-    /// Σ w_l · style_l.
+    /// The style term, Σ w_l · style_l.
     pub style: f64,
-    /// Total variation: the mean squared step between neighbouring values.
+    /// The total variation: the sum of squared differences of neighbouring values, divided by the number of values.
     pub tv: f64,
-    /// content_l by layer, unweighted.
+    /// content_l of each layer, without w_l.
     pub content_layers: BTreeMap<Layer, f64>,
-    /// style_l by layer, unweighted.
+    /// style_l of each layer, without w_l.
     pub style_layers: BTreeMap<Layer, f64>,
 }
 
-/// The loss as a function of a picture of one size: for an optimiser of one's own.
+/// The loss as a function of a picture of a fixed size, with its gradient, for use with your own optimiser.
 ///
-/// Made by [`Stylize::objective`](crate::Stylize::objective). It owns what it needs, and may go to another thread.
+/// Created by [`Stylize::objective`](crate::Stylize::objective). It owns its data and can be sent to another thread.
 pub struct Objective {
     network: Arc<Network>,
     plan: Plan,
@@ -55,11 +55,11 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// For pictures of `height` by `width` pixels: like `content` (3×H×W, RGB in 0–1) where there is one, and
-    /// like `style` where there is one. A term without a target must have no layers.
+    /// The loss for pictures of `height` by `width` pixels with the content `content` (3×H×W, RGB in 0–1) and the style
+    /// `style`, of which one may be absent. The terms must have no layers for an absent target.
     ///
     /// # Errors
-    /// [`Error::TooSmall`] where a layer would have no position.
+    /// [`Error::TooSmall`] if a layer would have no positions.
     #[doc(hidden)]
     pub fn new(
         network: &Arc<Network>,
@@ -88,14 +88,14 @@ impl Objective {
         })
     }
 
-    /// The same, which `cancel` may break off in the middle of an evaluation.
+    /// The same loss, whose evaluations `cancel` can interrupt.
     #[doc(hidden)]
     #[must_use]
     pub fn cancelled_by(self, cancel: Cancel) -> Self {
         Self { cancel, ..self }
     }
 
-    /// Bytes that one for pictures of `height` by `width` pixels takes.
+    /// Bytes of memory of an objective for pictures of `height` by `width` pixels.
     #[doc(hidden)]
     pub fn bytes(network: &Network, terms: &Terms, height: usize, width: usize) -> u64 {
         let channels = network.tap_channels(&terms.style_taps());
@@ -105,36 +105,36 @@ impl Objective {
             + style
     }
 
-    /// Height and width of its pictures in pixels.
+    /// Height and width in pixels of the pictures that it takes.
     pub fn size(&self) -> (usize, usize) {
         self.size
     }
 
-    /// The terms.
+    /// The layers and weights of the terms.
     #[doc(hidden)]
     pub fn terms(&self) -> &Terms {
         &self.terms
     }
 
-    /// From now on, measures each layer's passes.
+    /// Starts to measure the time of each step of the network.
     #[doc(hidden)]
     pub fn start_profile(&mut self) {
         self.plan.start_profile(&self.network);
     }
 
-    /// What was measured since [`Objective::start_profile`].
+    /// The times measured since [`Objective::start_profile`]; `None` if it was not called.
     #[doc(hidden)]
     pub fn profile(&self) -> Option<&Profile> {
         self.plan.profile()
     }
 
-    /// The losses of `picture`, 3×H×W, red, green, blue in 0–1; and the total's gradient by it, written to `gradient`, which
-    /// is of the same shape and contiguous. On the threads of the current rayon pool. Allocates no buffer after the first
-    /// time.
+    /// Computes the losses of `picture`, 3×H×W, RGB in 0–1, and writes the gradient of the total with respect to the picture
+    /// to `gradient`, which has the same shape and must be contiguous in row-major order. Runs on the current rayon pool.
+    /// Buffers are allocated by the first evaluation and reused by the following ones.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the picture or the gradient is of another shape, or the gradient is not contiguous in row-major
-    /// order; [`Error::Cancelled`] where the evaluation was broken off: the gradient is then unspecified.
+    /// [`Error::Shape`] if the picture or the gradient has another shape, or the gradient is not contiguous;
+    /// [`Error::Cancelled`] if the evaluation was cancelled: the content of `gradient` is then unspecified.
     pub fn evaluate(
         &mut self,
         picture: ArrayView3<f32>,
@@ -192,6 +192,7 @@ impl Objective {
     }
 }
 
+/// Σ w_l · value_l over the layers of a term.
 fn weighted(layers: &[(Layer, f64)], values: &BTreeMap<Layer, f64>) -> f64 {
     layers.iter().map(|(layer, weight)| weight * values[layer]).sum()
 }

@@ -1,6 +1,6 @@
-//! Style statistics: functions of a layer's moments, (moments, target) → (loss, gradient by the moments).
+//! Style statistics: functions of a layer's moments and a target's, each with its gradient with respect to the moments.
 //!
-//! A new statistic is a new case here; layers, masks and strips know moments alone.
+//! A new statistic is added here; the layers and the network depend only on moments.
 
 use ndarray::Array2;
 
@@ -9,26 +9,29 @@ use crate::parallel::reduce;
 
 use super::terms::Form;
 
-/// The Gram statistic of one layer: the squared distance of second moments (Gatys, Ecker and Bethge 2015, equation 4).
-/// The mean is not looked at.
+/// The Gram statistic of one layer: the squared distance of the second moments (Gatys, Ecker and Bethge 2015, equation 4).
+/// The mean is not used.
 pub struct Gram {
-    /// S_a.
+    /// S_a, the style's second moment.
     target: Array2<f32>,
-    /// ΣS_a², or 1 where all of it is 0.
+    /// ΣS_a², or 1 if S_a is 0.
     energy: f64,
     /// dS/n of the last evaluation.
     ds: Array2<f32>,
 }
 
 impl Gram {
-    /// Against a style's moments.
+    /// The statistic with a style's moments as target.
     pub fn new(target: Moments) -> Self {
         let energy: f64 = target.second.iter().map(|a| *a as f64 * *a as f64).sum();
         let energy = if energy > 0.0 { energy } else { 1.0 };
         Self { ds: Array2::zeros(target.second.dim()), target: target.second, energy }
     }
 
-    /// The term of `moments`, unweighted; `weight` times its gradient goes to `gradient`.
+    /// The style term of `moments`, without its weight. Sets `gradient` to `weight` times the term's gradient.
+    ///
+    /// # Panics
+    /// If the channels of `moments` are not the target's.
     pub fn evaluate(&mut self, form: Form, weight: f64, moments: &Moments, gradient: &mut Gradient) -> f64 {
         let Self { target, energy, ds } = self;
         let channels = moments.channels() as f64;

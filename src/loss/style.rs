@@ -1,4 +1,4 @@
-//! The style term: how far a layer's moments are from the style's, by a statistic.
+//! The style term: the distance of a layer's moments from the style's, measured by a statistic.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,17 @@ use crate::vgg::Layer;
 use super::statistic::Gram;
 use super::terms::Form;
 
-/// A style's moments by layer: computed once, kept and combined.
+/// A style's moments at each style layer. Computed once per size, and blended.
 #[derive(Clone, Debug)]
 pub struct StyleTarget {
     moments: BTreeMap<Layer, Moments>,
 }
 
 impl StyleTarget {
-    /// The style of `picture`, 3×H×W, RGB in 0–1, at `layers`.
+    /// The moments of `picture`, 3×H×W, RGB in 0–1, at `layers`.
     ///
     /// # Errors
-    /// [`Error::TooSmall`](crate::Error::TooSmall) where a layer would have no position.
+    /// [`Error::TooSmall`](crate::Error::TooSmall) if a layer would have no positions.
     pub fn of_picture(
         network: &Network,
         picture: ArrayView3<f32>,
@@ -41,8 +41,10 @@ impl StyleTarget {
         Ok(Self { moments: features.iter().map(|(layer, map)| (*layer, moments_of(map))).collect() })
     }
 
-    /// The blend of several styles at the same layers: the weighted mean of their moments. The shares are 0 or above, and
-    /// one is above 0.
+    /// The blend of several styles at the same layers: the weighted mean of their moments, with the shares as weights.
+    ///
+    /// # Panics
+    /// If the layers differ, or the sum of the shares is not positive and finite.
     pub fn blend(styles: &[(f64, &Self)]) -> Self {
         let of_layer = |layer: &Layer| {
             let parts: Vec<_> = styles.iter().map(|(share, style)| (*share, &style.moments[layer])).collect();
@@ -52,13 +54,13 @@ impl StyleTarget {
         Self { moments: layers.into_iter().map(|layer| (*layer, of_layer(layer))).collect() }
     }
 
-    /// The moments by layer.
+    /// The moments of each layer.
     pub fn into_moments(self) -> BTreeMap<Layer, Moments> {
         self.moments
     }
 }
 
-/// The style term of one layer, with what it keeps from one evaluation to the next.
+/// The style term of one layer, with the buffers that its evaluations reuse.
 pub struct StyleTerm {
     statistic: Gram,
     moments: Moments,
@@ -66,24 +68,26 @@ pub struct StyleTerm {
 }
 
 impl StyleTerm {
-    /// Against a style's moments at the layer.
+    /// The term with a style's moments at the layer as target.
     pub fn new(isa: Isa, target: Moments) -> Self {
         let moments = Moments::zeros(target.channels());
         Self { statistic: Gram::new(target), moments, gradient: Gradient::new(isa) }
     }
 
-    /// Bytes that the term of a layer of so many channels takes: the target, the moments, their gradient, and that packed.
+    /// Bytes of the term of a layer with `channels` channels: four N×N matrices, namely the target, the moments, the gradient
+    /// and the packed gradient.
     pub fn bytes(channels: usize) -> u64 {
         (4 * channels * channels * size_of::<f32>()) as u64
     }
 
-    /// The term of the features `f`, unweighted. `weight` times its gradient by the moments is kept.
+    /// The style term of the features `f`, without its weight. Stores `weight` times its gradient with respect to the
+    /// moments for [`StyleTerm::gradient`].
     pub fn evaluate(&mut self, isa: Isa, form: Form, weight: f64, f: &FeatureMap) -> f64 {
         moments::forward(isa, f, &mut self.moments);
         self.statistic.evaluate(form, weight, &self.moments, &mut self.gradient)
     }
 
-    /// The gradient that the last evaluation left.
+    /// The gradient stored by the last evaluation.
     pub fn gradient(&self) -> &Gradient {
         &self.gradient
     }

@@ -1,21 +1,21 @@
-//! What the loss is made of.
+//! The terms of the loss: their layers and weights, and how errors are normalised.
 
 use crate::layers::pool::Pooling;
 use crate::named::named;
 use crate::vgg::Layer;
 
-/// How a term's error is measured.
+/// How the content and style errors are normalised.
 ///
-/// F, P are the features (N channels × M positions) of the picture and of the content, S and S_a the second moments
-/// (Gram matrices over their positions) of the picture and of the style.
+/// F and P are the features (N channels × M positions) of the picture and of the content; S and S_a are the second moments
+/// (Gram matrices G and A divided by the number of positions) of the picture and of the style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Form {
-    /// Every error over its target's energy, so that one set of weights gives the same look at any size and with
-    /// any network: content Σ(F−P)²/ΣP², style Σ(S−S_a)²/ΣS_a².
+    /// Each squared error is divided by its target's energy, so that the same weights give a similar result at any size and
+    /// with any network: content Σ(F−P)²/ΣP², style Σ(S−S_a)²/ΣS_a².
     Relative,
-    /// Gatys, Ecker and Bethge 2015: content ½Σ(F−P)² (equation 1), style 1/(4N²) Σ(S−S_a)², which is
-    /// their 1/(4N²M²) Σ(G−A)² (equation 4) where both pictures have the same size.
+    /// As in Gatys, Ecker and Bethge 2015: content ½Σ(F−P)² (equation 1), style 1/(4N²) Σ(S−S_a)², which equals their
+    /// 1/(4N²M²) Σ(G−A)² (equation 4) if both pictures have the same size.
     Gatys,
 }
 
@@ -24,19 +24,19 @@ named!(Form { Relative => "relative", Gatys => "gatys" });
 /// The terms of a loss: their layers and weights.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// How errors are measured.
+    /// How errors are normalised.
     pub form: Form,
-    /// α.
+    /// The weight of the content term, α.
     pub content_weight: f64,
-    /// Layers whose features should be the content's, each with its weight w.
+    /// Layers of the content term, each with its weight w_l.
     pub content_layers: Vec<(Layer, f64)>,
-    /// β.
+    /// The weight of the style term, β.
     pub style_weight: f64,
-    /// Layers whose moments should be the style's, each with its weight w.
+    /// Layers of the style term, each with its weight w_l.
     pub style_layers: Vec<(Layer, f64)>,
-    /// γ.
+    /// The weight of the total variation, γ.
     pub tv_weight: f64,
-    /// What the network's pools do.
+    /// The network's pooling.
     pub pooling: Pooling,
 }
 
@@ -59,7 +59,7 @@ impl Terms {
         self.content_layers.iter().map(|(layer, _)| *layer).collect()
     }
 
-    /// The weight w of a layer's content term, where it has one.
+    /// The weight w_l of a layer in the content term; `None` if it is not among the term's layers.
     pub fn content_weight_of(&self, layer: Layer) -> Option<f64> {
         self.content_layers.iter().find(|(content, _)| *content == layer).map(|(_, weight)| *weight)
     }

@@ -1,13 +1,16 @@
-//! Total variation: the squared differences of neighbouring pixels.
+//! Total variation: the squared differences of neighbouring pixels, which favours smooth pictures.
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::parallel::reduce;
 use crate::parallel::team;
 
-/// The sum of the squared differences of horizontal and vertical neighbours, over all values of
-/// the picture (3×H×W, RGB in 0–1); a mean squared step, so the same weight means the same at any size. Its
-/// gradient times `weight` is added to `gradient`, of the same shape.
+/// The sum of the squared differences of horizontal and vertical neighbours, divided by the number of values of the picture
+/// (3×H×W, RGB in 0–1), so that a weight has the same effect at any size. Adds `weight` times its gradient to `gradient`,
+/// which has the same shape.
+///
+/// # Panics
+/// If `gradient` is not contiguous.
 pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: ArrayViewMut3<f32>) -> f64 {
     let (_, height, width) = picture.dim();
     let values = picture.len().max(1) as f64;
@@ -19,16 +22,16 @@ pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: Arra
     let row_at = |row: usize| &x[row * width..(row + 1) * width];
     team::for_each_chunk(dx, width, |row, dx| {
         let (here, y) = (row_at(row), row % height);
-        pull(dx, here, &here[1..], slope);
-        pull(&mut dx[1..], &here[1..], here, slope);
+        add_differences(dx, here, &here[1..], slope);
+        add_differences(&mut dx[1..], &here[1..], here, slope);
         if y + 1 < height {
-            pull(dx, here, row_at(row + 1), slope);
+            add_differences(dx, here, row_at(row + 1), slope);
         }
         if y > 0 {
-            pull(dx, here, row_at(row - 1), slope);
+            add_differences(dx, here, row_at(row - 1), slope);
         }
     });
-    // Each pair is counted once, from its left or upper end.
+    // Each pair of neighbours is counted once, at its left or upper value.
     let squares = reduce::sum_of(0..x.len() / width, |row| {
         let squared = |a: f64, b: f64| (a - b) * (a - b);
         let (here, left) = (row_at(row), width - 1);
@@ -39,9 +42,9 @@ pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: Arra
     squares / values
 }
 
-/// Adds to the gradient what `there` pulls `here` with, as far as both go.
-fn pull(dx: &mut [f32], here: &[f32], there: &[f32], slope: f32) {
-    for ((dx, here), there) in dx.iter_mut().zip(here).zip(there) {
-        *dx += slope * (here - there);
+/// Adds slope · (x − neighbour) to the gradient of each x that has a neighbour: up to the end of the shortest slice.
+fn add_differences(dx: &mut [f32], x: &[f32], neighbours: &[f32], slope: f32) {
+    for ((dx, x), neighbour) in dx.iter_mut().zip(x).zip(neighbours) {
+        *dx += slope * (x - neighbour);
     }
 }

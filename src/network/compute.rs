@@ -1,14 +1,14 @@
-//! What a network is computed with.
+//! How a network is computed: the instruction set and the convolution algorithm.
 
 use crate::named::named;
 use crate::simd::Isa;
 
-/// What a network is computed with.
+/// How a network is computed. By default on the widest instruction set that the CPU supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compute {
     /// The instruction set.
     pub isa: Isa,
-    /// How convolutions are computed.
+    /// The choice of convolution algorithms.
     pub convolution: Convolution,
 }
 
@@ -24,16 +24,16 @@ impl From<Isa> for Compute {
     }
 }
 
-/// How convolutions are computed.
+/// The choice of convolution algorithms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Convolution {
-    /// Each as is fastest for its shape.
+    /// The fastest for each convolution.
     #[default]
     Auto,
-    /// All as products with patch matrices.
+    /// im2col for all.
     Im2col,
-    /// All with 3×3 kernels by Winograd's minimal filtering.
+    /// Winograd's minimal filtering for all with 3×3 kernels, im2col for the others.
     Winograd,
 }
 

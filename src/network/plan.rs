@@ -1,4 +1,4 @@
-//! The buffers of an evaluation, and its forward and backward passes in them.
+//! The buffers of an evaluation, and the forward and backward passes that use them.
 
 use std::ops::ControlFlow;
 
@@ -16,9 +16,8 @@ use super::profile::{Direction, LayerTimes, Profile};
 use super::steps::{Operation, Step, bytes_of, map_of};
 use super::{Network, check_size, preprocess};
 
-/// The buffers of an evaluation for one picture size, and what is computed in them: a map a layer, which holds
-/// the layer's features after the forward pass and, since the gradient takes their place, the gradient by them
-/// after the backward pass.
+/// The buffers of an evaluation for one picture size: one feature map per step. After the forward pass it holds the step's
+/// features; the backward pass overwrites them with the gradient with respect to them.
 pub struct Plan {
     taps: Vec<Layer>,
     steps: Vec<Step>,
@@ -29,10 +28,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Buffers for pictures of `height` by `width` pixels, of which the loss depends on the layers `taps`.
+    /// Buffers for pictures of `height` by `width` pixels and a loss that depends on the layers `taps`.
     ///
     /// # Errors
-    /// [`Error::TooSmall`](crate::Error::TooSmall) where a tap would have no position.
+    /// [`Error::TooSmall`](crate::Error::TooSmall) if a tap would have no positions.
     pub fn new(
         network: &Network,
         taps: &[Layer],
@@ -52,25 +51,25 @@ impl Plan {
         })
     }
 
-    /// Bytes that the buffers of such a plan take.
+    /// Bytes of the buffers of such a plan, without creating it.
     pub fn bytes(network: &Network, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
         let steps = network.steps(taps, pooling, height, width);
         let maps: u64 = steps.iter().map(|step| bytes_of(step.shape)).sum();
         bytes_of(Network::input_shape(height, width)) + maps + network.workspace_bytes(&steps)
     }
 
-    /// From now on, measures each layer's passes.
+    /// Starts to measure the time of each step.
     pub fn start_profile(&mut self, network: &Network) {
         let layers = self.steps.iter().map(|step| {
             let (_, height, width) = step.shape;
             let (algorithm, flop) = match step.operation {
-                Operation::Conv { number, .. } => {
-                    let algorithm = match network.algorithm(number) {
+                Operation::Conv { index, .. } => {
+                    let algorithm = match network.algorithm(index) {
                         Algorithm::Im2col => "im2col",
                         Algorithm::Winograd => "winograd",
                         Algorithm::Direct => "direct",
                     };
-                    (algorithm, network.convolutions[number].flop(height * width))
+                    (algorithm, network.convolutions[index].flop(height * width))
                 }
                 Operation::Pool(Pooling::Max) => ("max", 0.0),
                 Operation::Pool(Pooling::Average) => ("average", 0.0),
@@ -81,15 +80,15 @@ impl Plan {
         self.profile = Some(Profile { layers: layers.collect() });
     }
 
-    /// What was measured since [`Plan::start_profile`].
+    /// The times measured since [`Plan::start_profile`]; `None` if it was not called.
     pub fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()
     }
 
-    /// Computes the features of `picture`, 3×H×W, RGB in 0–1. Breaks between two layers where `cancel` asks for it.
+    /// Computes the features of `picture`, 3×H×W, RGB in 0–1. Breaks between two steps once `cancel` is set.
     ///
     /// # Panics
-    /// Where the picture has another size than the plan.
+    /// If the picture is not of the plan's size.
     pub fn forward(
         &mut self,
         network: &Network,
@@ -114,15 +113,19 @@ impl Plan {
     /// The features at a tap, after [`Plan::forward`] and before [`Plan::backward`].
     ///
     /// # Panics
-    /// Where `layer` is not a tap of the plan.
+    /// If `layer` is not a tap of the plan.
     pub fn features(&self, layer: Layer) -> &FeatureMap {
         assert!(self.taps.contains(&layer), "{layer} is not a tap");
         let at = self.steps.iter().position(|step| step.layer == layer).expect("taps have steps");
         &self.maps[at]
     }
 
-    /// The gradient by the picture, 3×H×W by RGB in 0–1, of a loss whose gradient by the features at a tap is
-    /// `tap(layer)`; written to `gradient`. Breaks between two layers where `cancel` asks for it.
+    /// Computes the gradient of a loss with respect to the picture, 3×H×W, RGB in 0–1, and writes it to `gradient`. The
+    /// gradient of the loss with respect to the features of a tap is `tap(layer)`. Breaks between two steps once `cancel` is
+    /// set. Must follow [`Plan::forward`].
+    ///
+    /// # Panics
+    /// If `gradient` is not contiguous, or a tap's gradient is not of the tap's shape.
     pub fn backward<'t>(
         &mut self,
         network: &Network,
@@ -130,13 +133,14 @@ impl Plan {
         gradient: ArrayViewMut3<f32>,
         cancel: &Cancel,
     ) -> ControlFlow<()> {
-        // Step `at` has its output in map `at`; its gradient, made by the step after it, takes the map's place.
+        // Map `at` is the output of step `at` and the input of step `at` + 1. Going backward, step `at` reads the gradient
+        // in map `at` and overwrites its input, map `at` − 1, with the gradient with respect to it.
         for at in (0..=self.steps.len()).rev() {
             if cancel.is_cancelled() {
                 return ControlFlow::Break(());
             }
-            let (through, after) = self.maps.split_at_mut(at);
-            let (x, layer, relu) = match through.last_mut() {
+            let (before, from) = self.maps.split_at_mut(at);
+            let (x, layer, relu) = match before.last_mut() {
                 Some(map) => {
                     let Step { layer, operation, .. } = self.steps[at - 1];
                     (map, Some(layer), matches!(operation, Operation::Conv { relu: true, .. }))
@@ -145,12 +149,12 @@ impl Plan {
             };
             let tapped = layer.filter(|layer| self.taps.contains(layer));
             let epilogue = GradientEpilogue { tap: tapped.map_or_else(TapGradient::default, &tap), relu };
-            match (self.steps.get(at), after.first()) {
+            match (self.steps.get(at), from.first()) {
                 (Some(step), Some(dy)) => Profile::time(&mut self.profile, at, Direction::Backward, || {
                     network.backward_step(step, dy, x, epilogue, &mut self.workspace);
                 }),
-                // Nothing is behind the deepest tap.
-                _ => epilogue.of_deepest(network.isa(), x),
+                // No step follows the deepest tap.
+                _ => epilogue.write_deepest(network.isa(), x),
             }
         }
         preprocess::backward(network.preprocessing(), &self.input, gradient);

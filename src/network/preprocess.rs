@@ -1,17 +1,17 @@
-//! From a picture to the network's input, as the weights' convention says.
+//! Preprocessing from a picture to the network's input, and its backward pass.
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::parallel::team;
 use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
-use crate::tensor::tiles::Cut;
+use crate::tensor::tiles::TileSize;
 use crate::vgg::{PICTURE_CHANNELS, Preprocessing};
 
-/// The network's input from a picture, both 3×H×W.
+/// Computes the network's input from a picture, both 3×H×W: an affine function of each value, with the channels permuted.
 pub(super) fn forward(preprocessing: Preprocessing, picture: ArrayView3<f32>, input: &mut FeatureMap) {
     let channels = preprocessing.channels();
-    input.for_each_tile(Cut::strips(input), |mut tile| {
+    input.for_each_tile(TileSize::strips(input), |mut tile| {
         for (block, y) in tile.rows() {
             for (x, to) in tile.row_mut(block, y).as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
                 for (to, channel) in to.iter_mut().zip(channels) {
@@ -22,7 +22,10 @@ pub(super) fn forward(preprocessing: Preprocessing, picture: ArrayView3<f32>, in
     });
 }
 
-/// The gradient by the picture from that by the network's input, both 3×H×W. `gradient` is contiguous.
+/// Computes the gradient with respect to the picture from that with respect to the network's input, both 3×H×W.
+///
+/// # Panics
+/// If `gradient` is not contiguous.
 pub(super) fn backward(preprocessing: Preprocessing, input: &FeatureMap, mut gradient: ArrayViewMut3<f32>) {
     let (height, width) = (input.height(), input.width());
     let mut from_plane = [(0, 0.0); PICTURE_CHANNELS];

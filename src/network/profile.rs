@@ -1,8 +1,8 @@
-//! Where the time of an evaluation goes, layer by layer. Costs nothing when off.
+//! The time of each step of an evaluation. Costs nothing when off.
 
 use std::time::Instant;
 
-/// A direction through the network.
+/// The direction of a pass through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the picture to the taps.
@@ -11,14 +11,14 @@ pub enum Direction {
     Backward,
 }
 
-/// One layer's times, a value an evaluation.
+/// The times of one step, a convolution with its fused ReLU or another layer: one value per evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct LayerTimes {
-    /// The layer's name.
+    /// The name of the layer that the step outputs.
     pub name: String,
-    /// How it is computed.
+    /// The algorithm's name.
     pub algorithm: &'static str,
-    /// Floating-point operations of one pass, by the layer's definition. Either direction has as many.
+    /// Floating-point operations of one pass in either direction, by the convolution's definition; 0 for other layers.
     pub flop: f64,
     /// Seconds of each forward pass.
     pub forward: Vec<f64>,
@@ -26,7 +26,7 @@ pub struct LayerTimes {
     pub backward: Vec<f64>,
 }
 
-/// The times of all layers; see [`Plan::profile`](super::Plan::profile).
+/// The times of all steps; see [`Plan::profile`](super::Plan::profile).
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     /// In forward order.
@@ -34,7 +34,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Does `work`, and where there is a profile adds the time to that layer of it.
+    /// Runs `work` and, if there is a profile, adds its time to `layer`.
     pub(crate) fn time<R>(
         profile: &mut Option<Self>,
         layer: usize,

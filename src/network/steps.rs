@@ -1,5 +1,5 @@
-//! The steps of a forward pass, each with the shape of its output: the list that buffers are allocated from and memory is
-//! counted by.
+//! The steps of a forward pass, each with its output's shape. Buffers are allocated, and memory is estimated, from this one
+//! list.
 
 use crate::layers::conv::Workspace;
 use crate::layers::pool::Pooling;
@@ -22,21 +22,21 @@ pub(super) fn map_of((channels, height, width): Shape) -> FeatureMap {
     FeatureMap::zeros(channels, height, width)
 }
 
-/// One step of a forward pass: its output is the feature map of the layer `layer`.
+/// One step of a forward pass, whose output is the feature map of `layer`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     pub(super) layer: Layer,
     pub(super) operation: Operation,
-    /// The output's.
+    /// The output's shape.
     pub(super) shape: Shape,
 }
 
-/// What a step does.
+/// The operation of a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
-    /// The convolution of this number, with the ReLU behind it where `relu`.
+    /// The convolution of this index, with the fused ReLU if `relu`.
     Conv {
-        number: usize,
+        index: usize,
         relu: bool,
     },
     Relu,
@@ -50,21 +50,21 @@ impl Network {
         (PICTURE_CHANNELS, height, width)
     }
 
-    /// The steps to the deepest of `taps` for a picture of `height` by `width` pixels. A ReLU is fused with its convolution
-    /// unless the convolution is a tap.
+    /// The steps up to the deepest of `taps` for a picture of `height` by `width` pixels. Each ReLU is fused with its
+    /// convolution unless the convolution itself is a tap.
     pub(super) fn steps(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> Vec<Step> {
         let deepest = taps.iter().max();
         let layers = self.layers.iter().take_while(|layer| deepest.is_some_and(|deepest| *layer <= deepest));
         let mut steps: Vec<Step> = Vec::new();
-        let mut number = 0;
+        let mut index = 0;
         for &layer in layers {
             let (channels, height, width) =
                 steps.last().map_or(Self::input_shape(height, width), |step| step.shape);
             let (operation, shape) = match layer {
                 Layer::Conv { .. } => {
-                    let channels = self.convolutions[number].out_channels();
-                    number += 1;
-                    (Operation::Conv { number: number - 1, relu: false }, (channels, height, width))
+                    let channels = self.convolutions[index].out_channels();
+                    index += 1;
+                    (Operation::Conv { index: index - 1, relu: false }, (channels, height, width))
                 }
                 Layer::Relu { .. } => {
                     if let Some(conv) = steps.last_mut()
@@ -84,12 +84,12 @@ impl Network {
         steps
     }
 
-    /// Bytes of the workspace that the largest of the convolutions among the steps needs.
+    /// Bytes of the workspace: what the most demanding convolution among the steps needs.
     pub(super) fn workspace_bytes(&self, steps: &[Step]) -> u64 {
         let bytes = steps.iter().map(|step| match step.operation {
-            Operation::Conv { number, .. } => {
+            Operation::Conv { index, .. } => {
                 let (_, height, width) = step.shape;
-                self.convolutions[number].pass_bytes(self.isa(), self.algorithm(number), height, width)
+                self.convolutions[index].pass_bytes(self.isa(), self.algorithm(index), height, width)
             }
             _ => 0,
         });
@@ -105,9 +105,9 @@ impl Network {
         workspace: &mut Workspace,
     ) {
         match step.operation {
-            Operation::Conv { number, relu } => {
-                let algorithm = self.algorithm(number);
-                self.convolutions[number].forward(x, y, relu, algorithm, workspace);
+            Operation::Conv { index, relu } => {
+                let algorithm = self.algorithm(index);
+                self.convolutions[index].forward(x, y, relu, algorithm, workspace);
             }
             Operation::Relu => relu::forward(self.isa(), x, y),
             Operation::Norm => lrn::forward(x, y),
@@ -115,8 +115,8 @@ impl Network {
         }
     }
 
-    /// Computes the gradient by a step's input from that by its output, and writes it through the epilogue over the input
-    /// `x`.
+    /// Computes the gradient with respect to a step's input from `dy`, that with respect to its output, and writes it through
+    /// the epilogue over the input `x`.
     pub(super) fn backward_step(
         &self,
         step: &Step,
@@ -126,9 +126,9 @@ impl Network {
         workspace: &mut Workspace,
     ) {
         match step.operation {
-            Operation::Conv { number, .. } => {
-                let algorithm = self.algorithm(number);
-                self.convolutions[number].backward(dy, x, epilogue, algorithm, workspace);
+            Operation::Conv { index, .. } => {
+                let algorithm = self.algorithm(index);
+                self.convolutions[index].backward(dy, x, epilogue, algorithm, workspace);
             }
             Operation::Relu => relu::backward(self.isa(), dy, x, epilogue),
             Operation::Norm => lrn::backward(self.isa(), dy, x, epilogue),

@@ -1,15 +1,16 @@
-//! Adam (Kingma and Ba 2015, algorithm 1): steadier than L-BFGS on rough losses, slower on smooth ones.
+//! Adam (Kingma and Ba 2015, algorithm 1): more robust than L-BFGS on rough losses, slower on smooth ones.
 
 use super::{Convergence, Function, Minimum, OnStep, Settings, Step, Stop, not_finite};
 
+// The paper's recommended values.
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
-/// Steps over which progress is judged: Adam's losses go up and down.
+/// Steps over which convergence is judged: more than for L-BFGS, because Adam's losses fluctuate.
 const PATIENCE: usize = 50;
 
-/// Minimises `function` from `start` within the bounds with steps of `settings.first_step`, calling `on_step` after every
-/// step. One step takes one evaluation; one more is for the start.
+/// Minimises `function` from `start` within the bounds with the step size `settings.first_step`, calling `on_step` after
+/// every step. Takes one evaluation per step, and one at the start.
 pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_step: &mut OnStep) -> Minimum {
     let mut x: Vec<f32> = start.into_iter().map(|x| settings.bounds.clamp(x)).collect();
     let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
@@ -57,7 +58,7 @@ mod tests {
     use crate::optimize::Bounds;
 
     #[test]
-    fn finds_the_bottom_of_a_bowl_and_keeps_the_best() {
+    fn finds_the_minimum_of_a_quadratic_and_keeps_the_best_point() {
         let value = |x: &[f32]| x.iter().map(|x| (*x as f64 - 0.25).powi(2)).sum::<f64>();
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 2.0 * (x - 0.25));
@@ -78,14 +79,14 @@ mod tests {
             gradient.copy_from_slice(&[x[0] - 0.5, x[1] + 1.0, x[2] - 2.0]);
             Some(gradient.iter().map(|g| 0.5 * (*g as f64).powi(2)).sum())
         };
-        let bounds = Bounds { least: 0.0, most: 1.0 };
+        let bounds = Bounds { lower: 0.0, upper: 1.0 };
         let settings = Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0, bounds };
         let found = adam(&mut function, vec![-3.0, 0.5, 0.5], &settings, &mut |_| ControlFlow::Continue(()));
         assert!((found.point[0] - 0.5).abs() < 1e-3 && found.point[1..] == [0.0, 1.0], "{:?}", found.point);
     }
 
     #[test]
-    fn stops_where_the_function_is_not_finite() {
+    fn stops_when_the_function_is_not_finite() {
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             gradient.fill(-1.0);
             Some(if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 })
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_best_point_where_an_evaluation_is_broken_off() {
+    fn keeps_the_best_point_when_an_evaluation_is_cancelled() {
         let mut left = 3;
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             left -= 1;

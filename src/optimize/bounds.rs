@@ -1,30 +1,30 @@
-//! The box that the variables stay in.
+//! Bounds on the variables.
 
-/// The least and the most that every variable may be.
+/// The same bounds for every variable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
-    /// The least.
-    pub least: f32,
-    /// The most, not under the least.
-    pub most: f32,
+    /// The lower bound.
+    pub lower: f32,
+    /// The upper bound, not below the lower.
+    pub upper: f32,
 }
 
 impl Bounds {
-    /// All numbers.
-    pub const NONE: Self = Self { least: f32::NEG_INFINITY, most: f32::INFINITY };
+    /// No bounds.
+    pub const NONE: Self = Self { lower: f32::NEG_INFINITY, upper: f32::INFINITY };
 
-    /// The value inside that is nearest to `x`.
+    /// The value within the bounds that is nearest to `x`.
     pub fn clamp(self, x: f32) -> f32 {
-        x.clamp(self.least, self.most)
+        x.clamp(self.lower, self.upper)
     }
 
     /// Whether a variable at `x` is at a bound.
     pub fn is_active(self, x: f32) -> bool {
-        x <= self.least || x >= self.most
+        x <= self.lower || x >= self.upper
     }
 
-    /// Whether a variable at `x` is at the bound towards which `direction` leads.
+    /// Whether a variable at `x` cannot move along `direction` because it is at that bound.
     pub fn blocks(self, x: f32, direction: f32) -> bool {
-        x <= self.least && direction < 0.0 || x >= self.most && direction > 0.0
+        x <= self.lower && direction < 0.0 || x >= self.upper && direction > 0.0
     }
 }

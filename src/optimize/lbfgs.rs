@@ -1,4 +1,4 @@
-//! L-BFGS by argmin, kept from its traps.
+//! L-BFGS, by argmin's solver with bounds, a memo, a guarded line search, restarts, and a callback after every step.
 
 use std::cell::RefCell;
 
@@ -14,17 +14,17 @@ use super::memo::{Evaluated, Memo, Problem};
 use super::point::{Point, release_buffers};
 use super::{Convergence, Function, Minimum, OnStep, Settings, Step, Stop};
 
-/// A restart looks around more carefully than a start.
+/// The factor of the first step after a restart: the line search has just failed, so a smaller step is tried.
 const RESTART_SCALE: f64 = 0.1;
 
-/// Steps over which progress is judged.
+/// Steps over which convergence is judged.
 const PATIENCE: usize = 10;
 
-/// Minimises `function` from `start` within the bounds, calling `on_step` after every step. One step takes one evaluation
-/// as a rule, more where the line search needs more trials, and never two of the same point.
+/// Minimises `function` from `start` within the bounds, calling `on_step` after every step. A step usually takes one
+/// evaluation, more if the line search needs more trials; no point is evaluated twice.
 ///
-/// When the line search fails, the history is dropped and the descent begins anew from the best point, unless
-/// that has just been tried. The best point is never lost.
+/// If the line search fails, L-BFGS restarts from the best point with an empty history, provided that it took at least one
+/// step since the last start.
 pub fn lbfgs<'f>(
     function: &'f mut Function<'f>,
     start: Vec<f32>,
@@ -72,8 +72,8 @@ pub fn lbfgs<'f>(
     minimum
 }
 
-/// One run of L-BFGS with an empty history: until `after_step` says why to stop, or, without a reason, until the
-/// line search fails.
+/// Runs L-BFGS from an empty history until `after_step` returns a reason to stop. Returns that reason, or `None` if the line
+/// search failed.
 fn descend(
     memo: &RefCell<Memo>,
     from: Evaluated,
@@ -84,7 +84,7 @@ fn descend(
     let mut stop = None;
     let run = || -> Result<(), Error> {
         let lbfgs = LBFGS::new(GuardedLineSearch::new(first_step)?, history)
-            // Its own criteria are absolute: ours are looked at after every step.
+            // argmin's criteria are absolute, so they are disabled; `after_step` checks relative ones.
             .with_tolerance_cost(0.0)?
             .with_tolerance_grad(0.0)?;
         let solver = Stepwise { lbfgs, memo, after_step, stop: &mut stop };
@@ -95,12 +95,12 @@ fn descend(
             .run()?;
         Ok(())
     };
-    // An error here is one more way in which a line search fails: what was found until then is in the memo.
+    // An error means that the line search failed. The best point so far is in the memo.
     let _ = run();
     stop
 }
 
-/// What there is to return: the best point, or the start where not even that could be evaluated.
+/// The result: the best point, or `start` if that could not be evaluated.
 fn minimum(memo: &Memo, start: Point, steps: usize, stop: Option<Stop>) -> Minimum {
     let failed = match memo.not_finite {
         _ if memo.cancelled => Stop::Cancelled,
@@ -117,7 +117,7 @@ fn minimum(memo: &Memo, start: Point, steps: usize, stop: Option<Stop>) -> Minim
     }
 }
 
-/// L-BFGS with a look after every step.
+/// argmin's L-BFGS with a callback after every step, which can stop it.
 struct Stepwise<'a, 'f> {
     lbfgs: LBFGS<GuardedLineSearch, Point, Point, f64>,
     memo: &'a RefCell<Memo<'f>>,
@@ -143,7 +143,7 @@ impl<'m, 'g> Solver<Problem<'m, 'g>, SearchState> for Stepwise<'_, '_> {
         problem: &mut Counted<Problem<'m, 'g>>,
         state: SearchState,
     ) -> Result<(SearchState, Option<KV>), Error> {
-        // Some seventy loops over the points, with the evaluation between them.
+        // An iteration is some seventy short parallel loops over the points, besides the evaluation.
         let (state, log) = team::gather(|| self.lbfgs.next_iter(problem, state))?;
         if state.terminated() {
             return Ok((state, log));
@@ -171,7 +171,7 @@ mod tests {
     const SETTINGS: Settings =
         Settings { steps: 200, tolerance: 0.0, first_step: 0.01, history: 10, bounds: Bounds::NONE };
 
-    /// Rosenbrock's valley in pairs of variables.
+    /// The Rosenbrock function of each pair of variables, summed. Its minimum, 0, is at (1, 1, …).
     fn rosenbrock(x: &[f32], gradient: &mut [f32]) -> Option<f64> {
         let mut loss = 0.0;
         for (pair, gradient) in x.chunks(2).zip(gradient.chunks_mut(2)) {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_end_of_the_valley() {
+    fn finds_the_minimum_of_rosenbrocks_function() {
         let mut function = rosenbrock;
         let found =
             lbfgs(&mut function, vec![-1.2, 1.0, 0.0, 0.5], &SETTINGS, &mut |_| ControlFlow::Continue(()));
@@ -193,25 +193,25 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_end_of_the_valley_at_its_wall() {
-        let (least, most) = (-0.5, 0.8);
-        let settings = Settings { bounds: Bounds { least, most }, ..SETTINGS };
+    fn finds_the_constrained_minimum_of_rosenbrocks_function() {
+        let (lower, upper) = (-0.5, 0.8);
+        let settings = Settings { bounds: Bounds { lower, upper }, ..SETTINGS };
         let mut function = |x: &[f32], gradient: &mut [f32]| {
-            assert!(x.iter().all(|x| (least..=most).contains(x)), "{x:?} is outside");
+            assert!(x.iter().all(|x| (lower..=upper).contains(x)), "{x:?} is outside");
             rosenbrock(x, gradient)
         };
-        // The first pair begins outside, the second where it can only leave its bound.
+        // The first pair starts outside the bounds, the second in a corner that it has to leave.
         let start = vec![-1.2, 1.0, 0.8, -0.5];
         let found = lbfgs(&mut function, start, &settings, &mut |_| ControlFlow::Continue(()));
-        // Of x at its bound, the best y is x².
+        // With x at its bound, the best y is x².
         for pair in found.point.chunks(2) {
-            assert!(pair[0] == most && (pair[1] - most * most).abs() < 1e-3, "{:?}", found.point);
+            assert!(pair[0] == upper && (pair[1] - upper * upper).abs() < 1e-3, "{:?}", found.point);
         }
         assert!((found.loss - 2.0 * 0.04).abs() < 1e-6, "loss {}", found.loss);
     }
 
     #[test]
-    fn evaluates_no_point_twice_and_once_a_step_as_a_rule() {
+    fn evaluates_no_point_twice_and_usually_one_per_step() {
         let mut points: Vec<Vec<u32>> = Vec::new();
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             points.push(x.iter().map(|x| x.to_bits()).collect());
@@ -223,7 +223,7 @@ mod tests {
             ControlFlow::Continue(())
         });
         assert_eq!(points.len(), found.evaluations);
-        // argmin asks at least twice for each of these: without the memo this would be over 3 a step.
+        // argmin requests each of these at least twice: without the memo there would be more than 3 per step.
         assert!(found.evaluations < 2 * found.steps, "{} for {} steps", found.evaluations, found.steps);
         assert!(counted.is_sorted() && counted.len() == found.steps);
         let evaluations = points.len();
@@ -267,8 +267,8 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_best_point_when_the_function_ends_being_finite() {
-        // Falls towards 1, and is not a number from there on, nor ever good enough to stop before.
+    fn keeps_the_best_point_when_the_function_becomes_not_finite() {
+        // Decreases towards x = 1, and is NaN from there on; no point before that satisfies a stopping criterion.
         let mut function = |x: &[f32], gradient: &mut [f32]| match x[0] {
             x if x < 1.0 => {
                 gradient.fill(-1.0);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_best_point_where_an_evaluation_is_broken_off() {
+    fn keeps_the_best_point_when_an_evaluation_is_cancelled() {
         let mut left = 8;
         let mut function = |x: &[f32], gradient: &mut [f32]| {
             left -= 1;

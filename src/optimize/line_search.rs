@@ -1,6 +1,6 @@
-//! argmin's Moré–Thuente line search with the guards that it lacks: a scaled first step, a limit to the number
-//! of trials, and a check of what it accepts. Along a path that bends where a variable meets its bound: Bertsekas 1982,
-//! "Projected Newton Methods for Optimization Problems with Simple Constraints".
+//! argmin's Moré–Thuente line search with safeguards that it lacks: a scaled first step, a limit on the number of trials, and
+//! a check of the accepted step. The search follows the projected path, which bends where a variable reaches its bound:
+//! Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints".
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,22 +12,23 @@ use argmin_math::{ArgminDot, ArgminL2Norm, ArgminSub};
 use super::memo::Evaluated;
 use super::point::Point;
 
-/// Trials in one search. Almost every search needs one; one that needs more than a few has met noise.
-const MOST_TRIALS: usize = 10;
+/// The most trials of one search. Almost every search needs one; many trials mean that the loss differences have reached
+/// rounding noise.
+const MAX_TRIALS: usize = 10;
 
-/// argmin's state of a search and of L-BFGS.
+/// argmin's state of a line search and of L-BFGS.
 pub type SearchState = IterState<Point, Point, (), (), (), f64>;
 
-/// The line search that L-BFGS clones for every step.
+/// The line search with safeguards. argmin's L-BFGS clones it for every step.
 #[derive(Clone)]
 pub struct GuardedLineSearch {
     search: MoreThuenteLineSearch<Point, Point, f64>,
     direction: Option<Point>,
-    /// Root mean square of the change to try first, taken by the first search: later directions are scaled by
-    /// the curvature, and begin at a step of 1.
+    /// Root mean square of the change at the first trial. Shared by all clones and taken by the first search: later
+    /// directions are scaled by the curvature, so their first trial is a step of 1.
     first_step: Rc<Cell<Option<f64>>>,
     trials: usize,
-    /// Where the search began.
+    /// The point at which the search starts.
     start: Option<Evaluated>,
 }
 
@@ -35,7 +36,7 @@ impl GuardedLineSearch {
     /// A line search whose first trial changes the variables by `first_step` in the root mean square.
     pub fn new(first_step: f64) -> Result<Self, Error> {
         Ok(Self {
-            // The default bounds would forbid the small steps that a steep function needs.
+            // The default lower bound on the step would exclude the small steps that a steep function needs.
             search: MoreThuenteLineSearch::new().with_bounds(0.0, 1e20)?,
             direction: None,
             first_step: Rc::new(Cell::new(Some(first_step))),
@@ -94,7 +95,7 @@ where
         self.trials += 1;
         if state.terminated() {
             self.check(&state)?;
-        } else if self.trials >= MOST_TRIALS {
+        } else if self.trials >= MAX_TRIALS {
             return Err(Error::msg("no step satisfies the Wolfe conditions"));
         }
         Ok((state, log))
@@ -102,8 +103,8 @@ where
 }
 
 impl GuardedLineSearch {
-    /// Moré and Thuente's search also ends where it can't get any closer. Only a lower loss is a step, and only
-    /// yᵀs > 0 is a curvature that L-BFGS may learn from.
+    /// Checks the step that the search ended with, because it also ends when it cannot improve any further: the loss must be
+    /// lower, and the curvature yᵀs positive, as L-BFGS requires.
     fn check(&self, state: &SearchState) -> Result<(), Error> {
         let (Some(start), Some(point), Some(gradient)) =
             (&self.start, state.get_param(), state.get_gradient())

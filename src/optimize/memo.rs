@@ -1,7 +1,7 @@
-//! The function as argmin sees it: cost and gradient apart, no point evaluated twice.
+//! The function as an argmin problem, with separate cost and gradient, that remembers its last evaluation.
 //!
-//! Moré and Thuente's line search asks for the cost and then for the gradient at each trial, and L-BFGS asks for
-//! the gradient once more at the point accepted: three evaluations where one will do.
+//! The line search requests first the cost and then the gradient of each trial, and L-BFGS the gradient of the accepted
+//! point once more: without a memo that would be three evaluations instead of one.
 
 use std::cell::RefCell;
 
@@ -10,42 +10,42 @@ use argmin::core::{CostFunction, Error, Gradient};
 use super::point::{Point, buffer};
 use super::{Function, not_finite};
 
-/// An evaluation and its point.
+/// A point with the function's value and gradient there.
 #[derive(Clone)]
 pub struct Evaluated {
-    /// Where.
+    /// The point.
     pub point: Point,
     /// The function's value.
     pub loss: f64,
-    /// Its gradient, without what leads out of the bounds.
+    /// The projected gradient: 0 for variables at a bound that descent would cross.
     pub gradient: Point,
 }
 
-/// The function, its last evaluation and its best.
+/// The function with its last and its best evaluation.
 pub struct Memo<'f> {
     function: &'f mut Function<'f>,
     /// The last evaluation.
     pub last: Option<Evaluated>,
-    /// The finite evaluation of the least value.
+    /// The finite evaluation with the lowest value.
     pub best: Option<Evaluated>,
-    /// Evaluations until now.
+    /// Evaluations so far.
     pub evaluations: usize,
-    /// The value of the last evaluation if it, or its gradient, was not finite.
+    /// The value of the last evaluation if that was not finite, NaN if its gradient was not finite.
     pub not_finite: Option<f64>,
-    /// Whether the last evaluation was broken off.
+    /// Whether the last evaluation was cancelled.
     pub cancelled: bool,
 }
 
 impl<'f> Memo<'f> {
-    /// Nothing evaluated yet.
+    /// A memo without evaluations.
     pub fn new(function: &'f mut Function<'f>) -> Self {
         Self { function, last: None, best: None, evaluations: 0, not_finite: None, cancelled: false }
     }
 
-    /// The evaluation at `point`, which is made only if it is not the last one.
+    /// The evaluation at `point`: the last one if it was there, else a new one.
     ///
     /// # Errors
-    /// Where the function or its gradient is not finite, or the evaluation was broken off.
+    /// If the function or its gradient is not finite, or the evaluation was cancelled.
     pub fn at(&mut self, point: &Point) -> Result<Evaluated, Error> {
         if let Some(last) = self.last.as_ref().filter(|last| last.point.id() == point.id()) {
             return Ok(last.clone());
@@ -53,7 +53,7 @@ impl<'f> Memo<'f> {
         let mut gradient = buffer(point.values().len());
         let Some(loss) = (self.function)(point.values(), &mut gradient) else {
             self.cancelled = true;
-            return Err(Error::msg("broken off"));
+            return Err(Error::msg("the evaluation was cancelled"));
         };
         self.evaluations += 1;
         self.not_finite = not_finite(loss, &gradient);
@@ -70,7 +70,7 @@ impl<'f> Memo<'f> {
     }
 }
 
-/// The problem handed to argmin, which takes it by value and loses it in errors.
+/// The problem passed to argmin. It only borrows the memo, because argmin takes it by value and drops it on errors.
 pub struct Problem<'m, 'f>(pub &'m RefCell<Memo<'f>>);
 
 impl CostFunction for Problem<'_, '_> {

@@ -1,5 +1,5 @@
-//! The variables as argmin's parameter type: shared, so that clones are free; numbered, so that an evaluation
-//! can be remembered by the point it was made at.
+//! The variables as argmin's parameter type. Values are shared, so that cloning is cheap, and each point has an id, by which
+//! the memo recognises it.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use crate::parallel::team;
 
 use super::bounds::Bounds;
 
-/// Values that never change, and the number that tells them from all others.
+/// Immutable values with a unique id: a point, a direction or a gradient.
 #[derive(Clone)]
 pub struct Point {
     id: u64,
     values: Arc<Values>,
-    /// Where a step from here ends. Directions and gradients have none.
+    /// The bounds to which a step from this point is clamped. Directions and gradients have none.
     bounds: Bounds,
 }
 
-/// Elements that one task works on.
+/// Elements per task: 128 KiB of f32, enough work to outweigh the task's overhead.
 const CHUNK: usize = 1 << 15;
 
 impl Point {
-    /// A point of these values.
+    /// A point with these values, a new id and no bounds.
     pub fn new(values: Vec<f32>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { id, values: Arc::new(Values(values)), bounds: Bounds::NONE }
     }
 
-    /// The point inside `bounds` that is nearest to this one, and from which every step ends inside.
+    /// This point clamped to `bounds`. Steps from it are clamped to them, too.
     pub fn within(&self, bounds: Bounds) -> Self {
         Self { bounds, ..self.map(|x| bounds.clamp(x)) }
     }
 
-    /// Takes from the function's `gradient` here what leads out of the bounds.
+    /// Projects the function's `gradient` at this point: sets it to 0 for variables at a bound that descent would cross.
     pub fn project(&self, gradient: &mut [f32]) {
         team::for_each_chunk(gradient, CHUNK, |chunk, gradient| {
             for (g, x) in gradient.iter_mut().zip(self.chunk(chunk)) {
@@ -49,8 +49,8 @@ impl Point {
         });
     }
 
-    /// The feasible part of `direction` from here: 0 for variables that it would lead out of the bounds, and for those that
-    /// stay at a bound because the `gradient`, which is projected, is 0 there.
+    /// The feasible part of `direction` from this point: 0 for variables that it would move out of the bounds, and for those
+    /// that are held at a bound, that is where the projected `gradient` is 0.
     pub fn feasible(&self, direction: &Self, gradient: &Self) -> Self {
         let mut feasible = buffer(self.values().len());
         team::for_each_chunk(&mut feasible, CHUNK, |chunk, feasible| {
@@ -63,7 +63,7 @@ impl Point {
         Self::new(feasible)
     }
 
-    /// The number of this point and its clones, and of no other.
+    /// The id, shared only by clones.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -73,7 +73,7 @@ impl Point {
         &self.values.0
     }
 
-    /// The values of a task, at most [`CHUNK`].
+    /// The values of one task, at most [`CHUNK`].
     fn chunk(&self, index: usize) -> &[f32] {
         let values = self.values();
         &values[index * CHUNK..((index + 1) * CHUNK).min(values.len())]
@@ -97,12 +97,12 @@ impl Point {
     }
 }
 
-/// A point's memory, used again for a later point when it is dropped: argmin makes some thirty points a step, and memory
-/// new from the system costs more time than what is computed in it.
+/// A point's buffer, which is recycled when the point is dropped: argmin creates some thirty points per step, and page faults
+/// in new memory would take more time than the arithmetic.
 struct Values(Vec<f32>);
 
-/// The most buffers that are kept for later points.
-const MOST_FREE: usize = 4;
+/// The most buffers that a thread keeps for later points.
+const MAX_FREE_BUFFERS: usize = 4;
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
@@ -111,17 +111,17 @@ thread_local! {
 impl Drop for Values {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.0);
-        // Where the thread has ended, so has the list.
+        // While the thread exits, the list may already be gone.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
-            if free.len() < MOST_FREE {
+            if free.len() < MAX_FREE_BUFFERS {
                 free.push(values);
             }
         });
     }
 }
 
-/// Memory for `len` values, which are unspecified.
+/// A recycled or new buffer of `len` values, which are unspecified.
 pub fn buffer(len: usize) -> Vec<f32> {
     let free = FREE.with_borrow_mut(|free| {
         free.retain(|values| values.len() == len);
@@ -130,7 +130,7 @@ pub fn buffer(len: usize) -> Vec<f32> {
     free.unwrap_or_else(|| vec![0.0; len])
 }
 
-/// Gives the buffers that this thread keeps back to the system.
+/// Frees the buffers that this thread keeps.
 pub fn release_buffers() {
     FREE.with_borrow_mut(Vec::clear);
 }
@@ -166,7 +166,7 @@ impl ArgminMul<f64, Point> for Point {
     }
 }
 
-/// A step of the line search, which alone uses it: it ends inside the bounds.
+/// A step of the line search, the only user of this operation: clamped to the bounds.
 impl ArgminScaledAdd<Point, f64, Point> for Point {
     fn scaled_add(&self, factor: &f64, other: &Point) -> Point {
         let (factor, bounds) = (*factor as f32, self.bounds);
@@ -174,7 +174,7 @@ impl ArgminScaledAdd<Point, f64, Point> for Point {
     }
 }
 
-// What follows argmin's L-BFGS asks for but uses only with an L1 penalty.
+// The following are required by argmin's L-BFGS, which uses them only with an L1 penalty.
 
 impl ArgminAdd<f64, Point> for Point {
     fn add(&self, term: &f64) -> Point {

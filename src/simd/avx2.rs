@@ -1,6 +1,6 @@
 //! AVX2 with FMA: eight lanes in sixteen registers.
 
-#![expect(unsafe_code, reason = "intrinsics, in functions compiled for the set")]
+#![expect(unsafe_code, reason = "intrinsics, in functions compiled for the instruction set")]
 
 use std::arch::x86_64::*;
 
@@ -12,14 +12,14 @@ use super::{Kernel, Simd, TileKernel, prefetch};
 pub struct Avx2(());
 
 impl Avx2 {
-    /// Asks the CPU.
+    /// Detects the features; `None` if the CPU lacks one.
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 
-    /// Runs `kernel`, compiled for this set.
+    /// Runs `kernel`, compiled for these features.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // Everything inlined into this function is compiled for the set.
+        // Everything inlined into this function is compiled for these features.
         #[target_feature(enable = "avx2,fma")]
         fn compiled<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
             kernel.run(simd)
@@ -31,15 +31,15 @@ impl Avx2 {
 
 impl Sealed for Avx2 {}
 
-// SAFETY: `detect` alone makes it, after asking the CPU; a vector has eight floats, and each intrinsic touches what it
-// says.
+// SAFETY: only `detect` creates a value, if the CPU supports the features; a vector has eight floats, and each intrinsic
+// accesses only one vector.
 unsafe impl Simd for Avx2 {
     type F32 = __m256;
     const LANES: usize = 8;
 
     #[inline(always)]
     fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
-        // Twelve accumulators, two vectors of the packed weights and one broadcast: fifteen of sixteen registers.
+        // Twelve accumulators, two vectors of the packed weights and one broadcast: 15 of 16 registers.
         kernel.run::<Self, 6, 2>(self)
     }
 
@@ -68,18 +68,18 @@ unsafe impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn larger(self, a: __m256, b: __m256) -> __m256 {
+    fn max(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe {
-            // The maximum is `b` where either is NaN.
+            // The instruction's maximum is `b` if either is NaN.
             let a_is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
             _mm256_blendv_ps(_mm256_max_ps(a, b), a, a_is_nan)
         }
     }
 
     #[inline(always)]
-    fn not_below(self, floor: __m256, value: __m256) -> __m256 {
-        // SAFETY: `self` proves that the CPU has the instruction. It gives the second where either is NaN.
+    fn clamp_min(self, value: __m256, floor: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has the instruction. It returns the second operand if either is NaN.
         unsafe { _mm256_max_ps(floor, value) }
     }
 
@@ -100,7 +100,7 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [__m256; 8] {
-        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
+        // SAFETY: `self` proves that the CPU has the instructions; the caller guarantees valid memory.
         unsafe {
             let mut rows = [_mm256_setzero_ps(); 8];
             for (row, floats) in rows.iter_mut().enumerate() {
@@ -130,13 +130,13 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {
-        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        // SAFETY: `self` proves that the CPU has the instruction; the caller guarantees valid memory.
         unsafe { _mm256_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, value: __m256) {
-        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        // SAFETY: `self` proves that the CPU has the instruction; the caller guarantees valid memory.
         unsafe { _mm256_storeu_ps(to, value) }
     }
 

@@ -1,6 +1,6 @@
 //! AVX-512: sixteen lanes in thirty-two registers.
 
-#![expect(unsafe_code, reason = "intrinsics, in functions compiled for the set")]
+#![expect(unsafe_code, reason = "intrinsics, in functions compiled for the instruction set")]
 
 use std::arch::x86_64::*;
 
@@ -12,9 +12,9 @@ use super::{Kernel, Simd, TileKernel, prefetch};
 pub struct Avx512(());
 
 impl Avx512 {
-    /// Asks the CPU.
+    /// Detects the features; `None` if the CPU lacks one.
     pub fn detect() -> Option<Self> {
-        // The features that `run` compiles for, by name: a hypervisor may hide any of them.
+        // Each feature that `run` compiles for: a hypervisor may hide any of them.
         let has_all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx2")
@@ -22,9 +22,9 @@ impl Avx512 {
         has_all.then_some(Self(()))
     }
 
-    /// Runs `kernel`, compiled for this set.
+    /// Runs `kernel`, compiled for these features.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // Everything inlined into this function is compiled for the set.
+        // Everything inlined into this function is compiled for these features.
         #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
         fn compiled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)
@@ -36,15 +36,15 @@ impl Avx512 {
 
 impl Sealed for Avx512 {}
 
-// SAFETY: `detect` alone makes it, after asking the CPU; a vector has sixteen floats, and each intrinsic touches what
-// it says.
+// SAFETY: only `detect` creates a value, if the CPU supports the features; a vector has sixteen floats, and each intrinsic
+// accesses only one vector or half of one.
 unsafe impl Simd for Avx512 {
     type F32 = __m512;
     const LANES: usize = 16;
 
     #[inline(always)]
     fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
-        // Twenty-four accumulators, two vectors of the packed weights and one broadcast: twenty-seven of thirty-two.
+        // Twenty-four accumulators, two vectors of the packed weights and one broadcast: 27 of 32 registers.
         kernel.run::<Self, 12, 2>(self)
     }
 
@@ -73,18 +73,18 @@ unsafe impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn larger(self, a: __m512, b: __m512) -> __m512 {
+    fn max(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe {
-            // The maximum is `b` where either is NaN.
+            // The instruction's maximum is `b` if either is NaN.
             let a_is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
             _mm512_mask_mov_ps(_mm512_max_ps(a, b), a_is_nan, a)
         }
     }
 
     #[inline(always)]
-    fn not_below(self, floor: __m512, value: __m512) -> __m512 {
-        // SAFETY: `self` proves that the CPU has the instruction. It gives the second where either is NaN.
+    fn clamp_min(self, value: __m512, floor: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instruction. It returns the second operand if either is NaN.
         unsafe { _mm512_max_ps(floor, value) }
     }
 
@@ -105,9 +105,9 @@ unsafe impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [__m512; 8] {
-        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
+        // SAFETY: `self` proves that the CPU has the instructions; the caller guarantees valid memory.
         unsafe {
-            // Rows 0–7 in the lower halves, 8–15 in the upper: AVX2's transposition, twice at once.
+            // Rows 0–7 in the lower halves, 8–15 in the upper: the transposition for AVX2, on both halves at once.
             let mut rows = [_mm512_setzero_ps(); 8];
             for (row, floats) in rows.iter_mut().enumerate() {
                 *floats = self.load_blocks(from.add(row * stride), from.add((row + 8) * stride));
@@ -139,20 +139,19 @@ unsafe impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {
-        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        // SAFETY: `self` proves that the CPU has the instruction; the caller guarantees valid memory.
         unsafe { _mm512_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, value: __m512) {
-        // SAFETY: `self` proves that the CPU has the instruction; the caller vouches for the memory.
+        // SAFETY: `self` proves that the CPU has the instruction; the caller guarantees valid memory.
         unsafe { _mm512_storeu_ps(to, value) }
     }
 
     #[inline(always)]
     unsafe fn load_blocks(self, first: *const f32, second: *const f32) -> __m512 {
-        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the
-        // memory.
+        // SAFETY: `self` proves that the CPU has the instructions; the caller guarantees valid memory.
         unsafe {
             let first = _mm512_castpd256_pd512(_mm256_loadu_pd(first.cast()));
             _mm512_castpd_ps(_mm512_insertf64x4::<1>(first, _mm256_loadu_pd(second.cast())))
@@ -161,7 +160,7 @@ unsafe impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn store_blocks(self, first: *mut f32, second: *mut f32, value: __m512) {
-        // SAFETY: `self` proves that the CPU has the instructions; the caller vouches for the memory.
+        // SAFETY: `self` proves that the CPU has the instructions; the caller guarantees valid memory.
         unsafe {
             let value = _mm512_castps_pd(value);
             _mm256_storeu_pd(second.cast(), _mm512_extractf64x4_pd::<1>(value));

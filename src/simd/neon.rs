@@ -1,7 +1,7 @@
-//! NEON: pairs of vectors of four floats, eight lanes in all, in thirty-two registers.
+//! NEON: pairs of four-lane registers as vectors of eight lanes; thirty-two registers.
 //!
-//! A pair, not a single register, because a channel block is then one vector as on every other set: nothing in the
-//! layers has to know of halves of blocks. The arithmetic is the same, as the register tile counts pairs.
+//! A vector is a pair of registers so that it holds a whole channel block, as on every other instruction set. This costs
+//! nothing, because the register tile is sized in pairs.
 
 #![expect(
     unsafe_code,
@@ -14,7 +14,7 @@ use std::arch::asm;
 use super::vector::Sealed;
 use super::{Simd, TileKernel};
 
-/// NEON: this module is compiled only for targets that have it, as every AArch64 with an operating system does.
+/// NEON. Needs no detection: this module is compiled only for targets that include it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Neon;
 
@@ -62,7 +62,7 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output {
-        // Twelve pairs of accumulators, two of the packed weights and one broadcast: twenty-nine of thirty-two.
+        // Twelve pairs of accumulators, two pairs of the packed weights and one broadcast: 29 of 32 registers.
         kernel.run::<Self, 6, 2>(self)
     }
 
@@ -91,14 +91,14 @@ unsafe impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn larger(self, a: Pair, b: Pair) -> Pair {
-        // SAFETY: the target has the instruction. It gives NaN where either is, unlike x86's.
+    fn max(self, a: Pair, b: Pair) -> Pair {
+        // SAFETY: the target has the instruction. It returns NaN if either operand is NaN, unlike that of x86.
         unsafe { [vmaxq_f32(a[0], b[0]), vmaxq_f32(a[1], b[1])] }
     }
 
     #[inline(always)]
-    fn not_below(self, floor: Pair, value: Pair) -> Pair {
-        // SAFETY: the target has the instructions. The maximum would make +0 of −0.
+    fn clamp_min(self, value: Pair, floor: Pair) -> Pair {
+        // SAFETY: the target has the instructions. `vmaxq_f32` would turn −0 into +0, unlike the other instruction sets.
         unsafe {
             [
                 vbslq_f32(vcltq_f32(value[0], floor[0]), floor[0], value[0]),
@@ -127,7 +127,7 @@ unsafe impl Simd for Neon {
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [Pair; 8] {
         let mut rows = [self.splat(0.0); 8];
         for (row, floats) in rows.iter_mut().enumerate() {
-            // SAFETY: the caller vouches for eight readable floats at each place.
+            // SAFETY: the caller guarantees eight readable floats at each address.
             *floats = unsafe { self.load(from.add(row * stride)) };
         }
         let mut columns = rows;
@@ -144,13 +144,13 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> Pair {
-        // SAFETY: the caller vouches for eight readable floats.
+        // SAFETY: the caller guarantees eight readable floats.
         unsafe { [vld1q_f32(from), vld1q_f32(from.add(4))] }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, value: Pair) {
-        // SAFETY: the caller vouches for eight writable floats.
+        // SAFETY: the caller guarantees eight writable floats.
         unsafe {
             vst1q_f32(to, value[0]);
             vst1q_f32(to.add(4), value[1]);

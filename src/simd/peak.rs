@@ -1,14 +1,13 @@
-//! The peak rate that kernels are measured against: that of a loop of nothing but multiply-adds.
+//! The CPU's peak rate, against which kernels are measured: a loop of only multiply-adds in registers.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{Isa, MOST_LANES, Simd, TileKernel};
+use super::{Isa, MAX_LANES, Simd, TileKernel};
 
-/// GFLOP/s of independent multiply-adds in registers, all threads of the current rayon pool together: the most
-/// of several short runs.
+/// Peak GFLOP/s of all threads of the current rayon pool together: the best of eight runs of some milliseconds.
 pub fn peak_gflops(isa: Isa) -> f64 {
     let threads = rayon::current_num_threads();
     let run = || {
@@ -20,8 +19,8 @@ pub fn peak_gflops(isa: Isa) -> f64 {
     (0..8).map(|_| run()).fold(0.0, f64::max)
 }
 
-/// Some milliseconds of multiply-adds on the register tile's accumulators: enough of them to hide their latency, few
-/// enough to stay in registers. Gives back the floating-point operations done.
+/// Some milliseconds of independent multiply-adds, one chain per accumulator of the register tile: enough to hide their
+/// latency, few enough to stay in registers. Returns the number of floating-point operations.
 struct MultiplyAdds;
 
 impl TileKernel for MultiplyAdds {
@@ -37,7 +36,7 @@ impl TileKernel for MultiplyAdds {
                 *sum = simd.mul_add(*sum, factor, term);
             }
         }
-        let mut last = [0.0; MOST_LANES];
+        let mut last = [0.0; MAX_LANES];
         for sum in sums.as_flattened() {
             simd.write(*sum, &mut last);
             black_box(last);

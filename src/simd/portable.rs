@@ -1,4 +1,4 @@
-//! Vectors as fixed-size arrays, for any CPU: the compiler turns them into what the target has, such as SSE2.
+//! Vectors as arrays, for any CPU: the compiler vectorises them for the target, for example with SSE2.
 
 #![expect(unsafe_code, reason = "vectors are loaded from and stored to raw memory")]
 
@@ -11,7 +11,7 @@ pub struct Portable;
 
 impl Sealed for Portable {}
 
-// SAFETY: it needs no instruction set; a vector has eight floats, and each access is of a whole array of them.
+// SAFETY: it needs no particular instruction set; a vector has eight floats, and each access is of one such array.
 unsafe impl Simd for Portable {
     type F32 = [f32; 8];
     const LANES: usize = 8;
@@ -44,12 +44,12 @@ unsafe impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn larger(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+    fn max(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|i| if b[i] > a[i] || b[i].is_nan() { b[i] } else { a[i] })
     }
 
     #[inline(always)]
-    fn not_below(self, floor: [f32; 8], value: [f32; 8]) -> [f32; 8] {
+    fn clamp_min(self, value: [f32; 8], floor: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|i| if value[i] < floor[i] { floor[i] } else { value[i] })
     }
 
@@ -68,7 +68,7 @@ unsafe impl Simd for Portable {
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [[f32; 8]; 8] {
         let mut columns = [[0.0; 8]; 8];
         for row in 0..8 {
-            // SAFETY: the caller vouches for eight readable floats at each place.
+            // SAFETY: the caller guarantees eight readable floats at each address.
             let floats = unsafe { self.load(from.add(row * stride)) };
             for (column, value) in columns.iter_mut().zip(floats) {
                 column[row] = value;
@@ -79,13 +79,13 @@ unsafe impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> [f32; 8] {
-        // SAFETY: the caller vouches for eight readable floats; an array of floats needs no more alignment.
+        // SAFETY: the caller guarantees eight readable floats; an array has the alignment of its floats.
         unsafe { from.cast::<[f32; 8]>().read() }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, value: [f32; 8]) {
-        // SAFETY: the caller vouches for eight writable floats; an array of floats needs no more alignment.
+        // SAFETY: the caller guarantees eight writable floats; an array has the alignment of its floats.
         unsafe { to.cast::<[f32; 8]>().write(value) }
     }
 }

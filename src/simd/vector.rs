@@ -1,38 +1,38 @@
-//! The vector trait that kernels are written over.
+//! The vector trait that kernels are generic over.
 
 #![expect(unsafe_code, reason = "vectors are loaded from and stored to raw memory")]
 
 use super::TileKernel;
 
-/// What keeps other crates from implementing [`Simd`].
+/// Keeps other crates from implementing [`Simd`].
 pub trait Sealed {}
 
-/// The most floats that a vector has on any instruction set.
-pub const MOST_LANES: usize = 16;
+/// The most lanes of a vector on any instruction set.
+pub const MAX_LANES: usize = 16;
 
 /// Vectors of [`Simd::LANES`] floats on one instruction set.
 ///
-/// A value of an implementing type is the proof that the CPU has the instruction set: it is made only after
-/// asking the CPU. Its methods compile to single instructions where the caller is compiled for the set,
-/// which [`Isa::run`](super::Isa::run) sees to. Sealed: the sets are those of [`Isa`](super::Isa).
+/// A value of an implementing type proves that the CPU supports the instruction set, because it is created only after CPU
+/// detection. The methods compile to one or a few instructions if the caller is compiled for the instruction set, which
+/// [`Isa::run`](super::Isa::run) ensures. Sealed: the implementations are those behind [`Isa`](super::Isa).
 ///
 /// # Safety
-/// An implementing type must be made only where the CPU has the set. [`Simd::LANES`] must be 8 or [`MOST_LANES`]. The
-/// methods that read and write memory must touch no float but those that they say.
+/// A value must be created only where the CPU supports the instruction set. [`Simd::LANES`] must be 8 or [`MAX_LANES`]. The
+/// methods that access memory must access only the floats that they document.
 pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
     /// A vector.
     type F32: Copy;
-    /// Floats in a vector: a channel block's eight, or two blocks' [`MOST_LANES`].
+    /// Floats in a vector: one channel block, 8, or two, [`MAX_LANES`].
     const LANES: usize;
 
-    /// Runs `kernel` with the set's register tile: as many accumulators, of MR rows by NV vectors, as the registers
+    /// Runs `kernel` with the instruction set's register tile, MR rows by NV vectors: as many accumulators as the registers
     /// hold beside the operands.
     fn with_tile<K: TileKernel>(self, kernel: K) -> K::Output;
 
     /// The same value in every lane.
     fn splat(self, value: f32) -> Self::F32;
 
-    /// `a · b + c`; one rounding where the set has a fused multiply-add, two otherwise.
+    /// `a · b + c`, rounded once if the instruction set has a fused multiply-add, else twice.
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
 
     /// `a + b`.
@@ -41,20 +41,22 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
     /// `a - b`.
     fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
 
-    /// The larger of `a` and `b`; NaN where either is.
-    fn larger(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The maximum of `a` and `b`; NaN if either is NaN.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
 
-    /// `floor` where `value` is below it, else `value`: NaN stays NaN.
-    fn not_below(self, floor: Self::F32, value: Self::F32) -> Self::F32;
+    /// `floor` where `value < floor`, else `value`: NaN stays NaN.
+    fn clamp_min(self, value: Self::F32, floor: Self::F32) -> Self::F32;
 
-    /// `value` where `sign` is above 0, else 0.
+    /// `value` where `sign > 0`, else 0.
     fn where_positive(self, sign: Self::F32, value: Self::F32) -> Self::F32;
 
-    /// Two vectors: `value` where `a` and `b` are equal and 0 elsewhere, and `value` where they are not and 0
-    /// elsewhere.
+    /// Splits `value` in two vectors: the first has the lanes where `a == b`, the second the others, each with 0 elsewhere.
     fn where_equal(self, a: Self::F32, b: Self::F32, value: Self::F32) -> [Self::F32; 2];
 
-    /// The first [`Simd::LANES`] floats of a slice.
+    /// Reads the first [`Simd::LANES`] floats of a slice.
+    ///
+    /// # Panics
+    /// If the slice is shorter.
     #[inline(always)]
     fn read(self, from: &[f32]) -> Self::F32 {
         assert!(from.len() >= Self::LANES);
@@ -62,7 +64,10 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
         unsafe { self.load(from.as_ptr()) }
     }
 
-    /// Writes the first [`Simd::LANES`] floats of a slice.
+    /// Writes `value` to the first [`Simd::LANES`] floats of a slice.
+    ///
+    /// # Panics
+    /// If the slice is shorter.
     #[inline(always)]
     fn write(self, value: Self::F32, to: &mut [f32]) {
         assert!(to.len() >= Self::LANES);
@@ -70,18 +75,18 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
         unsafe { self.store(to.as_mut_ptr(), value) };
     }
 
-    /// Reads eight floats of one channel block and, where a vector has room for two, eight of another.
+    /// Reads eight floats at `first` and, with 16 lanes, eight at `second`: positions of two channel blocks.
     ///
     /// # Safety
     /// Both must be valid for reading eight floats. They need not be aligned.
     #[inline(always)]
     unsafe fn load_blocks(self, first: *const f32, _second: *const f32) -> Self::F32 {
-        // SAFETY: a vector of eight is one block, for which the caller vouches. Wider sets have a method of their own.
+        // SAFETY: by this function's contract: a vector of eight lanes is one block. Wider vectors override this.
         unsafe { self.load(first) }
     }
 
-    /// Writes a vector to the places that [`Simd::load_blocks`] reads: the second block before the first, so that
-    /// where both are the same place it holds the first afterwards.
+    /// The inverse of [`Simd::load_blocks`]. The second block is written first: if both addresses are the same, it holds
+    /// the first block afterwards.
     ///
     /// # Safety
     /// Both must be valid for writing eight floats. They need not be aligned.
@@ -91,11 +96,11 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
         unsafe { self.store(first, value) }
     }
 
-    /// Reads eight floats at each of `LANES` places `stride` apart, transposed: the i-th vector has the i-th float of
-    /// each place.
+    /// Reads eight floats at each of `LANES` addresses, `stride` floats apart, and transposes them: vector i has the i-th
+    /// float of each address.
     ///
     /// # Safety
-    /// Every place must be valid for reading eight floats. They need not be aligned.
+    /// Every address must be valid for reading eight floats. They need not be aligned.
     unsafe fn load_transposed(self, from: *const f32, stride: usize) -> [Self::F32; 8];
 
     /// Reads `LANES` floats.
@@ -110,12 +115,12 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
     /// `to` must be valid for writing `LANES` floats. It need not be aligned.
     unsafe fn store(self, to: *mut f32, value: Self::F32);
 
-    /// Prefetches the cache line at `from`, to be read soon. Reads nothing, so it may be any address.
+    /// Prefetches the cache line at `from` for reading. A hint: `from` may be any address.
     #[inline(always)]
     fn prefetch(self, _from: *const f32) {}
 
-    /// Prefetches the cache line at `to`, to be written soon: other cores' caches give it up. Writes nothing, so it may
-    /// be any address.
+    /// Prefetches the cache line at `to` for writing, invalidating it in other cores' caches. A hint: `to` may be any
+    /// address.
     #[inline(always)]
     fn prefetch_write(self, _to: *mut f32) {}
 }

@@ -1,4 +1,4 @@
-//! The memory that a job takes, from the lists that it is allocated from.
+//! Memory estimates of a job, computed from the same lists of buffers that are allocated.
 
 use crate::loss::{Objective, Terms};
 use crate::network::Network;
@@ -6,18 +6,18 @@ use crate::network::Network;
 use super::run::HISTORY;
 use super::{Init, Optimizer, Stylize};
 
-/// Bytes that the program takes before any picture: its code, its threads.
+/// Bytes of the process before any picture is loaded: code, stacks and allocator. An estimate.
 pub(super) const PROGRAM: u64 = 16_000_000;
 
-/// Bytes of the planes of so many pixels.
+/// Bytes of the three f32 planes of a picture with this many pixels.
 fn planes(pixels: usize) -> u64 {
     (3 * pixels * size_of::<f32>()) as u64
 }
 
-/// Bytes of the pictures that a job was given and of what it makes of them at once.
-fn given(job: &Stylize) -> u64 {
+/// Bytes of the job's pictures and of the copies made of them before the first scale.
+fn pictures(job: &Stylize) -> u64 {
     let content = job.content.as_ref().map_or(0, |content| match content.alpha() {
-        // With alpha, beside it a copy without.
+        // A picture with alpha is also copied without it.
         Some(_) => content.memory() + planes(content.width() * content.height()),
         None => content.memory(),
     });
@@ -29,7 +29,7 @@ fn given(job: &Stylize) -> u64 {
     content + style + init
 }
 
-/// Bytes that a job takes for its objective at a size.
+/// Bytes of the process with the job's objective at this size.
 pub(super) fn of_objective(
     job: &Stylize,
     network: &Network,
@@ -37,19 +37,20 @@ pub(super) fn of_objective(
     width: usize,
     height: usize,
 ) -> u64 {
-    // The style's features are computed and dropped before the objective is made.
+    // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
     let styles = job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(width * height));
     let of_style = |(width, height): (usize, usize)| {
         planes(width * height) + network.features_bytes(&terms.style_taps(), terms.pooling, height, width)
     };
     let style = styles.into_iter().map(of_style).max().unwrap_or(0);
     let objective = Objective::bytes(network, terms, height, width).max(style);
-    PROGRAM + network.bytes() + given(job) + planes(width * height) + objective
+    PROGRAM + network.bytes() + pictures(job) + planes(width * height) + objective
 }
 
-/// Bytes that a job takes at its last and largest scale, which is the most.
+/// Bytes of the process at the job's last scale, which needs the most.
 pub(super) fn of_run(job: &Stylize, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
-    // Steps and gradient changes of L-BFGS and what it holds at a time; or Adam's two means.
+    // L-BFGS: the history of steps and gradient changes, and a dozen vectors at a time. Adam: its two moment estimates, and
+    // half a dozen others. Both counted in pictures of three f32 planes.
     let vectors = match job.settings.optimizer {
         Optimizer::Lbfgs => 2 * HISTORY as u64 + 12,
         Optimizer::Adam => 8,

@@ -1,4 +1,4 @@
-//! How far the work is, and what came out.
+//! The progress of a job, and its result.
 
 use std::fmt;
 
@@ -10,41 +10,41 @@ use crate::picture::Picture;
 
 use super::schedule::Scale;
 
-/// Where the work is, after a step.
+/// The state of a job after an optimiser step.
 #[non_exhaustive]
 pub struct Progress<'p> {
-    /// The scale, from 1.
+    /// The current scale, counted from 1.
     pub scale: usize,
-    /// Scales in all.
+    /// The number of scales.
     pub scales: usize,
-    /// The scale's width in pixels.
+    /// The current scale's width in pixels.
     pub width: usize,
-    /// The scale's height in pixels.
+    /// The current scale's height in pixels.
     pub height: usize,
-    /// Steps done over all scales. Where a scale stopped early, its steps count as done.
+    /// Steps done, all scales together. The steps that a scale did not use, because it converged early, count as done.
     pub step: usize,
-    /// Steps in all.
+    /// The maximum number of steps, all scales together.
     pub steps: usize,
-    /// Evaluations of the loss over all scales.
+    /// Evaluations of the loss, all scales together.
     pub evaluations: usize,
-    /// Seconds since the work began.
+    /// Seconds since the job started.
     pub seconds: f64,
-    /// The picture's losses.
+    /// The losses of the current picture.
     pub losses: &'p Losses,
-    /// Share of the arithmetic that is done, 0 to 1.
+    /// The fraction of the arithmetic that is done, 0 to 1.
     pub done: f64,
-    /// All scales, with the steps that each has at most.
+    /// All scales, each with its maximum number of steps.
     pub schedule: &'p [Scale],
-    /// Bytes of memory that the work was foreseen to take.
+    /// The estimated peak memory of the process in bytes.
     pub memory: u64,
-    /// The picture's values, plane by plane.
+    /// The current picture's values, 3×H×W.
     pub(super) pixels: &'p [f32],
-    /// The content's alpha at this scale.
+    /// The content's alpha plane, resized to this scale.
     pub(super) alpha: Option<&'p Array2<f32>>,
 }
 
 impl Progress<'_> {
-    /// The picture as it is, with the content's alpha.
+    /// A copy of the current picture, with the content's alpha.
     pub fn picture(&self) -> Picture {
         let planes = Array3::from_shape_vec((3, self.height, self.width), self.pixels.to_vec());
         picture_of(planes.expect("as many values as pixels"), self.alpha.cloned())
@@ -61,34 +61,35 @@ impl fmt::Debug for Progress<'_> {
     }
 }
 
-/// What came out.
+/// The result of a job.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Stylized {
-    /// The picture, the best one found, with the content's alpha.
+    /// The best picture found, with the content's alpha.
     pub picture: Picture,
-    /// Steps done.
+    /// Optimiser steps taken.
     pub steps: usize,
     /// Evaluations of the loss.
     pub evaluations: usize,
-    /// How it ended.
+    /// How the job ended.
     pub end: End,
 }
 
-/// How the work ended.
+/// How a job ended.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// All scales are done.
+    /// All scales were completed.
     Done,
-    /// The callback broke off, or the work was cancelled. The picture is the best until then, at the size asked for.
+    /// The callback returned `Break`, or the job was cancelled. The picture is the best so far, enlarged to the requested
+    /// size if the job ended at a smaller scale.
     Cancelled,
-    /// [`Error::NotFinite`], or [`Error::Weights`] where the weights file changed. The picture is the best until then, at the
-    /// size asked for.
+    /// [`Error::NotFinite`], or [`Error::WeightsChanged`] or [`Error::Read`] if the weights file changed or disappeared
+    /// between two scales. The picture is the best so far, enlarged to the requested size if the job ended at a smaller scale.
     Failed(Error),
 }
 
-/// A picture of planes that the work made, with an alpha plane of the same size.
+/// A picture from 3×H×W planes with values in 0–1, and an alpha plane of the same size.
 pub(super) fn picture_of(planes: Array3<f32>, alpha: Option<Array2<f32>>) -> Picture {
     Picture::of_parts(planes, alpha)
 }

@@ -1,4 +1,4 @@
-//! The work: the optimiser at one scale after the other.
+//! Running a job: the optimiser at one scale after the other.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -18,10 +18,11 @@ use super::progress::picture_of;
 use super::schedule::{Scale, schedule};
 use super::{End, Init, Optimizer, Progress, Stylize, Stylized, memory};
 
-/// Pairs of steps and gradient changes that L-BFGS keeps.
+/// Pairs of steps and gradient changes in L-BFGS's history. Ten is within the 3 to 20 that Nocedal and Wright recommend
+/// (Numerical Optimization, section 7.2); each pair costs the memory of two pictures.
 pub(super) const HISTORY: usize = 10;
 
-/// Does the job.
+/// Runs the job; see [`Stylize::run`].
 pub(super) fn run(
     job: &Stylize,
     mut on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
@@ -92,7 +93,7 @@ pub(super) fn run(
         }
     }
     if (picture.width(), picture.height()) != (width, height) {
-        // An early end at a smaller scale.
+        // The job ended early, at a smaller scale.
         let content = content.as_ref().map(|content| content.at_size(width, height));
         picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
     }
@@ -100,8 +101,7 @@ pub(super) fn run(
     Ok(Stylized { picture, steps, evaluations, end })
 }
 
-/// The loss of a job as a function of a picture of `width` by `height` pixels, with the content at that size: the one place
-/// where it is put together.
+/// The loss of a job as a function of a picture of `width` by `height` pixels. `content` already has that size.
 pub(super) fn objective_at(
     job: &Stylize,
     network: &Arc<Network>,
@@ -117,27 +117,28 @@ pub(super) fn objective_at(
 }
 
 impl Stylize {
-    /// The content without its alpha.
+    /// The content with its alpha removed, as [`Picture::flattened`] does.
     pub(super) fn flat_content(&self) -> Option<Cow<'_, Picture>> {
         self.content.as_ref().map(Picture::flattened)
     }
 
-    /// The scales of a result of this size.
+    /// The schedule of scales for a result of this size.
     fn schedule(&self, terms: &Terms, width: usize, height: usize) -> Vec<Scale> {
-        let least = terms.taps().iter().map(|layer| layer.least_side()).max().unwrap_or(1);
-        // The shorter side shrinks with the longest, and must not fall under what the layers need.
-        let least = (least * width.max(height)).div_ceil(width.min(height));
-        schedule(width.max(height), least, self.settings.scales, self.settings.steps)
+        let min_side = terms.taps().iter().map(|layer| layer.min_side()).max().unwrap_or(1);
+        // The longest side for which the shorter one is still `min_side`, which the layers need.
+        let min_longest = (min_side * width.max(height)).div_ceil(width.min(height));
+        schedule(width.max(height), min_longest, self.settings.scales, self.settings.steps)
     }
 }
 
-/// The content's alpha at a size.
+/// The content's alpha plane, resized; `None` if it has none.
 fn alpha_at(job: &Stylize, width: usize, height: usize) -> Option<Array2<f32>> {
     let content = job.content.as_ref().filter(|content| content.alpha().is_some())?;
     content.at_size(width, height).alpha().map(|alpha| alpha.to_owned())
 }
 
-/// What the first scale starts from. Noise is of the first scale's size, so that it is as coarse as that.
+/// The picture that the first scale starts from, in any size. Noise is generated at the size of the first scale, so that it
+/// has one independent value per pixel there.
 fn first_picture(
     job: &Stylize,
     scales: &[Scale],
@@ -159,8 +160,8 @@ fn first_picture(
     }
 }
 
-/// The picture at a size. A picture that began as the content is the `content` of that size with what was changed of it
-/// `before`, at the size before.
+/// Resizes the result of a scale to start the next one. If the job started from the content, only the change to it is
+/// resized: `before` is the content at the size of `picture`, `content` the content at the new size.
 fn at_size(
     job: &Stylize,
     picture: &Picture,
@@ -174,8 +175,8 @@ fn at_size(
     }
 }
 
-/// `content` with the change that was made to it at its former size, from `before` to `picture`, enlarged. The detail that
-/// only the larger content has is kept. It lowers the loss that a scale starts from by about a fifth.
+/// `content` plus the enlarged difference of `picture` and `before`, clamped to 0–1. Unlike enlarging `picture`, this keeps
+/// the detail of the larger content, which lowers the loss at the start of a scale by about a fifth.
 fn with_change_enlarged(picture: &Picture, before: &Picture, content: &Picture) -> Picture {
     let (width, height) = (content.width(), content.height());
     let (picture, before) = (picture.at_size(width, height), before.at_size(width, height));
@@ -199,14 +200,14 @@ fn minimize(
     let mut function = |pixels: &[f32], gradient: &mut [f32]| {
         let picture = ArrayView3::from_shape(shape, pixels).expect("as many pixels");
         let gradient = ArrayViewMut3::from_shape(shape, gradient).expect("as many pixels");
-        // The only error is that it was cancelled: the shapes are right.
+        // The shapes are right, so the only possible error is `Cancelled`.
         let found = objective.evaluate(picture, gradient).ok()?;
         losses.borrow_mut().clone_from(found);
         Some(found.total)
     };
     let mut on_step = |step: &Step| report(step, &losses.borrow());
     let start = start.iter().copied().collect();
-    let bounds = Bounds { least: 0.0, most: 1.0 };
+    let bounds = Bounds { lower: 0.0, upper: 1.0 };
     let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history: HISTORY, bounds };
     match optimizer {
         Optimizer::Lbfgs => lbfgs(&mut function, start, &settings, &mut on_step),
@@ -214,7 +215,7 @@ fn minimize(
     }
 }
 
-/// 3×H×W planes from their values one after another.
+/// 3×H×W planes from their values in row-major order.
 fn as_planes(values: Vec<f32>, height: usize, width: usize) -> Array3<f32> {
     Array3::from_shape_vec((3, height, width), values).expect("as many values as pixels")
 }

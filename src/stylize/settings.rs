@@ -11,8 +11,8 @@ use crate::weights::Weights;
 
 use super::schedule::Scales;
 
-/// The largest weight of a term or a layer: gradients are f32, which hold no more than 3.4e38.
-const MOST_WEIGHT: f64 = 1e38;
+/// The largest weight of a term or a layer: gradients are f32, whose largest value is 3.4e38.
+const MAX_WEIGHT: f64 = 1e38;
 
 /// The settings that [`Stylize::new`](crate::Stylize::new) starts from.
 pub mod defaults {
@@ -22,59 +22,59 @@ pub mod defaults {
     pub const SIZE: usize = 512;
     /// Steps of the optimiser over all scales.
     pub const STEPS: usize = 200;
-    /// How errors are measured.
+    /// How errors are normalised.
     pub const FORM: Form = Form::Relative;
-    /// α.
+    /// The weight of the content term, α.
     pub const CONTENT_WEIGHT: f64 = 1.0;
-    /// β with [`Form::Relative`].
+    /// The weight of the style term, β, with [`Form::Relative`].
     pub const STYLE_WEIGHT: f64 = 5.0;
-    /// β with [`Form::Gatys`]: the paper's ratio α/β of 1e-3.
+    /// The weight of the style term, β, with [`Form::Gatys`]: the paper's ratio α/β = 1e-3.
     pub const GATYS_STYLE_WEIGHT: f64 = 1000.0;
-    /// γ where there is a style.
+    /// The weight of the total variation, γ, if there is a style.
     pub const TV_WEIGHT: f64 = 10.0;
     /// Layers of the content term.
     pub const CONTENT_LAYERS: &[&str] = &["relu4_2"];
     /// Layers of the style term.
     pub const STYLE_LAYERS: &[&str] = &["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
-    /// What the network's pools do.
+    /// The network's pooling.
     pub const POOLING: Pooling = Pooling::Max;
     /// The optimiser.
     pub const OPTIMIZER: Optimizer = Optimizer::Lbfgs;
 }
 
-/// The optimiser of the pixels.
+/// The optimiser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Optimizer {
-    /// Limited-memory BFGS, as in the paper.
+    /// L-BFGS: limited-memory BFGS, a quasi-Newton method.
     Lbfgs,
-    /// Adam: steadier on rough losses, slower on smooth ones.
+    /// Adam: more robust on rough losses, slower on smooth ones.
     Adam,
 }
 
 named!(Optimizer { Lbfgs => "lbfgs", Adam => "adam" });
 
-/// What the first scale starts from.
+/// The picture that the first scale starts from.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Init {
-    /// The content picture; noise where there is none.
+    /// The content picture, or noise if there is none.
     Content,
-    /// Noise from the seed.
+    /// Uniform noise from the [seed](crate::Stylize::seed).
     Noise,
-    /// Another picture, resized.
+    /// This picture, resized.
     Picture(Picture),
 }
 
-/// How large the result is.
+/// The size of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Size {
-    /// This longest side in pixels, with the content's aspect (of a texture: the first style's).
+    /// This longest side in pixels, with the aspect ratio of the content, or for a texture that of the first style picture.
     Longest(usize),
-    /// As large as the content (a texture: as the first style).
+    /// The size of the content, or for a texture that of the first style picture.
     Own,
-    /// This width and height in pixels, whatever the content's aspect.
+    /// This width and height; the content is stretched to it.
     Exactly {
         /// Width in pixels.
         width: usize,
@@ -83,14 +83,14 @@ pub enum Size {
     },
 }
 
-/// A layer by its name, such as `relu4_2`, and its weight among those of its kind, above 0. Without a weight, the layer has
-/// an even share.
+/// A layer of the content or style term with its weight, above 0. Created from a name, `"relu4_2"`, or a name and a weight,
+/// `("relu4_2", 0.5)`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LayerWeight {
-    /// The layer's name.
+    /// The layer's name, such as `relu4_2`.
     pub layer: String,
-    /// Its weight.
+    /// Its weight w_l. If `None`, 1 divided by the number of layers of the term.
     pub weight: Option<f64>,
 }
 
@@ -112,7 +112,7 @@ impl From<&LayerWeight> for LayerWeight {
     }
 }
 
-/// What [`Stylize`](crate::Stylize)'s methods set.
+/// The settings of a [`Stylize`](crate::Stylize).
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) compute: Compute,
@@ -121,9 +121,9 @@ pub(super) struct Settings {
     pub(super) scales: Scales,
     pub(super) form: Form,
     pub(super) content_weight: f64,
-    /// Without one, that of the form.
+    /// If `None`, the default of the form.
     pub(super) style_weight: Option<f64>,
-    /// Without one, that of the job's kind.
+    /// If `None`, the default, which depends on whether there is a style.
     pub(super) tv_weight: Option<f64>,
     pub(super) content_layers: Vec<LayerWeight>,
     pub(super) style_layers: Vec<LayerWeight>,
@@ -131,9 +131,9 @@ pub(super) struct Settings {
     pub(super) optimizer: Optimizer,
     pub(super) init: Init,
     pub(super) seed: u64,
-    /// Without a number, the caller's pool.
+    /// If `None`, the caller's pool.
     pub(super) threads: Option<usize>,
-    /// Without one, what the machine has.
+    /// In bytes. If `None`, the memory that is available.
     pub(super) memory_limit: Option<u64>,
 }
 
@@ -162,14 +162,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The terms of the loss of a job that has a content, a style, or both.
+    /// The terms of the loss of a job with a content, a style, or both.
     ///
     /// # Errors
-    /// [`Error::Setting`] for weights that can't be, [`Error::UnknownLayer`] and [`Error::Weights`] for layers
-    /// that the network lacks.
+    /// [`Error::Setting`] if there is neither, or for invalid weights; [`Error::UnknownLayer`] or [`Error::Weights`] for layers
+    /// that the network or its weights file lacks.
     pub(super) fn terms(&self, weights: &Weights, has_content: bool, has_style: bool) -> Result<Terms> {
         if !has_content && !has_style {
-            return Err(Error::setting(Setting::Pictures, "there is neither a content nor a style"));
+            return Err(Error::setting(Setting::Pictures, "neither a content nor a style picture is given"));
         }
         let default_tv = if has_style { defaults::TV_WEIGHT } else { 0.0 };
         let terms = Terms {
@@ -192,16 +192,16 @@ impl Settings {
         };
         above_zero(Setting::ContentWeight, None, terms.content_weight)?;
         above_zero(Setting::StyleWeight, None, terms.style_weight)?;
-        if !(terms.tv_weight >= 0.0 && terms.tv_weight <= MOST_WEIGHT) {
+        if !(terms.tv_weight >= 0.0 && terms.tv_weight <= MAX_WEIGHT) {
             let reason =
-                format!("must be 0 or above and at most {MOST_WEIGHT:e}, found {:?}", terms.tv_weight);
+                format!("must be 0 or above and at most {MAX_WEIGHT:e}, found {:?}", terms.tv_weight);
             return Err(Error::setting(Setting::TvWeight, reason));
         }
         Ok(terms)
     }
 }
 
-/// The layers of a term by their names, with their weights.
+/// Looks up the layers of a term, and completes their weights.
 fn resolve(weights: &Weights, setting: Setting, layers: &[LayerWeight]) -> Result<Vec<(Layer, f64)>> {
     if layers.is_empty() {
         return Err(Error::setting(setting, "at least one layer is needed"));
@@ -220,10 +220,10 @@ fn resolve(weights: &Weights, setting: Setting, layers: &[LayerWeight]) -> Resul
 }
 
 fn above_zero(setting: Setting, layer: Option<Layer>, value: f64) -> Result<()> {
-    if value > 0.0 && value <= MOST_WEIGHT {
+    if value > 0.0 && value <= MAX_WEIGHT {
         return Ok(());
     }
     let of_layer = layer.map_or(String::new(), |layer| format!("the weight of {layer} "));
-    let reason = format!("{of_layer}must be above 0 and at most {MOST_WEIGHT:e}, found {value:?}");
+    let reason = format!("{of_layer}must be above 0 and at most {MAX_WEIGHT:e}, found {value:?}");
     Err(Error::setting(setting, reason))
 }

@@ -1,4 +1,4 @@
-//! A style: pictures, and their targets once they are computed.
+//! A style: its pictures, and a cache of the targets computed from them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,26 +11,29 @@ use crate::picture::{Picture, fit};
 use crate::vgg::Layer;
 use crate::weights::Weights;
 
-/// Targets that are kept: more than a job has scales, and one is at most 10 MB.
-const MOST_KEPT: usize = 16;
+/// The most targets that are cached: more than a job has scales, so that the next job finds all of them. With the
+/// default layers of VGG-19 one target takes 2.4 MB, with all its ReLU layers 10 MB.
+const MAX_CACHED_TARGETS: usize = 16;
 
-/// A style, of one picture or a blend of several. Its targets are computed when a job first needs them at a size, and kept
-/// for the next job; clones share them. So one `Style` serves many pictures, on many threads.
+/// A style: one picture, or a blend of several.
+///
+/// Its targets are computed when a job first needs them at some size, and cached for later jobs. Clones share the cache, so
+/// one `Style` can serve many jobs on many threads.
 #[derive(Clone)]
 pub struct Style {
     parts: Arc<[Part]>,
     scaled: bool,
-    kept: Arc<Mutex<Vec<Kept>>>,
+    cache: Arc<Mutex<Vec<CachedTarget>>>,
 }
 
-/// A picture without alpha and its share in the blend.
+/// A picture, with its alpha removed, and its share in the blend.
 struct Part {
     picture: Picture,
     share: f64,
 }
 
-/// A target, and all that it depends on beside the pictures.
-struct Kept {
+/// A cached target, with everything besides the pictures that it depends on.
+struct CachedTarget {
     weights: Weights,
     key: Key,
     target: StyleTarget,
@@ -46,15 +49,16 @@ struct Key {
 }
 
 impl Style {
-    /// The style of one picture. What is transparent in it has no influence.
+    /// The style of one picture. Transparent parts are replaced by the mean colour, as [`Picture::flattened`] does.
     pub fn new(picture: Picture) -> Self {
         Self::of_parts(vec![Part { picture: picture.into_flattened(), share: 1.0 }])
     }
 
-    /// The blend of several pictures' styles, each with its share: 0 or above, and not all 0. Only their ratios matter.
+    /// The blend of several pictures' styles, each with its share. Shares are 0 or above, and at least one is above 0. Only
+    /// their ratios matter.
     ///
     /// # Errors
-    /// [`Error::Setting`] where there is no picture, or the shares are not such.
+    /// [`Error::Setting`] if there is no picture, or for invalid shares.
     pub fn blend(parts: impl IntoIterator<Item = (Picture, f64)>) -> Result<Self> {
         let parts =
             parts.into_iter().map(|(picture, share)| Part { picture: picture.into_flattened(), share });
@@ -69,15 +73,15 @@ impl Style {
         Ok(Self::of_parts(parts))
     }
 
-    /// The same style with its pictures seen in their own sizes. As a rule each is resized to as many pixels as the result
-    /// has, so that its strokes grow with the result.
+    /// The same style with its pictures at their own sizes. By default each is resized to the number of pixels of the result,
+    /// so that its strokes scale with the result.
     #[must_use]
     pub fn in_own_size(&self) -> Self {
-        Self { scaled: false, parts: Arc::clone(&self.parts), kept: Arc::default() }
+        Self { scaled: false, parts: Arc::clone(&self.parts), cache: Arc::default() }
     }
 
     fn of_parts(parts: Vec<Part>) -> Self {
-        Self { parts: parts.into(), scaled: true, kept: Arc::default() }
+        Self { parts: parts.into(), scaled: true, cache: Arc::default() }
     }
 
     /// Width and height of the first picture.
@@ -86,12 +90,12 @@ impl Style {
         (picture.width(), picture.height())
     }
 
-    /// Pixels of all pictures.
+    /// Pixels of all pictures together.
     pub(super) fn pixels(&self) -> usize {
         self.parts.iter().map(|part| part.picture.width() * part.picture.height()).sum()
     }
 
-    /// Width and height that each picture is seen in where the result has so many pixels.
+    /// Width and height to which each picture is resized for a result of `pixels` pixels.
     pub(super) fn sizes(&self, pixels: usize) -> Vec<(usize, usize)> {
         let size = |part: &Part| {
             let (width, height) = (part.picture.width(), part.picture.height());
@@ -105,10 +109,10 @@ impl Style {
         self.parts.iter().map(size).collect()
     }
 
-    /// The target for a result of so many pixels.
+    /// The target for a result of `pixels` pixels, from the cache or computed.
     ///
     /// # Errors
-    /// [`Error::TooSmall`] where a picture is too small for a layer.
+    /// [`Error::TooSmall`] if a picture is too small for a layer.
     pub(super) fn target(
         &self,
         weights: &Weights,
@@ -118,10 +122,10 @@ impl Style {
     ) -> Result<StyleTarget> {
         let (layers, pooling) = (terms.style_taps(), terms.pooling);
         let key = Key { compute: network.compute(), layers, pooling, sizes: self.sizes(pixels) };
-        let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |kept: &&Kept| kept.key == key && kept.weights.same_as(weights);
-        if let Some(kept) = lock().iter().find(is_it) {
-            return Ok(kept.target.clone());
+        let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_match = |cached: &&CachedTarget| cached.key == key && cached.weights.same_as(weights);
+        if let Some(cached) = lock().iter().find(is_match) {
+            return Ok(cached.target.clone());
         }
         let mut targets = Vec::with_capacity(self.parts.len());
         for (part, &(width, height)) in self.parts.iter().zip(&key.sizes) {
@@ -131,11 +135,11 @@ impl Style {
         }
         let shares = self.parts.iter().map(|part| part.share);
         let target = StyleTarget::blend(&shares.zip(&targets).collect::<Vec<_>>());
-        let mut kept = lock();
-        if kept.len() == MOST_KEPT {
-            kept.remove(0);
+        let mut cache = lock();
+        if cache.len() == MAX_CACHED_TARGETS {
+            cache.remove(0);
         }
-        kept.push(Kept { weights: weights.clone(), key, target: target.clone() });
+        cache.push(CachedTarget { weights: weights.clone(), key, target: target.clone() });
         Ok(target)
     }
 }

@@ -1,4 +1,4 @@
-//! A buffer of floats that begins on a cache line, so that 8- and 16-wide loads never straddle two.
+//! A buffer of floats aligned to cache lines, so that no aligned load of 8 or 16 floats straddles two.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,13 +17,13 @@ pub struct AlignedVec {
 }
 
 impl AlignedVec {
-    /// `len` zeros.
+    /// A buffer of `len` zeros.
     pub fn zeros(len: usize) -> Self {
         Self { lines: vec![Line::zeroed(); len.div_ceil(LINE)], len }
     }
 
-    /// Makes the length `len`, for content that will be written over: the values are unspecified (zeros, or what the
-    /// buffer held before). Only growth allocates.
+    /// Changes the length to `len`. The values are unspecified, zeros or previous ones, so the caller must overwrite them.
+    /// Allocates only to grow.
     pub fn resize_for_overwrite(&mut self, len: usize) {
         let lines = len.div_ceil(LINE);
         if lines > self.lines.len() {

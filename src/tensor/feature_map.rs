@@ -4,14 +4,14 @@ use ndarray::{Array3, ArrayView3};
 
 use crate::tensor::aligned::AlignedVec;
 
-/// Channels in a block: a vector of AVX2, half of one of AVX-512.
+/// Channels in a block: one vector of AVX2, half a vector of AVX-512.
 pub const BLOCK: usize = 8;
 
 /// The feature maps of one layer for one picture: C channels of H×W positions.
 ///
-/// Stored as ⌈C/8⌉ × (H+2) × (W+2) × 8: blocks of eight channels, each a plane with a border of one position
-/// around it. The border and the channels past C are zero, so that a 3×3 convolution with zero padding reads
-/// plain runs of memory with no edge cases.
+/// Stored as ⌈C/8⌉ × (H+2) × (W+2) × 8: blocks of eight channels, each a plane with a border of one position on every side.
+/// The border and the channels past C are zero, so that a 3×3 convolution with zero padding reads contiguous memory without
+/// edge cases.
 #[derive(Clone, Default)]
 pub struct FeatureMap {
     channels: usize,
@@ -24,12 +24,12 @@ impl FeatureMap {
     /// A map of zeros.
     ///
     /// # Panics
-    /// When the map would be larger than the address space, or memory runs out.
+    /// If the map does not fit in the address space. Aborts if memory runs out.
     pub fn zeros(channels: usize, height: usize, width: usize) -> Self {
         Self { channels, height, width, data: AlignedVec::zeros(Self::floats(channels, height, width)) }
     }
 
-    /// Floats of a map of this shape, border included. Since this number does not wrap, no offset inside a map does.
+    /// Floats of a map of this shape, border included. This number does not overflow, so no offset inside a map does.
     fn floats(channels: usize, height: usize, width: usize) -> usize {
         let with_border = |side: usize| side.checked_add(2);
         let floats = with_border(height)
@@ -38,11 +38,11 @@ impl FeatureMap {
             .and_then(|positions| positions.checked_mul(channels.div_ceil(BLOCK)))
             .and_then(|blocks| blocks.checked_mul(BLOCK));
         floats.unwrap_or_else(|| {
-            panic!("a map of {channels}×{height}×{width} is larger than the address space")
+            panic!("a map of {channels}×{height}×{width} does not fit in the address space")
         })
     }
 
-    /// A map of the C×H×W planes.
+    /// A map with the values of `planes`, C×H×W.
     pub fn from_planes(planes: ArrayView3<f32>) -> Self {
         let (channels, height, width) = planes.dim();
         let mut map = Self::zeros(channels, height, width);
@@ -53,15 +53,18 @@ impl FeatureMap {
         map
     }
 
-    /// The C×H×W planes of this map.
+    /// The values as C×H×W planes.
     pub fn to_planes(&self) -> Array3<f32> {
         Array3::from_shape_fn((self.channels, self.height, self.width), |(c, y, x)| {
             self.data[self.offset(c / BLOCK, y, x) + c % BLOCK]
         })
     }
 
-    /// Gives the map another shape, reusing its memory. Every value, the border's too, is unspecified until
-    /// written: for maps of which only the inside is read.
+    /// Changes the shape, reusing the memory. All values, including the border, are unspecified, so this is only for maps
+    /// whose border is not read.
+    ///
+    /// # Panics
+    /// If the map does not fit in the address space.
     pub fn reshape(&mut self, channels: usize, height: usize, width: usize) {
         self.data.resize_for_overwrite(Self::floats(channels, height, width));
         (self.channels, self.height, self.width) = (channels, height, width);
@@ -87,12 +90,12 @@ impl FeatureMap {
         self.height * self.width
     }
 
-    /// Blocks of eight channels, the last perhaps partly used.
+    /// Blocks of eight channels, ⌈C/8⌉; the last may be partly used.
     pub fn blocks(&self) -> usize {
         self.channels.div_ceil(BLOCK)
     }
 
-    /// Channels in use in `block`: eight, or fewer in the last.
+    /// Used channels of `block`: eight, or fewer in the last.
     pub fn channels_in(&self, block: usize) -> usize {
         BLOCK.min(self.channels - block * BLOCK)
     }
@@ -107,19 +110,19 @@ impl FeatureMap {
         (self.height + 2) * self.row_stride()
     }
 
-    /// Where channel 0 of `block` at (`y`, `x`) lies, in floats.
+    /// Offset in floats of the first channel of `block` at (`y`, `x`).
     pub(super) fn offset(&self, block: usize, y: usize, x: usize) -> usize {
         block * self.plane_len() + (y + 1) * self.row_stride() + (x + 1) * BLOCK
     }
 
-    /// `N` positions of a row of `block`, eight floats each. Rows and columns count from the border: (0, 0) is its
+    /// `N` neighbouring positions of a row of `block`, eight floats each. `row` and `column` include the border: (0, 0) is its
     /// corner.
     pub fn bordered_run<const N: usize>(&self, block: usize, row: usize, column: usize) -> &[f32] {
         let start = block * self.plane_len() + row * self.row_stride() + column * BLOCK;
         &self.data[start..start + N * BLOCK]
     }
 
-    /// Row `y` of `block` with the border on either side: (W+2)·8 floats. `y` is from −1 to H.
+    /// Row `y` of `block` with the border on both sides: (W+2)·8 floats. `y` is −1 to H, of which both ends are border rows.
     pub fn bordered_row(&self, block: usize, y: isize) -> &[f32] {
         let start = block * self.plane_len() + (y + 1) as usize * self.row_stride();
         &self.data[start..start + self.row_stride()]
@@ -142,7 +145,7 @@ impl FeatureMap {
         &mut self.data
     }
 
-    /// Bytes that a map of this shape takes.
+    /// Bytes of a map of this shape.
     pub fn bytes_of(channels: usize, height: usize, width: usize) -> u64 {
         (channels.div_ceil(BLOCK) * BLOCK * size_of::<f32>()) as u64
             * (height + 2) as u64
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_whose_size_would_wrap_are_refused() {
+    fn shapes_whose_size_overflows_are_refused() {
         let huge = 1 << (usize::BITS / 2);
         for (c, h, w) in [(1, huge, huge), (huge, huge, 1), (8, usize::MAX, 1), (1, 1, usize::MAX - 1)] {
             let mut map = FeatureMap::zeros(1, 1, 1);

@@ -1,12 +1,12 @@
-//! A convolution's weights, read in the weights file's order for either direction.
+//! A view of a convolution's weights, in the weights file's order, for the forward or the backward pass.
 
-#![expect(unsafe_code, reason = "a block of filters is read by transposed vectors")]
+#![expect(unsafe_code, reason = "a block of filters is read by transposing vector loads")]
 
-use crate::simd::{MOST_LANES, Simd};
+use crate::simd::{MAX_LANES, Simd};
 use crate::tensor::feature_map::BLOCK;
 
 /// The filters of a convolution from `depth` to `columns` channels: the layer's own, or those of its backward pass, in
-/// which input and output channels change places and every kernel is turned by 180°.
+/// which input and output channels are exchanged and each kernel is rotated by 180°.
 #[derive(Clone, Copy)]
 pub struct Filters<'w> {
     /// N×C×k×k, row-major.
@@ -16,32 +16,38 @@ pub struct Filters<'w> {
     columns: usize,
     depth_stride: usize,
     column_stride: usize,
-    turned: bool,
+    rotated: bool,
 }
 
 impl<'w> Filters<'w> {
-    /// From C to N channels.
+    /// The filters of the forward pass, from C to N channels. `values` is N×C×k×k, the shape \[N, C, k\].
+    ///
+    /// # Panics
+    /// If the length of `values` does not match the shape.
     pub fn forward(values: &'w [f32], [n, c, kernel]: [usize; 3]) -> Self {
         let elements = Self::elements(values, [n, c, kernel]);
         let (depth_stride, column_stride) = (elements, c * elements);
-        Self { values, kernel, depth: c, columns: n, depth_stride, column_stride, turned: false }
+        Self { values, kernel, depth: c, columns: n, depth_stride, column_stride, rotated: false }
     }
 
-    /// From N to C channels.
+    /// The filters of the backward pass, from N to C channels. `values` is N×C×k×k, the shape \[N, C, k\].
+    ///
+    /// # Panics
+    /// If the length of `values` does not match the shape.
     pub fn backward(values: &'w [f32], [n, c, kernel]: [usize; 3]) -> Self {
         let elements = Self::elements(values, [n, c, kernel]);
         let (depth_stride, column_stride) = (c * elements, elements);
-        Self { values, kernel, depth: n, columns: c, depth_stride, column_stride, turned: true }
+        Self { values, kernel, depth: n, columns: c, depth_stride, column_stride, rotated: true }
     }
 
-    /// k², for values of this shape.
+    /// k², after a check that `values` has this shape.
     fn elements(values: &[f32], shape: [usize; 3]) -> usize {
         let [n, c, kernel] = shape;
         let elements = kernel.checked_mul(kernel);
         let len = elements
             .and_then(|elements| elements.checked_mul(c))
             .and_then(|of_column| of_column.checked_mul(n));
-        assert_eq!(len, Some(values.len()), "weights of another shape");
+        assert_eq!(len, Some(values.len()), "the weights do not have the filters' shape");
         elements.unwrap_or_default()
     }
 
@@ -50,7 +56,7 @@ impl<'w> Filters<'w> {
         self.kernel
     }
 
-    /// Channels that are summed over.
+    /// Input channels, which are summed over.
     pub fn depth(&self) -> usize {
         self.depth
     }
@@ -60,20 +66,24 @@ impl<'w> Filters<'w> {
         self.columns
     }
 
-    /// The weights of `channel` at `element` (row · k + column), by column.
+    /// The weights of the input channel `channel` at the kernel element `element` (row · k + column), as a function of the
+    /// output channel.
     #[inline(always)]
     pub fn row(self, channel: usize, element: usize) -> impl Fn(usize) -> f32 + use<'w> {
         let last = self.kernel * self.kernel - 1;
-        let start = channel * self.depth_stride + if self.turned { last - element } else { element };
+        let start = channel * self.depth_stride + if self.rotated { last - element } else { element };
         move |column| self.values[start + column * self.column_stride]
     }
 
-    /// The 3×3 kernels from eight channels, from `channel` on, to a vector of columns, from `column` on; zeros past the
-    /// last channel and past the last column.
+    /// The 3×3 kernels between eight input channels, from `channel` on, and a vector of output channels, from `column` on.
+    /// Channels past the last are zero-filled.
+    ///
+    /// # Panics
+    /// If the kernels are not 3×3.
     #[inline(always)]
     pub fn block_3x3<S: Simd>(&self, simd: S, channel: usize, column: usize) -> [VectorKernel; BLOCK] {
-        assert_eq!(self.kernel, 3, "kernels of another size");
-        let mut block = [[[0.0; MOST_LANES]; 9]; BLOCK];
+        assert_eq!(self.kernel, 3, "the kernels are not 3×3");
+        let mut block = [[[0.0; MAX_LANES]; 9]; BLOCK];
         let left = (self.depth.saturating_sub(channel), self.columns.saturating_sub(column));
         if left.0 < BLOCK || left.1 < S::LANES {
             for (channel, elements) in (channel..self.depth).zip(&mut block) {
@@ -88,10 +98,10 @@ impl<'w> Filters<'w> {
         }
         let at = |channel: usize, column: usize| channel * self.depth_stride + column * self.column_stride;
         assert!(at(channel + BLOCK - 1, column + S::LANES - 1) + 9 <= self.values.len());
-        // SAFETY: the kernels of the last channel and the last column end inside the values, by the assert above, and
-        // all that is read is of kernels up to these. A block has room for the widest vectors.
+        // SAFETY: only kernels up to the last channel and column are read, and these end inside the values, by the assert
+        // above. The rows of `block` have room for the widest vector.
         unsafe {
-            if self.turned {
+            if self.rotated {
                 // Kernels of neighbouring columns are adjacent.
                 for (i, elements) in block.iter_mut().enumerate() {
                     let kernel = self.values.as_ptr().add(at(channel + i, column));
@@ -102,7 +112,7 @@ impl<'w> Filters<'w> {
                     }
                 }
             } else {
-                // Kernels of neighbouring channels are adjacent: of eight, nine times eight floats for each column.
+                // Kernels of neighbouring input channels are adjacent: those of eight are nine times eight floats.
                 let kernels = self.values.as_ptr().add(at(channel, column));
                 for (i, to) in block.as_flattened_mut().as_chunks_mut::<8>().0.iter_mut().enumerate() {
                     let elements = simd.load_transposed(kernels.add(8 * i), self.column_stride);
@@ -116,5 +126,5 @@ impl<'w> Filters<'w> {
     }
 }
 
-/// The nine elements of the 3×3 kernels from one channel to a vector of columns: each has a float for each column.
-pub type VectorKernel = [[f32; MOST_LANES]; 9];
+/// The 3×3 kernels between one input channel and a vector of output channels: by element, then by output channel.
+pub type VectorKernel = [[f32; MAX_LANES]; 9];

@@ -1,18 +1,19 @@
-//! Rows of a map by vectors of channels: at each position a vector covers one block of channels, or two.
+//! Rows of a feature map as vectors of channels. At each position a vector covers one channel block, or two with 16 lanes.
 //!
-//! Where there is no second block, the first takes its place: it is read twice, and written twice, its own values last.
+//! If there is no second block, the first is used twice: it is read twice, and when written, the first half of the vector is
+//! stored last and so remains.
 
-#![expect(unsafe_code, reason = "rows of different blocks of one map, read and written together")]
+#![expect(unsafe_code, reason = "rows of two blocks of one map are accessed together")]
 
 use std::marker::PhantomData;
 
 use crate::simd::Simd;
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
 
-/// A row to read.
+/// A row of one or two channel blocks, for reading.
 #[derive(Clone, Copy)]
 pub struct VectorRow<'a> {
-    // Private: what `get` trusts.
+    // Private: `get` relies on them.
     blocks: [*const f32; 2],
     positions: usize,
     row: PhantomData<&'a [f32]>,
@@ -30,7 +31,7 @@ impl VectorRow<'_> {
 }
 
 impl FeatureMap {
-    /// Row `y` by vectors of channels from `block` on.
+    /// Row `y` as vectors of channels, from `block` on.
     #[inline(always)]
     pub fn vectors(&self, block: usize, y: usize) -> VectorRow<'_> {
         let second = (block + 1).min(self.blocks() - 1);
@@ -39,19 +40,20 @@ impl FeatureMap {
     }
 }
 
-/// A row to read and write.
+/// A row of one or two channel blocks, for reading and writing.
 pub struct VectorRowMut<'a> {
-    // Private: what `get` and `set` trust.
+    // Private: `get` and `set` rely on them.
     blocks: [*mut f32; 2],
     positions: usize,
     row: PhantomData<&'a mut [f32]>,
 }
 
 impl VectorRowMut<'_> {
-    /// From the rows of two blocks, of so many positions.
+    /// A row from the rows of two blocks, of `positions` positions.
     ///
     /// # Safety
-    /// Both must be valid for reading and writing `positions` · [`BLOCK`] floats, by nothing else while the row lives.
+    /// Both pointers must be valid for reading and writing `positions` · [`BLOCK`] floats, and nothing else may access these
+    /// while the row lives.
     #[inline(always)]
     pub(super) unsafe fn new(blocks: [*mut f32; 2], positions: usize) -> Self {
         Self { blocks, positions, row: PhantomData }
@@ -68,7 +70,7 @@ impl VectorRowMut<'_> {
     pub fn get<S: Simd>(&self, simd: S, position: usize) -> S::F32 {
         assert!(position < self.positions, "a position past the row");
         let [first, second] = self.blocks;
-        // SAFETY: `new`'s caller vouches for both rows.
+        // SAFETY: `new`'s caller guarantees both rows.
         unsafe { simd.load_blocks(first.add(position * BLOCK), second.add(position * BLOCK)) }
     }
 
@@ -77,7 +79,7 @@ impl VectorRowMut<'_> {
     pub fn set<S: Simd>(&mut self, simd: S, position: usize, value: S::F32) {
         assert!(position < self.positions, "a position past the row");
         let [first, second] = self.blocks;
-        // SAFETY: `new`'s caller vouches for both rows.
+        // SAFETY: `new`'s caller guarantees both rows.
         unsafe { simd.store_blocks(first.add(position * BLOCK), second.add(position * BLOCK), value) }
     }
 }

@@ -1,20 +1,20 @@
-//! The values of a tensor, shared by all that compute with it.
+//! The values of a weight tensor, shared between its users.
 
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// Bytes with whatever keeps them in memory: a mapped file, a vector, a part of the program. `as_ref` gives the same
-/// bytes at the same address every time.
+/// Shared ownership of bytes: a mapped file, a vector, or static data. `as_ref` must always return the same bytes at the same
+/// address.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
-/// A tensor's values as f32, where they lie in a weights file or in memory of their own. Cloning shares them.
+/// A tensor's values as f32: a part of a weights file's bytes, or a separate vector. Clones share the values.
 #[derive(Clone)]
 pub struct Values(Memory);
 
 #[derive(Clone)]
 enum Memory {
-    /// These bytes of a file's: little-endian f32, aligned.
+    /// These bytes of the file: little-endian f32, aligned.
     InPlace {
         file: SharedBytes,
         bytes: Range<usize>,
@@ -23,8 +23,8 @@ enum Memory {
 }
 
 impl Values {
-    /// These bytes of `file` as little-endian f32, without copying them. `None` where they are not aligned for that, not
-    /// a whole number of values or not in the file, and on a big-endian machine.
+    /// Uses these bytes of `file` as little-endian f32 without copying. `None` if they are unaligned, not a whole number of
+    /// values or not inside the file, or the machine is big-endian.
     pub fn in_place(file: &SharedBytes, bytes: Range<usize>) -> Option<Self> {
         let slice = (**file).as_ref().get(bytes.clone())?;
         if cfg!(target_endian = "big") || bytemuck::try_cast_slice::<u8, f32>(slice).is_err() {
@@ -33,7 +33,7 @@ impl Values {
         Some(Self(Memory::InPlace { file: Arc::clone(file), bytes }))
     }
 
-    /// Whether they lie in a weights file.
+    /// Whether the values are a part of a file's bytes.
     pub fn are_in_place(&self) -> bool {
         matches!(self.0, Memory::InPlace { .. })
     }
@@ -58,7 +58,7 @@ impl Deref for Values {
 
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = if self.are_in_place() { "in place" } else { "in memory of their own" };
+        let place = if self.are_in_place() { "in place" } else { "in a separate vector" };
         write!(f, "{} values {place}", self.len())
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A convolution of the table: stride 1, zero padding that keeps the picture's size.
+/// A convolution of the table, with stride 1 and zero padding that preserves height and width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConvSpec {
@@ -18,14 +18,13 @@ pub struct ConvSpec {
 }
 
 impl ConvSpec {
-    /// Its place among the layers.
+    /// The corresponding layer.
     pub fn layer(&self) -> Layer {
         Layer::Conv { group: self.group, index: self.index }
     }
 }
 
-/// A feature layer by the field's names. Layers of one network are ordered as the forward pass runs
-/// them.
+/// A feature layer, by its usual name. The order is that of the forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Layer {
@@ -53,8 +52,8 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// Pixels of the picture from one of the layer's positions to the next: its maps have ⌊side /
-    /// stride⌋ positions along a side of the picture.
+    /// The stride between neighbouring positions in pixels of the picture: along a side of the picture, the layer has
+    /// ⌊side / stride⌋ positions.
     pub fn stride(self) -> usize {
         match self {
             Self::Conv { group, .. } | Self::Relu { group, .. } => 1 << (group - 1),
@@ -63,12 +62,12 @@ impl Layer {
         }
     }
 
-    /// The least side in pixels of a picture for which the layer has any position at all.
-    pub fn least_side(self) -> usize {
+    /// The shortest side, in pixels, of a picture for which the layer has at least one position.
+    pub fn min_side(self) -> usize {
         self.stride()
     }
 
-    /// Sorts as the forward pass runs.
+    /// The sort key: the order of the forward pass.
     fn order(self) -> (usize, usize, usize) {
         match self {
             Self::Conv { group, index } => (group, index, 0),
@@ -108,7 +107,7 @@ mod tests {
     use crate::vgg::Architecture;
 
     #[test]
-    fn least_side_leaves_one_position() {
+    fn min_side_leaves_one_position() {
         for architecture in Architecture::ALL {
             for layer in architecture.layers() {
                 let pools = architecture
@@ -117,8 +116,8 @@ mod tests {
                     .filter(|l| l <= &layer && matches!(l, Layer::Pool { .. }))
                     .count();
                 let positions = |side| (0..pools).fold(side, |side: usize, _| side / 2);
-                assert_eq!(positions(layer.least_side()), 1, "{layer}");
-                assert_eq!(positions(layer.least_side() - 1), 0, "{layer}");
+                assert_eq!(positions(layer.min_side()), 1, "{layer}");
+                assert_eq!(positions(layer.min_side() - 1), 0, "{layer}");
                 assert_eq!(positions(100), 100 / layer.stride(), "{layer}");
             }
         }

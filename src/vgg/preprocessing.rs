@@ -1,20 +1,20 @@
-//! How a picture is prepared for a network.
+//! The preprocessing from a picture to a network's input.
 
 use super::PICTURE_CHANNELS;
 use crate::named::{Named, named};
 
-/// How a picture becomes the network's input: the convention that the weights were trained with.
+/// The preprocessing from a picture to the network's input. It must be the one with which the weights were trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preprocessing {
-    /// The paper's authors' and Caffe's: blue, green, red in 0–255, minus the training pictures' mean.
+    /// That of the paper's authors and Caffe: BGR in 0–255, minus the mean of the training pictures.
     Caffe,
-    /// torchvision's and timm's: red, green, blue in 0–1, minus the mean, over the standard deviation.
+    /// That of torchvision and timm: RGB in 0–1, minus the mean, divided by the standard deviation.
     Torchvision,
 }
 
 impl Preprocessing {
-    /// The convention with this name, or with the longer one of weights files' metadata (`caffe-bgr`,
+    /// The preprocessing of this name, or of the longer name in the metadata of weights files (`caffe-bgr`,
     /// `torchvision-rgb`).
     #[doc(hidden)]
     pub fn from_metadata(name: &str) -> Option<Self> {
@@ -25,7 +25,7 @@ impl Preprocessing {
         }
     }
 
-    /// How each of the network's input channels comes from the picture.
+    /// The computation of each of the network's input channels.
     #[doc(hidden)]
     pub fn channels(self) -> [InputChannel; PICTURE_CHANNELS] {
         match self {
@@ -53,9 +53,9 @@ named!(Preprocessing { Caffe => "caffe", Torchvision => "torchvision" });
 pub struct InputChannel {
     /// The picture's plane: 0 red, 1 green, 2 blue, each in 0–1.
     pub plane: usize,
-    /// What the plane is multiplied by.
+    /// The factor.
     pub scale: f32,
-    /// What is added then.
+    /// The summand.
     pub offset: f32,
 }
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_back() {
+    fn names_round_trip() {
         for &preprocessing in Preprocessing::ALL {
             assert_eq!(Preprocessing::from_name(preprocessing.name()), Some(preprocessing));
         }
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(Preprocessing::from_metadata("rgb"), None);
     }
 
-    /// The mean picture becomes zero, and a step in red, green or blue goes to its own channel.
+    /// The mean colour becomes zero, and a change of red, green or blue appears in the right channel.
     #[test]
     fn preprocessing_subtracts_the_mean() {
         let input = |preprocessing: Preprocessing, rgb: [f32; 3]| {

@@ -1,23 +1,23 @@
-//! The table: which layers each network has.
+//! The table of the VGG networks and their layers.
 
 use std::fmt;
 
 use super::{ConvSpec, GROUPS, Layer, PICTURE_CHANNELS, POOLED_SIDE};
 use crate::error::{Error, Result};
 
-/// The paper's width (output channels) of the convolutions of each group.
+/// Output channels of the convolutions of each group, in the paper.
 const CHANNELS: [usize; GROUPS] = [64, 128, 256, 512, 512];
 
-/// The paper's width of each dense layer: fc6, fc7, fc8.
+/// Outputs of the dense layers fc6, fc7 and fc8, in the paper.
 const DENSE: [usize; 3] = [4096, 4096, 1000];
 
-/// A column of the paper's table 1.
+/// A network of the VGG paper: a column of its table 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Architecture {
     /// 11 weight layers.
     A,
-    /// A with a local response normalisation (Krizhevsky 2012) after relu1_1.
+    /// A with local response normalisation (Krizhevsky 2012) after relu1_1.
     ALrn,
     /// 13 weight layers.
     B,
@@ -30,11 +30,10 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// The whole table, in its order.
+    /// All networks, in the table's order.
     pub const ALL: [Self; 6] = [Self::A, Self::ALrn, Self::B, Self::C, Self::D, Self::E];
 
-    /// Deepest first, and of two as deep the plainer first: which network to try or to prefer before
-    /// which.
+    /// All networks in order of preference: the deepest first, and of two equally deep ones the simpler first.
     pub(crate) const DEEPEST_FIRST: [Self; 6] = [Self::E, Self::D, Self::C, Self::B, Self::A, Self::ALrn];
 
     /// The name used on the command line and in weights files: `vgg19`.
@@ -54,7 +53,7 @@ impl Architecture {
         Self::ALL.into_iter().find(|architecture| architecture.name() == name)
     }
 
-    /// The head of its column in the paper: `A-LRN`.
+    /// The heading of its column in the paper, such as `A-LRN`.
     #[doc(hidden)]
     pub fn column(self) -> &'static str {
         match self {
@@ -109,13 +108,13 @@ impl Architecture {
         })
     }
 
-    /// ConvSpecs and dense layers: the paper's count of weight layers.
+    /// The number of weight layers, that is convolutions and dense layers.
     #[doc(hidden)]
     pub fn weight_layers(self) -> usize {
         self.convolutions().len() + DENSE.len()
     }
 
-    /// Weights and biases of the whole network at the paper's widths (table 2).
+    /// The number of weights and biases of the whole network with the paper's channels (table 2).
     #[doc(hidden)]
     pub fn parameters(self) -> usize {
         let mut inputs = PICTURE_CHANNELS;
@@ -130,7 +129,7 @@ impl Architecture {
         convolutions + layer(POOLED_SIDE * POOLED_SIDE, fc6) + layer(1, fc7) + layer(1, fc8)
     }
 
-    /// How many convolutions a group (1 to 5) has.
+    /// The number of convolutions of a group, 1 to 5.
     fn group_len(self, group: usize) -> usize {
         let lens = match self {
             Self::A | Self::ALrn => [1, 1, 2, 2, 2],
@@ -141,7 +140,7 @@ impl Architecture {
         lens[group - 1]
     }
 
-    /// All layer names in a form short enough for an error message.
+    /// All layer names, abbreviated for an error message.
     fn layer_names(self) -> String {
         let groups: Vec<_> = (1..=GROUPS)
             .map(|group| match self.group_len(group) {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_lead_back() {
+    fn names_round_trip() {
         for architecture in Architecture::ALL {
             assert_eq!(Architecture::from_name(architecture.name()), Some(architecture));
         }

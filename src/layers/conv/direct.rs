@@ -1,7 +1,7 @@
 //! The direct 3×3 convolution of the first layer, whose input is a picture.
 //!
-//! A picture's patch matrix would be nine times as large as its map, and Winograd's transforms would cost more than the
-//! products of three channels. Here the map is read as it lies.
+//! A patch matrix would be nine times as large as the map, and Winograd's transforms would cost more than the products of
+//! only three channels. So the map is read in place.
 
 use std::ops::Range;
 
@@ -11,33 +11,34 @@ use crate::gemm::{GROUP_DEPTH, PackedMatrix, geometry};
 use crate::parallel::scratch;
 use crate::simd::{Kernel, Simd, TileKernel};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
-use crate::tensor::tiles::Cut;
+use crate::tensor::tiles::TileSize;
 
 use super::Arguments;
 use super::epilogue::{Epilogue, WritePositions};
 
-/// Channels of a picture, at most.
-pub const MOST_CHANNELS: usize = 3;
+/// The most input channels (of the backward pass: output channels) that this algorithm supports: those of a picture.
+pub const MAX_CHANNELS: usize = 3;
 
-/// A convolution with 3×3 filters from or to at most [`MOST_CHANNELS`] channels.
+/// A convolution with 3×3 filters from or to at most [`MAX_CHANNELS`] channels.
 pub fn convolve<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
-    match arguments.filters.depth() <= MOST_CHANNELS {
+    match arguments.filters.depth() <= MAX_CHANNELS {
         true => from_picture(arguments, matrix),
         false => to_picture(arguments, matrix),
     }
 }
 
-/// Positions whose sums are made before they are written: with a panel of 32 channels 6 KiB of first-level cache.
+/// Positions whose sums are computed before they are written out: with a panel of 32 channels their sums take 6 KiB, which
+/// stays in the L1 cache.
 const POSITIONS: usize = 48;
 
-/// The forward pass: in each row, the sums over all elements of the kernel at once, in registers.
+/// The forward pass: each sum, over all kernel elements and input channels, is accumulated in registers.
 fn from_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
     let Arguments { isa, filters, input, output, epilogue } = arguments;
     let depth = filters.depth();
     matrix.pack((9 * depth, filters.columns()), GROUP_DEPTH, |row| filters.row(row % depth, row / depth));
     let (matrix, panel) = (&*matrix, geometry(isa).panel);
-    let cut = Cut { blocks: output.blocks(), ..Cut::strips(output) };
-    output.for_each_tile(epilogue.cut(cut, output), |mut tile| {
+    let tile_size = TileSize { blocks: output.blocks(), ..TileSize::strips(output) };
+    output.for_each_tile(epilogue.tile_size(tile_size, output), |mut tile| {
         let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([POSITIONS * panel, prepared_len], |[sums, prepared]| {
             epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
@@ -58,8 +59,8 @@ fn from_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix)
     });
 }
 
-/// The sums of the positions `x` of row `y`, for the output channels `columns`, a panel: one position after another.
-/// `matrix` has a row for each element of the kernel and each input channel, packed in one group.
+/// Computes the sums at the positions `x` of row `y` for the output channels `columns`, which are one panel. In `sums`
+/// each position's channels are contiguous. `matrix` has a row for each kernel element and input channel, in one group.
 fn multiply_patches(
     matrix: &PackedMatrix,
     map: &FeatureMap,
@@ -88,7 +89,7 @@ impl TileKernel for MultiplyPatches<'_> {
         let Self { matrix, map, y, x, columns, sums } = self;
         let (width, channels) = (columns.len(), map.channels());
         let b = matrix.panels(0..9 * channels, columns);
-        // From the position left of the first to the one right of the last.
+        // With one more position on the left and on the right, as the kernel is three wide.
         let rows: [&[f32]; 3] = std::array::from_fn(|row| {
             let row = map.bordered_row(0, (y + row) as isize - 1);
             &row[x.start * BLOCK..(x.end + 2) * BLOCK]
@@ -98,9 +99,9 @@ impl TileKernel for MultiplyPatches<'_> {
     }
 }
 
-/// The patches of a row's positions times a panel.
+/// The product of the patches of one row's positions with a panel.
 struct PatchTiles<'a> {
-    /// The rows above, at and below, each with one more position on either side.
+    /// The rows above, at and below the output row, each with one more position on either side.
     rows: [&'a [f32]; 3],
     channels: usize,
     b: &'a [f32],
@@ -126,8 +127,9 @@ impl<S: Simd> Tiles<S> for PatchTiles<'_> {
     }
 }
 
-/// The backward pass: each position's channels times the weights of all nine elements, which is a 1×1 convolution to
-/// nine times the picture's channels; then the sum of what the nine neighbours of each position have for it.
+/// The backward pass, as a scatter turned into a gather: a 1×1 convolution of the input to nine times the picture's
+/// channels gives each position's contribution to each of its nine neighbours; then the nine contributions to each
+/// position are summed.
 fn to_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
     let Arguments { isa, filters, input, output, epilogue } = arguments;
     let channels = filters.columns();
@@ -136,12 +138,13 @@ fn to_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
     });
     let matrix = &*matrix;
     let (height, width, stride) = (output.height(), output.width(), matrix.columns());
-    // A task also multiplies the rows above and below its own, as its neighbours do: not too few rows of its own.
-    let rows = (height / (super::TASKS * rayon::current_num_threads())).clamp(4, 32);
-    let cut = Cut { height: rows, width: width.max(1), blocks: output.blocks() };
-    // A row's products, with one position of zeros on either side.
+    // Each task also computes the products of the rows above and below its own, as its neighbours do: with 4 rows that is
+    // half as much again, with 32 it is negligible.
+    let rows = (height / (super::TASKS_PER_THREAD * rayon::current_num_threads())).clamp(4, 32);
+    let tile_size = TileSize { height: rows, width: width.max(1), blocks: output.blocks() };
+    // Floats of one row's products, with one position of zeros on either side.
     let row_len = (width + 2) * stride;
-    output.for_each_tile(epilogue.cut(cut, output), |mut tile| {
+    output.for_each_tile(epilogue.tile_size(tile_size, output), |mut tile| {
         let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([3 * row_len, (width + 1) * BLOCK, prepared_len], |[products, sums, prepared]| {
             epilogue.prepare(|block, y| tile.row(block, y), tile.y(), width, prepared);
@@ -168,7 +171,7 @@ fn to_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
             }
             for y in tile.y() {
                 multiply(y + 1, products);
-                // The row above the first one is still the zeros that `products` began with.
+                // Above the map's first row, `products` still has its initial zeros.
                 let rows = [y + 2, y, y + 1].map(|row| &products[row % 3 * row_len..][..row_len]);
                 isa.run(SumNeighbours { rows, stride, channels, sums: &mut sums[..width * BLOCK] });
                 let (tile, y, x) = (&mut tile, y..y + 1, 0..width);
@@ -178,7 +181,7 @@ fn to_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
     });
 }
 
-/// Sums what the nine neighbours of each position of a row have for it, into a block a position.
+/// Sums the contributions of the nine neighbours to each position of a row, into one channel block per position.
 struct SumNeighbours<'a> {
     /// The products of the rows above, at and below.
     rows: [&'a [f32]; 3],
@@ -197,7 +200,7 @@ impl Kernel for SumNeighbours<'_> {
         for (x, to) in sums.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
             let mut sum = [0.0f32; BLOCK];
             for element in 0..9 {
-                // A whole block is added; what belongs to the next element is dropped below.
+                // A whole block is added, for constant lengths; the lanes of the next kernel element are dropped below.
                 let from = &rows[element / 3][(x + element % 3) * stride + element * channels..][..BLOCK];
                 for (sum, from) in sum.iter_mut().zip(from) {
                     *sum += from;

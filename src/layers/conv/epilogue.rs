@@ -1,4 +1,5 @@
-//! What is done to a convolution's sums while they are in cache or registers, on their way into the output map.
+//! The epilogue of a convolution: the operations on its sums that are fused with writing them to the output map, while they
+//! are in cache or registers.
 
 use std::ops::Range;
 
@@ -6,22 +7,22 @@ use crate::layers::GradientEpilogue;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
-use crate::tensor::tiles::{Cut, Tile};
+use crate::tensor::tiles::{Tile, TileSize};
 
-/// Takes a convolution's sums and writes the output.
+/// Turns a convolution's sums into its output.
 pub trait Epilogue: Sync {
-    /// The cut, changed to what the epilogue needs.
-    fn cut(&self, cut: Cut, _output: &FeatureMap) -> Cut {
-        cut
+    /// `tile_size`, enlarged where the epilogue needs it.
+    fn tile_size(&self, tile_size: TileSize, _output: &FeatureMap) -> TileSize {
+        tile_size
     }
 
-    /// Floats that are prepared for this many positions.
+    /// Length in floats of [`Epilogue::prepare`]'s output for this many positions.
     fn prepared_len(&self, _positions: usize) -> usize {
         0
     }
 
-    /// Computes, before anything of a tile is written, what [`Epilogue::write`] needs of the map's old content:
-    /// `row(block, y)` has it for the rows `y`, `width` positions wide.
+    /// Called for each tile before any of it is written: computes into `to` whatever [`Epilogue::write`] needs from the
+    /// output map's previous values. These are `row(block, y)`, for the rows `y` of `width` positions.
     fn prepare<'r>(
         &self,
         _row: impl Fn(usize, usize) -> &'r [f32],
@@ -31,8 +32,8 @@ pub trait Epilogue: Sync {
     ) {
     }
 
-    /// Writes a tile's output from its sums: for the positions `x` of a row, each with a vector of channels from a
-    /// block on. `place` is (block, row).
+    /// Writes the output of the positions `x` of one row from their `sums`, a vector of channels each. `place` is the
+    /// vector's first channel block and the row.
     fn write<S: Simd>(
         &self,
         simd: S,
@@ -44,11 +45,11 @@ pub trait Epilogue: Sync {
     );
 }
 
-/// The forward pass's epilogue: adds the bias and applies the ReLU.
+/// The forward pass's epilogue: adds the bias, and applies the ReLU if there is one.
 pub struct BiasEpilogue<'a> {
-    /// Padded to whole pairs of channel blocks.
+    /// One value per output channel, zero-padded to a multiple of two channel blocks.
     pub bias: &'a [f32],
-    /// Whether there is a ReLU.
+    /// Whether the ReLU is applied.
     pub relu: bool,
 }
 
@@ -68,14 +69,14 @@ impl Epilogue for BiasEpilogue<'_> {
         let first = tile.x().start;
         let [mut row] = tile.vectors_mut(block, y);
         for (x, sums) in x.zip(sums) {
-            row.set(simd, x - first, simd.not_below(floor, simd.add(sums, bias)));
+            row.set(simd, x - first, simd.clamp_min(simd.add(sums, bias), floor));
         }
     }
 }
 
 impl Epilogue for GradientEpilogue<'_> {
-    fn cut(&self, cut: Cut, output: &FeatureMap) -> Cut {
-        GradientEpilogue::cut(*self, cut, output)
+    fn tile_size(&self, tile_size: TileSize, output: &FeatureMap) -> TileSize {
+        GradientEpilogue::tile_size(*self, tile_size, output)
     }
 
     fn prepared_len(&self, positions: usize) -> usize {
@@ -102,7 +103,7 @@ impl Epilogue for GradientEpilogue<'_> {
         x: Range<usize>,
         sums: impl Iterator<Item = S::F32>,
     ) {
-        let row_epilogue = self.of_row(simd, prepared, tile, (block, y));
+        let row_epilogue = self.for_row(simd, prepared, tile, (block, y));
         let first = tile.x().start;
         let [mut row] = tile.vectors_mut(block, y);
         for (x, sums) in x.zip(sums) {
@@ -111,14 +112,14 @@ impl Epilogue for GradientEpilogue<'_> {
     }
 }
 
-/// Writes the positions `y` × `x` of a tile from their sums, which lie one position after another.
+/// Writes the positions `y` × `x` of a tile from their sums, in which each position's channels are contiguous.
 pub struct WritePositions<'a, 't, E> {
     pub epilogue: &'a E,
     pub tile: &'a mut Tile<'t>,
     pub prepared: &'a [f32],
     pub y: Range<usize>,
     pub x: Range<usize>,
-    /// The channel blocks that a position has sums of.
+    /// The channel blocks for which there are sums.
     pub blocks: Range<usize>,
     pub sums: &'a [f32],
     /// Floats from one position to the next.

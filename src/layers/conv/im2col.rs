@@ -1,4 +1,4 @@
-//! The convolution as a product with its input's patch matrix.
+//! The convolution as a matrix product with the input's patch matrix.
 
 mod patches;
 
@@ -10,15 +10,16 @@ use patches::{PackPatches, blocks_per_group, channel_and_element};
 use super::Arguments;
 use super::epilogue::{Epilogue, WritePositions};
 
-/// MC, the most positions of a task: their packed patches take 162 KiB of second-level cache, their products with 512
-/// channels 288 KiB.
-const MOST_POSITIONS: usize = 144;
+/// MC, the most positions of a task, sized for an L2 cache of 512 KiB or more: their packed patches take 162 KiB, their
+/// sums for 512 channels 288 KiB.
+const MAX_POSITIONS: usize = 144;
 
-/// The fewest positions of a task: with fewer, the packed weights are read too often for too little work.
-const LEAST_POSITIONS: usize = 24;
+/// The fewest positions of a task, two register tiles of AVX-512: every task reads all packed weights, which fewer
+/// positions would not be worth.
+const MIN_POSITIONS: usize = 24;
 
-/// Packs the filters into `matrix`. Then each task packs a tile's patches and multiplies them, one group of the depth
-/// after another, and writes the output while the sums are in cache.
+/// Packs the filters into `matrix`. Then each task packs the patches of its tile and multiplies them, one depth group after
+/// another, and writes the output while the sums are in cache.
 pub fn convolve<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
     let Arguments { isa, filters, input, output, epilogue } = arguments;
     let kernel = filters.kernel();
@@ -30,9 +31,9 @@ pub fn convolve<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix)
     });
     let matrix = &*matrix;
     let grid = (output.height(), output.width());
-    let cut = super::cut(isa, grid, output.blocks(), (MOST_POSITIONS, LEAST_POSITIONS));
-    let (cut, last) = (epilogue.cut(cut, output), output.blocks());
-    output.for_each_tile(cut, |mut tile| {
+    let tile_size = super::tile_size(isa, grid, output.blocks(), (MAX_POSITIONS, MIN_POSITIONS));
+    let (tile_size, last) = (epilogue.tile_size(tile_size, output), output.blocks());
+    output.for_each_tile(tile_size, |mut tile| {
         let rows = tile.positions().next_multiple_of(matrix.tile_rows());
         let blocks = tile.blocks();
         let right = if blocks.end == last { matrix.columns() } else { blocks.end * BLOCK };

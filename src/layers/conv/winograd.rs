@@ -1,10 +1,10 @@
 //! The convolution by Winograd's minimal filtering.
 //!
-//! The transformed filters are four times as large as the filters, so they are made anew in every pass, and where they
-//! are large they must stay in the caches on their way to the product. There are two schedules. [`by_tiles`], for few
-//! channels: all filters are transformed first, small enough to stay in cache, and each task transforms the inputs of
-//! its own run of tiles. [`by_panels`], for many channels: the inputs of a batch of tiles are transformed first, and
-//! each task transforms the filters of its own panel of output channels.
+//! The transformed filters are four times as large as the filters, so they are recomputed in every pass rather than kept,
+//! and they must not leave the cache before they are multiplied. Hence two schedules. [`by_tiles`], for few channels: all
+//! filters are transformed first, as they fit in cache, and each task transforms the inputs of its own run of tiles.
+//! [`by_panels`], for many channels: the inputs of a batch of tiles are transformed first, and each task transforms the
+//! filters of its own panel of output channels.
 
 mod transforms;
 
@@ -17,7 +17,7 @@ use crate::simd::Isa;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::aligned::AlignedVec;
 use crate::tensor::feature_map::BLOCK;
-use crate::tensor::tiles::{Cut, Tile};
+use crate::tensor::tiles::{Tile, TileSize};
 use transforms::{
     POINTS, TILE, TransformFilters, TransformInput, TransformOutput, filters_layout, groups, input_layout,
     product_layout,
@@ -26,29 +26,31 @@ use transforms::{
 use super::Arguments;
 use super::epilogue::Epilogue;
 
-/// What all tasks read: transformed filters or transformed inputs, and what the epilogue prepared.
+/// Buffers that all tasks read: the transformed filters or inputs, and the epilogue's prepared values.
 #[derive(Default)]
 pub struct Buffers {
     transformed: AlignedVec,
     prepared: AlignedVec,
 }
 
-/// The most filters (input times output channels) that are all transformed first: to 2.4 MB.
-const MOST_FILTERS: usize = 128 * 128;
+/// The most kernels (input times output channels) for which [`by_tiles`] is used: transformed they take 2.4 MB, which
+/// stay in the L3 cache.
+const MAX_FILTERS: usize = 128 * 128;
 
 /// A convolution with 3×3 filters.
 pub fn convolve<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
-    match arguments.filters.depth() * arguments.filters.columns() <= MOST_FILTERS {
+    match arguments.filters.depth() * arguments.filters.columns() <= MAX_FILTERS {
         true => by_tiles(arguments, buffers),
         false => by_panels(arguments, buffers),
     }
 }
 
-/// Bytes that a convolution from `depth` to `columns` channels of a `height`×`width` map takes beside the maps.
+/// Bytes of the buffers, feature maps excluded, of a convolution from `depth` to `columns` channels on a map of
+/// `height`×`width` positions.
 pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize, usize)) -> u64 {
     let (panel, threads) = (geometry(isa).panel, team::most_threads());
     let panel_len = filters_layout(depth, panel).1;
-    let floats = if depth * columns <= MOST_FILTERS {
+    let floats = if depth * columns <= MAX_FILTERS {
         columns.div_ceil(panel) * panel_len + threads * input_layout(tiles_of_a_task(depth).0, depth).1
     } else {
         let batch = (height.div_ceil(TILE) * width.div_ceil(TILE)).min(tiles_of_a_batch(depth));
@@ -59,14 +61,14 @@ pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize
     (floats * size_of::<f32>()) as u64
 }
 
-/// The most and the fewest tiles of a task. The more channels, the more tiles, since every task reads all filters once:
-/// the tiles' transformed inputs then outgrow the second-level cache, but the third's holds them.
+/// The most and the fewest tiles of a task of [`by_tiles`]. Every task reads all filters once, so with more channels a task
+/// has more tiles, though their transformed inputs then outgrow the L2 cache and are held by the L3.
 fn tiles_of_a_task(channels: usize) -> (usize, usize) {
     ((channels / 4).clamp(36, 120), 12)
 }
 
-/// Transforms all filters. Then each task transforms the inputs of a run of tiles; for each panel of output channels it
-/// multiplies them at each point, transforms the products back and writes them.
+/// Transforms all filters. Then each task transforms the inputs of a run of tiles and, for each panel of output channels,
+/// multiplies them at each point, applies the output transform and writes the result.
 fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
     let Arguments { isa, filters, input, output, epilogue } = arguments;
     let (depth, panel) = (filters.depth(), geometry(isa).panel);
@@ -80,9 +82,9 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
     let transformed = &*buffers.transformed;
 
     let grid = (output.height().div_ceil(TILE), output.width().div_ceil(TILE));
-    let cut = super::cut(isa, grid, output.blocks(), tiles_of_a_task(depth));
-    let cut = Cut { height: cut.height * TILE, width: cut.width * TILE, ..cut };
-    output.for_each_tile(epilogue.cut(cut, output), |mut tile| {
+    let tile_size = super::tile_size(isa, grid, output.blocks(), tiles_of_a_task(depth));
+    let tile_size = TileSize { height: tile_size.height * TILE, width: tile_size.width * TILE, ..tile_size };
+    output.for_each_tile(epilogue.tile_size(tile_size, output), |mut tile| {
         let (rows, tile_columns) = (tile.y().len().div_ceil(TILE), tile.x().len().div_ceil(TILE));
         let room = (rows * tile_columns).next_multiple_of(geometry(isa).tile_rows);
         let (input_stride, input_len) = input_layout(room, depth);
@@ -128,24 +130,24 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
     });
 }
 
-/// Tiles whose transformed inputs lie together.
+/// Tiles whose transformed inputs are stored together, point by point: a whole number of register tiles.
 const SLAB: usize = TILE_ROWS_MULTIPLE;
 
-/// The most tiles of a batch. The more there are, the fewer times the filters are transformed; they are limited by
-/// their transformed inputs, at most 10 MB of third-level cache, and by a task's products with a panel, 1.2 MB of
-/// second-level cache.
+/// The most tiles of a batch. A larger batch transforms the filters fewer times. The limits are the caches: the transformed
+/// inputs take at most 10 MB of L3, and a task's products with a panel 1.2 MB, about an L2.
 fn tiles_of_a_batch(depth: usize) -> usize {
     (132 * 512 / depth.max(1)).clamp(132, 264)
 }
 
-/// Computes the output a batch of tiles at a time.
+/// Divides the output into batches of tiles, nearly equal in size, and computes one after the other.
 fn by_panels<E: Epilogue>(mut arguments: Arguments<E>, buffers: &mut Buffers) {
     let (whole_height, whole_width) = (arguments.output.height(), arguments.output.width());
     let (height, width) = (whole_height.div_ceil(TILE), whole_width.div_ceil(TILE));
-    let even = |whole: usize, most: usize| whole.div_ceil(whole.div_ceil(most).max(1)).max(1);
-    let most = tiles_of_a_batch(arguments.filters.depth());
-    let columns = even(width, most);
-    let rows = even(height, most / columns);
+    // The size of the fewest parts, equal but for rounding, of at most `max`.
+    let even = |whole: usize, max: usize| whole.div_ceil(whole.div_ceil(max).max(1)).max(1);
+    let max = tiles_of_a_batch(arguments.filters.depth());
+    let columns = even(width, max);
+    let rows = even(height, max / columns);
     for top in (0..height).step_by(rows) {
         for left in (0..width).step_by(columns) {
             let y = top * TILE..((top + rows) * TILE).min(whole_height);
@@ -155,8 +157,8 @@ fn by_panels<E: Epilogue>(mut arguments: Arguments<E>, buffers: &mut Buffers) {
     }
 }
 
-/// One batch: the positions `y` × `x`. Transforms their inputs. Then the task of each panel of output channels
-/// transforms its filters, multiplies at each point, transforms the products back and writes them.
+/// Computes one batch, the positions `y` × `x`. Transforms its inputs. Then each task transforms the filters of its panel
+/// of output channels, multiplies at each point, applies the output transform and writes the result.
 fn batch<E: Epilogue>(
     arguments: &mut Arguments<E>,
     buffers: &mut Buffers,
@@ -167,7 +169,7 @@ fn batch<E: Epilogue>(
     let (depth, panel) = (filters.depth(), geometry(isa).panel);
     let all_columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let (rows, columns) = (y.len().div_ceil(TILE), x.len().div_ceil(TILE));
-    // There is a task for each panel in each band of rows: as many bands as give every thread two tasks.
+    // One task per panel and band of rows, with enough bands for two tasks per thread.
     let bands = (2 * rayon::current_num_threads()).div_ceil(all_columns.div_ceil(panel)).clamp(1, rows);
     let band_rows = rows.div_ceil(bands);
     let bands = rows.div_ceil(band_rows);
@@ -194,8 +196,8 @@ fn batch<E: Epilogue>(
     }
 
     let (inputs, prepared) = (&*buffers.transformed, &*buffers.prepared);
-    let cut = Cut { height: band_rows * TILE, width: x.len().max(1), blocks: panel / BLOCK };
-    output.for_each_tile_of(y.clone(), x, cut, |mut tile| {
+    let tile_size = TileSize { height: band_rows * TILE, width: x.len().max(1), blocks: panel / BLOCK };
+    output.for_each_tile_of(y.clone(), x, tile_size, |mut tile| {
         let first = tile.blocks().start;
         let width = panel.min(all_columns - first * BLOCK);
         let above = tile.y().start - y.start;
@@ -231,7 +233,7 @@ fn batch<E: Epilogue>(
     });
 }
 
-/// Transforms a panel's products back, and writes them through the epilogue.
+/// Applies the output transform to a panel's products and writes the result through the epilogue.
 struct WritePanel<'a, 't, E> {
     tile: &'a mut Tile<'t>,
     /// The panel's first channel block.
@@ -251,7 +253,7 @@ impl<E: Epilogue> Kernel for WritePanel<'_, '_, E> {
         let Self { tile, first, products, stride, width, prepared, epilogue } = self;
         let (rows, columns) = (tile.y().step_by(TILE), tile.x().step_by(TILE));
         let tiles = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
-        // Vector by vector of channels: neighbouring tiles are written one after the other, side by side in memory.
+        // Channels in the outer loop: neighbouring tiles, adjacent in memory, are then written one after the other.
         for lane in (0..width).step_by(S::LANES) {
             let block = first + lane / BLOCK;
             for (index, (y, x)) in tiles.clone().enumerate() {

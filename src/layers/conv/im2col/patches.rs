@@ -1,4 +1,4 @@
-//! im2col: a convolution's input as the left-hand matrix of a product.
+//! im2col: a convolution's input as the left-hand side of a matrix product.
 //!
 //! For a map of C channels and a k×k kernel the patch matrix has a row for each output position and C·k·k
 //! columns, ordered by channel block, kernel row, kernel column, channel within the block. With the weights in
@@ -8,9 +8,9 @@
 //! output (positions × N) = patches (positions × C·k·k) · weights (C·k·k × N)
 //! ```
 //!
-//! The order makes a patch's three neighbours in a row of a block one run of 24 floats in the channel-blocked
-//! map, so packing is plain copying. The matrix is never built whole: a task packs the rows of its own tile,
-//! [`GROUP_DEPTH`] columns at a time, into a buffer that stays in its second-level cache.
+//! In this order, three neighbouring positions of a kernel row are one run of 24 floats in the channel-blocked map, so
+//! packing only copies. The matrix is never built whole: a task packs the rows of its own tile, [`GROUP_DEPTH`] columns
+//! at a time, into a buffer that stays in its L2 cache.
 
 use std::ops::Range;
 
@@ -18,20 +18,21 @@ use crate::gemm::GROUP_DEPTH;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
 
-/// Channel blocks whose columns fit in [`GROUP_DEPTH`]: the step in which the patch matrix is packed.
+/// Channel blocks per depth group: as many as have their patch matrix columns in [`GROUP_DEPTH`].
 pub const fn blocks_per_group(kernel: usize) -> usize {
     GROUP_DEPTH / (BLOCK * kernel * kernel)
 }
 
-/// The input channel and the kernel's element (row · k + column) of a patch matrix's `column`.
+/// The input channel and the kernel element (row · k + column) of the patch matrix's `column`, for an input of `channels`
+/// channels.
 pub fn channel_and_element(channels: usize, kernel: usize, column: usize) -> (usize, usize) {
     let (block, within) = (column / (BLOCK * kernel * kernel), column % (BLOCK * kernel * kernel));
     let used = BLOCK.min(channels - block * BLOCK);
     (block * BLOCK + within % used, within / used)
 }
 
-/// Packs the patch matrix's rows of the positions `y` × `x`, row by row of the map, and its columns of the
-/// channel blocks `blocks`, into `panel`, whose rows are [`GROUP_DEPTH`] apart.
+/// Packs a part of the patch matrix into `panel`: the rows of the output positions `y` × `x`, in row-major order, and the
+/// columns of the channel blocks `blocks`. The panel's rows are [`GROUP_DEPTH`] floats apart.
 pub struct PackPatches<'a> {
     /// The convolution's input.
     pub map: &'a FeatureMap,
@@ -43,7 +44,7 @@ pub struct PackPatches<'a> {
     pub x: Range<usize>,
     /// Channel blocks of the input, at most [`blocks_per_group`].
     pub blocks: Range<usize>,
-    /// Where the rows go.
+    /// The destination.
     pub panel: &'a mut [f32],
 }
 
@@ -60,7 +61,7 @@ impl Kernel for PackPatches<'_> {
                 let from = kernel_row as isize - (kernel / 2) as isize;
                 for (rows, y) in panel.chunks_mut(GROUP_DEPTH * x.len()).zip(y.clone()) {
                     let input = map.bordered_row(block, y as isize + from);
-                    // The border shifts a row by one: the window of a 3×3 kernel begins at column x of it.
+                    // In a bordered row, position x is at index x + 1, so the window of a 3×3 kernel begins at index x.
                     let input = &input[(x.start + 1 - kernel / 2) * BLOCK..];
                     let windows = input.windows(kernel * BLOCK).step_by(BLOCK);
                     for (row, window) in rows.chunks_mut(GROUP_DEPTH).zip(windows) {
@@ -73,7 +74,7 @@ impl Kernel for PackPatches<'_> {
     }
 }
 
-/// Copies the `used` first channels of each position in `window`.
+/// Copies the first `used` channels of each position in `window`.
 #[inline(always)]
 fn copy_window(to: &mut [f32], window: &[f32], used: usize) {
     match (window.len(), used) {
@@ -96,7 +97,7 @@ mod tests {
     use crate::simd::Isa;
 
     #[test]
-    fn patches_are_the_input_at_every_tap() {
+    fn patches_are_the_input_at_every_kernel_element() {
         for isa in Isa::available() {
             for (channels, height, width) in [(1, 1, 1), (3, 4, 5), (8, 2, 3), (17, 5, 4), (32, 3, 3)] {
                 for kernel in [1, 3] {

@@ -1,16 +1,16 @@
-//! Winograd's minimal filtering F(4×4, 3×3): 36 multiplications for 16 outputs where the definition has 144.
+//! The transforms of Winograd's minimal filtering F(4×4, 3×3): 36 multiplications for 16 outputs instead of 144.
 //!
-//! Lavin and Gray 2016: a tile of 4×4 outputs of one channel is
+//! After Lavin and Gray 2016, a tile of 4×4 outputs of one channel is
 //!
 //! ```text
 //! Y = Aᵀ [ Σ over input channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A
 //! ```
 //!
-//! with g a 3×3 kernel and d the 6×6 inputs under the tile. At each of the 36 points the sum is a product of
-//! matrices, tiles × channels by channels × channels, which the packed product of [`gemm`](crate::gemm) computes. All
-//! three transforms work on vectors of channels, which the channel-blocked map holds side by side.
+//! with g a 3×3 kernel and d the 6×6 inputs under the tile. At each of the 36 points of a transformed tile the sum is a
+//! matrix product, (tiles × input channels) · (input channels × output channels), computed by [`gemm`](crate::gemm). All
+//! three transforms work on vectors of channels, which are contiguous in the channel-blocked map.
 
-#![expect(unsafe_code, reason = "vectors at strided places, their bounds checked once a tile")]
+#![expect(unsafe_code, reason = "vectors at strided addresses, whose bounds are checked once per tile")]
 
 use std::ops::Range;
 
@@ -28,45 +28,48 @@ const SIDE: usize = TILE + 2;
 /// Points of a transformed tile.
 pub const POINTS: usize = SIDE * SIDE;
 
-/// Floats added to the distance between points, which would often be a multiple of a page: all points would fall into
-/// the same cache sets.
+/// Floats added to the stride between points. Without them it would often be a multiple of the page size, and all points
+/// would map to the same cache sets. One cache line.
 const SKEW: usize = 16;
 
-/// Groups of input channels, each summed over by one product.
-pub fn groups(channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+/// The depth groups of the input channels: one product sums over one group.
+pub fn groups(channels: usize) -> impl Iterator<Item = Range<usize>> {
     (0..channels).step_by(GROUP_DEPTH).map(move |start| start..(start + GROUP_DEPTH).min(channels))
 }
 
-/// Floats from one point to the next of the transformed inputs of `tiles` tiles, and all in all.
+/// Stride between points, and total length, in floats, of the transformed inputs of `tiles` tiles.
 pub fn input_layout(tiles: usize, channels: usize) -> (usize, usize) {
     layout(channels.div_ceil(GROUP_DEPTH).checked_mul(GROUP_DEPTH), tiles)
 }
 
-/// Floats from one point to the next of the products of `tiles` tiles with a panel, and all in all.
+/// Stride between points, and total length, in floats, of the products of `tiles` tiles with a panel of `width` columns.
 pub fn product_layout(tiles: usize, width: usize) -> (usize, usize) {
     layout(Some(tiles), width)
 }
 
-/// Floats from one point to the next of the transformed filters of a panel, and all in all.
+/// Stride between points, and total length, in floats, of the transformed filters of a panel of `width` columns.
 pub fn filters_layout(channels: usize, width: usize) -> (usize, usize) {
     layout(Some(channels), width)
 }
 
-/// Floats from one point to the next where each has a matrix of so many rows and columns, and all in all. Since neither
-/// wraps, no offset inside does.
+/// Stride between points, and total length, in floats, where each point is a matrix of `rows` by `columns`. Neither
+/// overflows, so no offset inside does.
+///
+/// # Panics
+/// If they would not fit in the address space.
 fn layout(rows: Option<usize>, columns: usize) -> (usize, usize) {
     let stride = rows.and_then(|rows| rows.checked_mul(columns)).and_then(|floats| floats.checked_add(SKEW));
     let len = stride.and_then(|stride| stride.checked_mul(POINTS));
     stride.zip(len).expect("transforms larger than the address space")
 }
 
-/// Transforms the filters of a panel: at each point there is a matrix of input channels by the panel's columns.
+/// Transforms the filters of a panel, G g Gᵀ: each point is a matrix of input channels by the panel's columns.
 pub struct TransformFilters<'a> {
     /// The filters, 3×3.
     pub filters: Filters<'a>,
     /// The panel's output channels, a whole number of vectors. Columns past the last output channel are zero-filled.
     pub columns: Range<usize>,
-    /// Where the points go: laid out by [`filters_layout`].
+    /// The destination, laid out as [`filters_layout`] says.
     pub to: &'a mut [f32],
 }
 
@@ -108,9 +111,9 @@ impl Kernel for TransformFilters<'_> {
     }
 }
 
-/// Transforms the inputs under some of the tiles of a region of the output, counted row by row. Each point has a matrix
-/// for each group of channels, with a row of [`GROUP_DEPTH`] floats for each tile, as
-/// [`MultiplyPanels`](crate::gemm::MultiplyPanels) takes it.
+/// Transforms the inputs, Bᵀ d B, of some of the tiles of a region of the output, which are numbered in row-major order.
+/// Each point has a matrix per depth group, with a row of [`GROUP_DEPTH`] floats per tile: the left-hand side of
+/// [`MultiplyPanels`](crate::gemm::MultiplyPanels).
 pub struct TransformInput<'a> {
     /// The convolution's input.
     pub map: &'a FeatureMap,
@@ -122,9 +125,9 @@ pub struct TransformInput<'a> {
     pub columns: usize,
     /// The tiles to transform.
     pub tiles: Range<usize>,
-    /// Rows that each point has room for, at least one a tile.
+    /// Rows of each point's matrices, at least one per tile; the others are padding.
     pub room: usize,
-    /// Where the points go: laid out by [`input_layout`] of `room`.
+    /// The destination, laid out as [`input_layout`] says for `room` tiles.
     pub to: &'a mut [f32],
 }
 
@@ -136,8 +139,8 @@ impl Kernel for TransformInput<'_> {
         let Self { map, y, x, columns, tiles, room, to } = self;
         let (stride, len) = input_layout(room, map.channels());
         assert!(to.len() >= len && tiles.len() <= room);
-        // A vector wider than a block has two. Where there is no second, it has the first twice: the group's row has
-        // room for both.
+        // A vector of 16 lanes covers two blocks. After the last block the same block is read again: its values end up in
+        // the padding of the group's row.
         let step = S::LANES / BLOCK;
         let mut next = tiles.start;
         while next < tiles.end {
@@ -177,22 +180,24 @@ impl Kernel for TransformInput<'_> {
     }
 }
 
-/// A vector of channels never belongs to two groups.
+/// So that no vector of channels spans two groups.
 const _: () = assert!(GROUP_DEPTH.is_multiple_of(2 * BLOCK));
 
-/// Prefetches the positions of `block` under the tile at (`top`, `left`), counted from the border, that are not under
-/// its left neighbour. The CPU's own prefetcher does not follow: a run of tiles is short, and the next block far away.
+/// Prefetches the inputs of `block` under the tile at (`top`, `left`), counted from the border, except the two columns that
+/// its left neighbour shares. The hardware prefetcher does not find them: a run of tiles is short, and the next block far
+/// away.
 #[inline(always)]
 fn prefetch_tile<S: Simd>(simd: S, map: &FeatureMap, block: usize, top: usize, left: usize) {
     for i in 0..SIDE {
         let row = map.bordered_run::<SIDE>(block, top + i, left);
-        // A cache line is two positions.
+        // A cache line has two positions.
         simd.prefetch(row[2 * BLOCK..].as_ptr());
         simd.prefetch(row[4 * BLOCK..].as_ptr());
     }
 }
 
-/// Copies those of the 6×6 positions at (`top`, `left`), counted from the border, that the map and its border have.
+/// Copies the 6×6 inputs at (`top`, `left`), counted from the border, as far as they lie in the map or its border. The
+/// others are left as they are.
 fn copy_inside(
     map: &FeatureMap,
     block: usize,
@@ -209,10 +214,11 @@ fn copy_inside(
     }
 }
 
-/// Bᵀ d B of one tile and a vector of channels: of a block, or of two.
+/// Bᵀ d B of one tile and a vector of channels: those of the block in `lo` and, for 16 lanes, of that in `hi`.
 ///
-/// # Safety `lo` and `hi` must be valid for reading six blocks each, `to` for writing a vector at each of 36 places
-/// `stride` apart.
+/// # Safety
+/// Each pointer in `lo` and `hi` must be valid for reading six positions of a block, and `to` for writing a vector at each
+/// of 36 places `stride` floats apart.
 #[inline(always)]
 unsafe fn transform_tile<S: Simd>(
     simd: S,
@@ -221,7 +227,7 @@ unsafe fn transform_tile<S: Simd>(
     to: *mut f32,
     stride: usize,
 ) {
-    // SAFETY: every address below is one that the caller vouches for.
+    // SAFETY: every address below is valid by the caller's guarantee.
     unsafe {
         let mut down = [[simd.splat(0.0); SIDE]; SIDE];
         for (j, down) in down.iter_mut().enumerate() {
@@ -234,7 +240,7 @@ unsafe fn transform_tile<S: Simd>(
             let points = input_1d(simd, row);
             for (j, value) in points.into_iter().enumerate() {
                 let to = to.add((i * SIDE + j) * stride);
-                // Where the next channels will be written.
+                // The next vector of channels will be written there.
                 simd.prefetch_write(to.wrapping_add(S::LANES));
                 simd.store(to, value);
             }
@@ -242,29 +248,29 @@ unsafe fn transform_tile<S: Simd>(
     }
 }
 
-/// Transforms the products of one tile and a vector of channels back, Aᵀ m A, to the 4×4 outputs.
+/// The output transform of one tile and a vector of channels: Aᵀ m A, 4×4 outputs from the products m at 36 points.
 pub struct TransformOutput<'a> {
-    /// The products: laid out by [`product_layout`].
+    /// The products, laid out as [`product_layout`] says.
     pub products: &'a [f32],
     /// Floats from one point to the next.
     pub stride: usize,
-    /// Where in each point the tile's vector of channels begins.
+    /// Offset in each point of the tile's vector of channels.
     pub at: usize,
 }
 
 impl TransformOutput<'_> {
-    /// The outputs of [`Simd::LANES`] channels, row by row of the tile.
+    /// The outputs of [`Simd::LANES`] channels, by row and column of the tile.
     #[inline(always)]
     pub fn outputs<S: Simd>(&self, simd: S) -> [[S::F32; TILE]; TILE] {
         let last = (POINTS - 1).checked_mul(self.stride).and_then(|point| point.checked_add(self.at));
         let end = last.and_then(|last| last.checked_add(S::LANES));
-        assert!(end.is_some_and(|end| end <= self.products.len()), "products of fewer points");
-        // Loops, not `from_fn`: a closure that is not inlined is not compiled for `simd`'s set.
+        assert!(end.is_some_and(|end| end <= self.products.len()), "the products end before the last point");
+        // Loops rather than `from_fn`: a closure that is not inlined is not compiled for the instruction set.
         let mut across = [[simd.splat(0.0); TILE]; SIDE];
         for (j, across) in across.iter_mut().enumerate() {
             let mut column = [simd.splat(0.0); SIDE];
             for (i, value) in column.iter_mut().enumerate() {
-                // SAFETY: no point lies after the last, whose vector ends inside the products.
+                // SAFETY: the last point's vector ends inside the products, by the assert above; so do all others.
                 *value =
                     unsafe { simd.load(self.products.as_ptr().add((i * SIDE + j) * self.stride + self.at)) };
             }
@@ -279,7 +285,7 @@ impl TransformOutput<'_> {
     }
 }
 
-/// G·w, scaled so that no entry is a third.
+/// G·w, with G as in Lavin and Gray, section 4.3.
 #[inline(always)]
 fn kernel_1d<S: Simd>(simd: S, w: [S::F32; 3]) -> [S::F32; SIDE] {
     let [zero, sixth, twelfth] = [0.0, 1.0 / 6.0, 1.0 / 12.0].map(|value| simd.splat(value));

@@ -1,5 +1,4 @@
-//! The epilogue of a backward pass: what is done to a gradient on its way to memory, where it takes the place of the
-//! features that it is by.
+//! The epilogue of a backward pass: the operations on dX that are fused with writing it over the features X.
 
 use std::ops::Range;
 
@@ -9,40 +8,46 @@ use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::rows::{VectorRow, VectorRowMut};
-use crate::tensor::tiles::{Cut, Tile};
+use crate::tensor::tiles::{Tile, TileSize};
 
 use super::moments;
 
-/// What is done to a gradient dX before it is written over X.
+/// The operations applied to dX before it is written over X, in the order of the fields.
 #[derive(Clone, Copy, Default)]
 pub struct GradientEpilogue<'a> {
-    /// The loss's own gradient by X, where X is a tap of the loss: added.
+    /// The gradient of the loss terms that depend on X directly, where X is a tap: added to dX.
     pub tap: TapGradient<'a>,
-    /// Whether X came out of a ReLU: the gradient is 0 where X is not above 0, and is then that by the ReLU's
-    /// input.
+    /// Whether X is the output of a fused ReLU: dX is then set to 0 where X ≤ 0, which makes it the gradient with
+    /// respect to the ReLU's input.
     pub relu: bool,
 }
 
-/// The gradient of the loss by the features X of a tap, as a function of X: nothing, the style's part
-/// (2·dS·x + dμ)/n at each position x, the content's part slope · (X − P), or both.
+/// The gradient of the loss terms at a tap with respect to its features X: the sum of a style part,
+/// (2·dS·x_p + dμ)/n at each position p, and a content part, slope · (X − P). Either may be absent.
 #[derive(Clone, Copy, Default)]
 pub struct TapGradient<'a> {
-    /// The gradient by X's moments.
+    /// The gradient with respect to X's moments.
     pub style: Option<&'a moments::Gradient>,
-    /// The content's features P, and the slope.
+    /// The content picture's features P, of X's shape, and the slope.
     pub content: Option<(&'a FeatureMap, f32)>,
 }
 
 impl<'a> GradientEpilogue<'a> {
-    /// Writes the gradient by the features `x` of the deepest tap, which only the loss depends on, over them.
-    pub fn of_deepest(self, isa: Isa, x: &mut FeatureMap) {
-        self.for_each_tile(x, Cut::strips(x), |tile, prepared| {
+    /// Writes the gradient of the deepest tap over its features `x`: only the loss depends on them, so no gradient comes
+    /// from a later layer.
+    ///
+    /// # Panics
+    /// If the tap's gradient is of another shape than the features.
+    pub fn write_deepest(self, isa: Isa, x: &mut FeatureMap) {
+        self.for_each_tile(x, TileSize::strips(x), |tile, prepared| {
             isa.run(Deepest { epilogue: self, tile, prepared })
         });
     }
 
+    /// Checks the shape of the tap's gradient.
+    ///
     /// # Panics
-    /// Where the tap's gradient is of another shape than the features.
+    /// If it is not that of the features.
     pub(super) fn check(self, x: &FeatureMap) {
         if let Some((content, _)) = self.tap.content {
             let shapes = [content, x].map(|map| (map.channels(), map.height(), map.width()));
@@ -53,19 +58,25 @@ impl<'a> GradientEpilogue<'a> {
         }
     }
 
-    /// The cut, with all channels in each tile where the gradient of one channel depends on all of them.
-    pub(super) fn cut(self, cut: Cut, x: &FeatureMap) -> Cut {
+    /// `tile_size`, enlarged to all channels where there is a style part: its gradient of one channel depends on all
+    /// channels.
+    pub(super) fn tile_size(self, tile_size: TileSize, x: &FeatureMap) -> TileSize {
         match self.tap.style {
-            Some(_) => Cut { blocks: x.blocks().max(1), ..cut },
-            None => cut,
+            Some(_) => TileSize { blocks: x.blocks().max(1), ..tile_size },
+            None => tile_size,
         }
     }
 
-    /// Runs `work` on each tile of `x`, with what [`GradientEpilogue::prepare`] made of it.
-    pub(super) fn for_each_tile(self, x: &mut FeatureMap, cut: Cut, work: impl Fn(&mut Tile, &[f32]) + Sync) {
+    /// Runs `work` on each tile of `x`, with the output of [`GradientEpilogue::prepare`] for the tile.
+    pub(super) fn for_each_tile(
+        self,
+        x: &mut FeatureMap,
+        tile_size: TileSize,
+        work: impl Fn(&mut Tile, &[f32]) + Sync,
+    ) {
         self.check(x);
-        let cut = self.cut(cut, x);
-        x.for_each_tile(cut, |mut tile| {
+        let tile_size = self.tile_size(tile_size, x);
+        x.for_each_tile(tile_size, |mut tile| {
             scratch::with([self.prepared_len(tile.positions())], |[prepared]| {
                 self.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
                 work(&mut tile, prepared);
@@ -73,13 +84,13 @@ impl<'a> GradientEpilogue<'a> {
         });
     }
 
-    /// Floats that are prepared for this many positions.
+    /// Length in floats of [`GradientEpilogue::prepare`]'s output for this many positions.
     pub(super) fn prepared_len(self, positions: usize) -> usize {
         self.tap.style.map_or(0, |style| positions * style.stride())
     }
 
-    /// Computes what depends on all channels of a position, before the first of them is written over: for the rows `y`,
-    /// of `width` positions each, where `row(block, y)` gives the features.
+    /// Computes the style part, which depends on all channels of a position and so must be known before the first of them
+    /// is overwritten: for the rows `y` of `width` positions, whose features are `row(block, y)`.
     pub(super) fn prepare<'r>(
         self,
         row: impl Fn(usize, usize) -> &'r [f32],
@@ -92,10 +103,10 @@ impl<'a> GradientEpilogue<'a> {
         }
     }
 
-    /// The epilogue of the tile's part of row `y`, for a vector of channels from `block` on, with what was prepared for
-    /// the tile.
+    /// The epilogue for the tile's part of row `y` and the vector of channels that begins at `block`. `prepared` is
+    /// [`GradientEpilogue::prepare`]'s output for the tile.
     #[inline(always)]
-    pub(super) fn of_row<'p, S: Simd>(
+    pub(super) fn for_row<'p, S: Simd>(
         self,
         simd: S,
         prepared: &'p [f32],
@@ -116,7 +127,7 @@ impl<'a> GradientEpilogue<'a> {
     }
 }
 
-/// The epilogue where no layer comes behind the features: the gradient from there is 0.
+/// The epilogue at the deepest tap, where the gradient from later layers is 0.
 struct Deepest<'a, 't> {
     epilogue: GradientEpilogue<'a>,
     tile: &'a mut Tile<'t>,
@@ -130,7 +141,7 @@ impl Kernel for Deepest<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { epilogue, tile, prepared } = self;
         for (block, y) in tile.vectors(S::LANES) {
-            let row_epilogue = epilogue.of_row(simd, prepared, tile, (block, y));
+            let row_epilogue = epilogue.for_row(simd, prepared, tile, (block, y));
             let [mut row] = tile.vectors_mut(block, y);
             for x in 0..row.positions() {
                 row_epilogue.write(&mut row, x, simd.splat(0.0));
@@ -139,18 +150,19 @@ impl Kernel for Deepest<'_, '_> {
     }
 }
 
-/// The epilogue of a tile's part of a row.
+/// The epilogue for one row of a tile and one vector of channels.
 pub(super) struct RowEpilogue<'p, S: Simd> {
     simd: S,
-    /// From the first position's vector on, and the floats from one position to the next.
+    /// The style part, from the first position's vector on, and the floats from one position to the next.
     style: Option<(&'p [f32], usize)>,
-    /// The content's row, where in it the tile's part begins, and the slope.
+    /// P's row, the column in it at which the tile begins, and the slope.
     content: Option<(VectorRow<'p>, usize, S::F32)>,
     relu: bool,
 }
 
 impl<S: Simd> RowEpilogue<'_, S> {
-    /// Completes the gradient of a position, and writes it over the features: `x` is the tile's part of the row.
+    /// Applies the epilogue to the gradient of one position and writes it over the features. `x` is the tile's part of the
+    /// row, `position` counts from its start.
     #[inline(always)]
     pub(super) fn write(&self, x: &mut VectorRowMut, position: usize, gradient: S::F32) {
         let simd = self.simd;
