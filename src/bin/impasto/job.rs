@@ -200,7 +200,7 @@ impl Work<'_> {
         let (mut started, mut failure) = (false, None);
         let stylized = job.cancelled_by(&cancel).run(|progress| {
             if !mem::replace(&mut started, true) {
-                self.say_schedule(progress);
+                bar.above(|| self.say_schedule(progress));
             }
             bar.update(progress);
             // What is written beside the result is not worth losing the result for: the first failure is told

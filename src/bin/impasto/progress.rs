@@ -48,6 +48,11 @@ impl Bar {
         ));
     }
 
+    /// Says lines above the bar, which they would otherwise begin in the middle of.
+    pub(crate) fn above(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
+    }
+
     /// What says a line on stderr, above the bar where there is one to be seen.
     pub(crate) fn teller(&self, detail: Detail) -> impl Fn(&str) + Send + Sync + use<> {
         let bar = self.bar.clone();
