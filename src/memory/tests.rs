@@ -146,8 +146,10 @@ fn both_versions_may_limit() {
 #[test]
 fn a_container_sees_its_own_group() {
     let limit = ("sys/fs/cgroup/memory.max", "$300\n");
+    // Beside the mount, and no group of this process.
+    let foreign = ("sys/fs/abc/memory.max", "$1\n");
     let inside = |mount: &'static str, membership: &'static str| {
-        [("proc/self/mountinfo", mount), ("proc/self/cgroup", membership), limit]
+        [("proc/self/mountinfo", mount), ("proc/self/cgroup", membership), limit, foreign]
     };
     let own = "30 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n";
     let bound = "30 23 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n";
