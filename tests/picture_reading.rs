@@ -118,6 +118,15 @@ fn decoding_is_refused_before_it_takes_more_than_allowed() {
     }
 }
 
+/// Found by fuzzing: a strip's length, which is wrong, counted against the limit.
+#[test]
+fn what_is_foreseen_is_enough() {
+    let file = include_bytes!("findings/strip_said_to_be_long.tiff");
+    let foreseen = Reading::default().foresee_bytes(file).unwrap();
+    let within = Picture::from_bytes_with(file, &Reading::default().within(foreseen.reading)).unwrap();
+    assert_eq!(within, Picture::from_bytes(file).unwrap());
+}
+
 #[test]
 fn small_files_of_huge_pictures_are_refused_at_once() {
     for (name, bytes) in bombs() {

