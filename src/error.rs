@@ -85,7 +85,7 @@ pub enum Error {
     },
 
     /// A picture is so small that a layer would have no positions.
-    #[error("{what} is {width}×{height} pixels; layer {layer} needs at min_side {min_side}×{min_side}")]
+    #[error("{what} is {width}×{height} pixels; layer {layer} needs at least {min_side}×{min_side}")]
     #[non_exhaustive]
     TooSmall {
         /// Which picture: `the content`, `the style`, a file's name.
