@@ -2,9 +2,9 @@
 //! caller's memory, or part of the program. Opening parses the header and checks every shape; no weight
 //! is looked at until it is asked for.
 //!
-//! A file may stop after any layer (style transfer needs nothing behind conv5_1), may be slimmer or
-//! wider than the paper's network, and may hold F32, F16 or BF16. Its tensors are called as one
-//! [`Naming`] says.
+//! A file may stop after any layer (style transfer needs none after conv5_1), may have fewer or more
+//! channels than the paper's network, and may hold F32, F16 or BF16. Its tensors have names by one
+//! [`Naming`].
 
 mod bytes;
 #[doc(hidden)]
@@ -197,8 +197,8 @@ impl Weights {
         self.bytes().len()
     }
 
-    /// The header's metadata: `network` and `preprocessing`, where a file has them, are those in
-    /// effect, unless [`with_preprocessing`](Self::with_preprocessing) said otherwise.
+    /// The header's metadata. `network` and `preprocessing` in it, where a file has them, are what
+    /// [`architecture`](Self::architecture) and [`preprocessing`](Self::preprocessing) give.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.file.contents.metadata
     }
@@ -289,7 +289,7 @@ impl Weights {
         }
     }
 
-    /// The error for one of these tensors in which the caller came upon a value that is not finite.
+    /// The error for a tensor of these weights in which the caller found a value that is not finite.
     pub fn not_finite(&self, tensor: &Tensor<'_>) -> Error {
         let label = self.file.contents.layers.label(tensor.name);
         self.error(match tensor.first_not_finite() {

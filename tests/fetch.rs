@@ -11,14 +11,15 @@ use std::ops::Range;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use command::{Folder, Ran, reference_folder};
 use impasto::vgg::{Architecture, Preprocessing};
-use impasto::weights::fetch::Checksum;
+use impasto::weights::fetch::{Checksum, Fetch};
 use impasto::weights::{Naming, Weights};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
-use server::{Answer, Server};
+use server::{Answer, Dripping, Drips, Server};
 
 /// A VGG-11 under torchvision's names, with a classifier before its convolutions and something else
 /// between them.
@@ -30,6 +31,20 @@ fn vgg11() -> Vec<u8> {
     let other = TensorView::new(dtype, vec![1000], &other).unwrap();
     let tensors = file.tensors().into_iter().chain([("features.11.other".to_owned(), other)]);
     safetensors::serialize(tensors, None).unwrap()
+}
+
+/// The same network with nothing but its convolutions.
+fn only_convolutions() -> Vec<u8> {
+    let file = vgg11();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let is_convolution = |name: &str| name.starts_with("features.") && !name.ends_with("other");
+    let convolutions = tensors.tensors().into_iter().filter(|(name, _)| is_convolution(name));
+    safetensors::serialize(convolutions, None).unwrap()
+}
+
+/// An ETag that is a hash of the file, as the hub's are.
+fn etag(file: &[u8]) -> String {
+    format!("\"{}\"", Checksum::of(file))
 }
 
 /// Where in a file its header and its convolutions are.
@@ -423,4 +438,267 @@ fn only_networks_of_the_hub_have_a_name() {
     for name in ["vgg11", "vgg13", "vgg16", "vgg19"] {
         assert!(ran.stderr.contains(name), "{}", ran.stderr);
     }
+}
+
+/// The file with a few other bits in the first convolution's weights.
+fn damaged(file: &[u8]) -> Vec<u8> {
+    let mut damaged = file.to_vec();
+    damaged[extents(file).1[0].start] ^= 1;
+    damaged
+}
+
+#[test]
+fn the_hash_of_a_file_that_is_sent_whole_is_compared_with_the_servers() {
+    type Send = fn(&[u8], &server::Request) -> Answer;
+    let whole: Send = |file, _| Answer::whole(file);
+    // Where the file has nothing but convolutions all of it is fetched in ranges, too.
+    for (file, send) in
+        [(vgg11(), whole), (only_convolutions(), whole), (only_convolutions(), Answer::part_asked)]
+    {
+        let expected = etag(&file);
+        for sent in [file.clone(), damaged(&file)] {
+            let folder = Folder::new();
+            let server = Server::start({
+                let (sent, expected) = (sent.clone(), expected.clone());
+                move |request| send(&sent, request).with("ETag", &*expected)
+            });
+            let ran = fetch(&folder, &format!("vgg11 --url {}", server.url()));
+            let hash = expected.trim_matches('"');
+            if sent == file {
+                ran.notes();
+                assert_installed(&folder, &file);
+                let installed = Weights::open(folder.path(INSTALLED)).unwrap();
+                assert!(installed.metadata()["fetched_sha256"].starts_with(hash));
+            } else {
+                let found = Checksum::of(&sent).to_string();
+                ran.failed_with(&["cannot fetch", hash, &found, "as the server says"]);
+                assert_nothing_is_left(&folder);
+            }
+        }
+    }
+}
+
+/// Parts of a file can't be checked by its hash, but which file they were asked of is written down. Other ETags are no
+/// hashes.
+#[test]
+fn the_hash_of_a_file_of_which_parts_are_fetched_is_written_down() {
+    let file = vgg11();
+    for (header, is_hash) in [(etag(&file), true), (format!("W/{}", etag(&file)), false)] {
+        let server = Server::start({
+            let file = file.clone();
+            move |request| Answer::part_asked(&file, request).with("ETag", &*header)
+        });
+        let folder = Folder::new();
+        fetch(&folder, &format!("vgg11 --url {}", server.url())).notes();
+        assert_installed(&folder, &file);
+        let installed = Weights::open(folder.path(INSTALLED)).unwrap();
+        let written = installed.metadata().get("fetched_sha256");
+        let expected = format!("{} (of the whole file)", Checksum::of(&file));
+        assert_eq!(written, is_hash.then_some(&expected));
+    }
+}
+
+/// The hub says the hash where it redirects to a server that has ETags of its own.
+#[test]
+fn the_hash_is_that_of_the_redirect() {
+    let file = vgg11();
+    let damaged = damaged(&file);
+    for sent in [&file, &damaged] {
+        let server = Server::start({
+            let (hash, sent) = (etag(&file), sent.clone());
+            move |request| match request.line.as_str() {
+                "GET /net.safetensors" => {
+                    Answer::new("302 Found", "").with("Location", "/elsewhere").with("X-Linked-ETag", &*hash)
+                }
+                _ => Answer::whole(&sent).with("ETag", "\"another\""),
+            }
+        });
+        let folder = Folder::new();
+        let ran = fetch(&folder, &format!("vgg11 --url {}", server.url()));
+        if *sent == file {
+            ran.notes();
+            assert_installed(&folder, &file);
+        } else {
+            ran.failed_with(&["SHA-256", &Checksum::of(&file).to_string(), &Checksum::of(sent).to_string()]);
+            assert_nothing_is_left(&folder);
+        }
+    }
+}
+
+/// A file that comes whole is checked whole: nothing of it is from another time.
+#[test]
+fn what_was_fetched_before_is_not_used_where_all_is_sent_again() {
+    let file = vgg11();
+    let end = extents(&file).1[4].start;
+    let breaks = Arc::new(AtomicBool::new(true));
+    let server = Server::start({
+        let (file, breaks) = (file.clone(), Arc::clone(&breaks));
+        move |_| {
+            let answer = Answer::whole(&file).with("ETag", etag(&file));
+            if breaks.load(Ordering::Relaxed) { answer.breaking_after(end) } else { answer }
+        }
+    });
+    let folder = Folder::new();
+    let arguments = format!("vgg11 --url {}", server.url());
+    fetch(&folder, &arguments).failed_with(&["connection broke"]);
+    let mut part = folder.read(PART);
+    let last = part.len() - 1;
+    part[last] ^= 1;
+    folder.write(PART, part);
+    breaks.store(false, Ordering::Relaxed);
+    fetch(&folder, &arguments).notes();
+    assert_installed(&folder, &file);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_not_installed() {
+    let mut file = vgg11();
+    let start = extents(&file).1[1].start;
+    // NaN in F32, F16 and BF16.
+    file[start..start + 4].fill(0xff);
+    let server = Server::start(move |request| Answer::part_asked(&file, request));
+    let folder = Folder::new();
+    fetch(&folder, &format!("vgg11 --url {}", server.url())).failed_with(&[
+        "cannot fetch",
+        "features.",
+        "expected finite values, found NaN at index 0",
+    ]);
+    assert_nothing_is_left(&folder);
+}
+
+/// However large a file a header promises, what is read of it is bounded.
+#[test]
+fn sizes_are_bounded() {
+    let refused = |header: &str, file_len: usize, words: &[&str]| {
+        let start = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+        let server =
+            Server::start(move |request| Answer::part(&start, request.range.clone().unwrap(), file_len));
+        let folder = Folder::new();
+        fetch(&folder, &format!("vgg11 --url {}", server.url())).failed_with(words);
+        assert_nothing_is_left(&folder);
+        server.take_ranges()
+    };
+    // Two gigabytes.
+    let outputs = 20_000_000;
+    let (weight, bias) = (outputs * 27 * 4, outputs * 4);
+    let header = format!(
+        r#"{{"conv1_1.weight":{{"dtype":"F32","shape":[{outputs},3,3,3],"data_offsets":[0,{weight}]}},"#
+    ) + &format!(
+        r#""conv1_1.bias":{{"dtype":"F32","shape":[{outputs}],"data_offsets":[{weight},{}]}}}}"#,
+        weight + bias
+    );
+    let ranges = refused(
+        &header,
+        8 + header.len() + weight + bias,
+        &["cannot fetch", "at most 1073741824 bytes of convolutions, found 2240000000"],
+    );
+    assert_eq!(ranges.last(), Some(&(32..8 + header.len())));
+
+    let ranges = refused(&format!("{{{}}}", " ".repeat(9 << 20)), 1 << 40, &["a header of at most"]);
+    assert_eq!(ranges, [0..32]);
+}
+
+/// Of an answer that does not end, or has more than was asked for, only that is read.
+#[test]
+fn answers_without_an_end_are_cut_off() {
+    let file = vgg11();
+    let server = Server::start({
+        let file = file.clone();
+        move |request| Answer::part_asked(&file, request).without("Content-Length").endless()
+    });
+    let folder = Folder::new();
+    fetch(&folder, &format!("vgg11 --url {}", server.url())).notes();
+    assert_installed(&folder, &file);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_part_file_that_is_a_link_or_a_pipe_is_refused() {
+    let file = vgg11();
+    let server = Server::start(move |request| Answer::part_asked(&file, request));
+    let arguments = format!("vgg11 --url {}", server.url());
+    type Make = fn(&Folder);
+    let kinds: [Make; 4] = [
+        |folder| std::os::unix::fs::symlink(folder.path("mine"), folder.path(PART)).unwrap(),
+        |folder| std::os::unix::fs::symlink(folder.path("nowhere"), folder.path(PART)).unwrap(),
+        |folder| fs::hard_link(folder.path("mine"), folder.path(PART)).unwrap(),
+        |folder| assert!(Command::new("mkfifo").arg(folder.path(PART)).status().unwrap().success()),
+    ];
+    for make in kinds {
+        let folder = Folder::new();
+        fs::create_dir(folder.path("installed")).unwrap();
+        folder.write("mine", "precious");
+        make(&folder);
+        fetch(&folder, &arguments).failed_with(&[
+            "cannot write",
+            "vgg11.safetensors.part",
+            "no regular file",
+        ]);
+        assert_eq!(folder.read("mine"), b"precious");
+        assert!(!folder.path("nowhere").exists() && !folder.path(INSTALLED).exists());
+        assert!(folder.path(PART).symlink_metadata().is_ok(), "what is not ours was removed");
+    }
+}
+
+/// A server that sends a byte now and then must not hold the program for as long as it likes.
+#[test]
+fn a_dripping_server_is_given_up() {
+    let patience = Duration::from_millis(600);
+    let slowly = |part| Drips { part, bytes: 1, pause: Duration::from_millis(20) };
+    let file = vgg11();
+    let data_start = extents(&file).0;
+    type When = fn(usize, usize) -> bool;
+    let cases: [(Dripping, When); 4] = [
+        (Dripping::Head, |_, _| true),
+        (Dripping::Body, |_, _| true),
+        (Dripping::Body, |start, _| start == 32),
+        (Dripping::Body, |start, data_start| start >= data_start),
+    ];
+    for (at, (part, when)) in cases.into_iter().enumerate() {
+        let server = Server::start({
+            let file = file.clone();
+            move |request| {
+                let answer = Answer::part_asked(&file, request);
+                let drips = when(request.range.as_ref().unwrap().start, data_start);
+                if drips { answer.dripping(slowly(part)) } else { answer }
+            }
+        });
+        let folder = Folder::new();
+        let start = Instant::now();
+        let fetch = Fetch::from_url(Architecture::A, server.url()).with_patience(patience);
+        let error = fetch.into_folder(&folder.path("installed"), |_| {}).unwrap_err().to_string();
+        assert!(start.elapsed() < 10 * patience, "case {at}: {:?}", start.elapsed());
+        assert!(error.starts_with("cannot fetch http://") && !error.contains('\n'), "{error}");
+        match part {
+            Dripping::Head => assert!(error.contains("timeout"), "case {at}: {error}"),
+            Dripping::Body => assert!(
+                error.contains("a second are the least") && error.contains("try again"),
+                "case {at}: {error}"
+            ),
+        }
+        assert!(!folder.path(INSTALLED).exists());
+    }
+}
+
+/// One that is slow, but steadily so, is waited for.
+#[test]
+fn patience_is_for_a_rate_not_for_the_whole() {
+    // 13 kB/s.
+    let steadily = Drips { part: Dripping::Body, bytes: 256, pause: Duration::from_millis(20) };
+    let file = vgg11();
+    let data_start = extents(&file).0;
+    let server = Server::start({
+        let file = file.clone();
+        move |request| {
+            let answer = Answer::part_asked(&file, request);
+            let is_data = request.range.as_ref().unwrap().start >= data_start;
+            if is_data { answer.dripping(steadily) } else { answer }
+        }
+    });
+    let folder = Folder::new();
+    let fetch = Fetch::from_url(Architecture::A, server.url()).with_patience(Duration::from_millis(200));
+    let start = Instant::now();
+    fetch.into_folder(&folder.path("installed"), |_| {}).unwrap();
+    assert!(start.elapsed() > Duration::from_millis(400), "nobody's patience was tried");
+    assert_installed(&folder, &file);
 }

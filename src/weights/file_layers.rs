@@ -38,8 +38,8 @@ pub(super) struct Extent {
 }
 
 impl FileLayers {
-    /// The network that the file states, or else the deepest that its tensors fit. Where there is a
-    /// fault, `Err` is the first one in the network that the tensors fit best.
+    /// The layers of the network that the metadata state, or else of the deepest that the tensors fit. Where
+    /// none fits, `Err` is the first fault in the network with the fewest.
     pub(super) fn of(header: &Header, naming: Naming, stated: Option<Architecture>) -> Result<Self, String> {
         let (candidates, source) = match &stated {
             Some(architecture) => (slice::from_ref(architecture), "its metadata"),
@@ -55,7 +55,7 @@ impl FileLayers {
             .map_err(|(architecture, faults)| format!("{} ({architecture} by {source})", faults[0]))
     }
 
-    /// The network that somebody asked for, or its first fault.
+    /// The layers of this network, or the first fault.
     #[cfg(feature = "fetch")]
     pub(super) fn asked(header: &Header, naming: Naming, architecture: Architecture) -> Result<Self, String> {
         Self::fit(header, naming, architecture)
@@ -72,7 +72,7 @@ impl FileLayers {
 
         let mut layers = Vec::new();
         let mut faults = Vec::new();
-        // Unknown behind a layer that is missing.
+        // Unknown after a layer that is missing.
         let mut inputs = Some(PICTURE_CHANNELS);
         for (layer, stem) in &stems[..depth] {
             let weight_name = format!("{stem}.weight");
@@ -96,7 +96,7 @@ impl FileLayers {
         if faults.is_empty() { Ok(Self { architecture, layers }) } else { Err(faults) }
     }
 
-    /// A tensor's name, with its layer's where that is another.
+    /// A tensor's name, with its layer's name where it does not begin with that.
     pub(super) fn label(&self, tensor: &str) -> String {
         let is_its = |found: &&FileLayer| found.weight.name == tensor || found.bias.name == tensor;
         match self.layers.iter().find(is_its) {
@@ -128,7 +128,7 @@ fn weight(
                 _ => None,
             })
         }
-        // May be stored as the convolution that it is equal to, 7×7 for fc6 and 1×1 for the others.
+        // May be stored as the equivalent convolution, 7×7 for fc6 and 1×1 for the others.
         WeightLayer::Dense { number } => {
             let side = if number == FIRST_DENSE { POOLED_SIDE } else { 1 };
             let expected = format!("[out, {channels}·{side}·{side}]");
@@ -152,7 +152,8 @@ fn bias(header: &Header, layer: WeightLayer, name: String, outputs: Option<usize
     })
 }
 
-/// A tensor that is there, in a type that weights may have, and in a shape that `view` takes.
+/// Finds a tensor and checks its type and shape; `view` gives the shape that it is used with, where it may have the
+/// shape that it has.
 fn extent(
     header: &Header,
     layer: WeightLayer,
@@ -176,7 +177,7 @@ fn extent(
     Ok(Extent { name, shape, dtype, range: begin..end })
 }
 
-/// A tensor's name, with its layer's where that is another.
+/// A tensor's name, with its layer's name where it does not begin with that.
 fn label(layer: WeightLayer, tensor: &str) -> String {
     let layer = layer.to_string();
     if tensor.starts_with(&layer) { tensor.to_owned() } else { format!("{layer} ({tensor})") }

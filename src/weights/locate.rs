@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::vgg::Architecture;
 
-/// Of the files in which networks are installed.
+/// Extension of the files in which networks are installed.
 pub(super) const EXTENSION: &str = "safetensors";
 
 /// The folders in which networks are installed, each as `NAME.safetensors`, and the one to use by
@@ -19,7 +19,7 @@ pub struct Places {
     preferred: Option<PathBuf>,
 }
 
-/// A network that is there to be used.
+/// A network that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Available {
@@ -50,7 +50,7 @@ impl Places {
     }
 
     /// The network that `spec` means: the file with this path where there is one, or else the embedded
-    /// or the installed network with this name. A path to nothing is given back as it is, for opening it
+    /// or the installed network with this name. A path without a file is given back as it is: opening it
     /// says what is wrong.
     ///
     /// # Errors
@@ -85,9 +85,9 @@ impl Places {
         }
     }
 
-    /// The networks that have a name: the embedded one, then those in the folders, the best first: the
-    /// table's from the deepest on, then others by name. Of two with the same name only the one that
-    /// [`find`](Self::find) gives is there. Folders that can't be read have none.
+    /// The networks that have a name: the embedded one, then those in the folders, with VGG's networks
+    /// from the deepest to the shallowest before others by name. Of two with the same name only the one
+    /// that [`find`](Self::find) gives is listed. Folders that can't be read count as empty.
     pub fn networks(&self) -> Vec<Available> {
         let mut found = embedded();
         let first_installed = found.len();
@@ -149,7 +149,7 @@ fn path_from_env(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Whether `--weights` names an installed network rather than a file.
+/// Whether it is the name of a network rather than the path of a file.
 fn is_name(spec: &Path) -> bool {
     let is_of_paths = |byte: &u8| matches!(byte, b'.' | b'/' | b'\\');
     !spec.as_os_str().is_empty() && !spec.as_os_str().as_encoded_bytes().iter().any(is_of_paths)

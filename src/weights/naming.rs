@@ -1,4 +1,4 @@
-//! What the layers of VGG's table are called in a file.
+//! The names that the layers of VGG's table have in a file.
 
 use std::fmt;
 
@@ -87,7 +87,7 @@ impl Naming {
         convolutions.chain(dense).collect()
     }
 
-    /// Whether a tensor has such a name as this naming gives to convolutions, in whatever network.
+    /// Whether a tensor's name is one that this naming gives to convolutions, of any network.
     pub(super) fn is_convolution(self, tensor: &str) -> bool {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let Some((stem, "weight" | "bias")) = tensor.rsplit_once('.') else { return false };

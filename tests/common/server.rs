@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 pub struct Server {
     address: String,
@@ -27,6 +28,25 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Bytes of the body after which the connection breaks.
     pub breaks_after: Option<usize>,
+    /// What is sent a few bytes at a time.
+    pub drips: Option<Drips>,
+    /// Whether bytes follow the body for as long as the client reads.
+    pub is_endless: bool,
+}
+
+/// A part of an answer that is sent so many bytes at a time, with a pause before them.
+#[derive(Clone, Copy)]
+pub struct Drips {
+    pub part: Dripping,
+    pub bytes: usize,
+    pub pause: Duration,
+}
+
+/// A part of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dripping {
+    Head,
+    Body,
 }
 
 impl Server {
@@ -72,12 +92,27 @@ fn serve(
         stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
         request = read_request(&mut reader)?;
     }
-    let Answer { status, headers, body, breaks_after } = answer(&request);
+    let Answer { status, headers, body, breaks_after, drips, is_endless } = answer(&request);
     asked.lock().unwrap().push(request);
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n");
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(&body[..breaks_after.unwrap_or(body.len())])
+    send(&mut stream, head.as_bytes(), drips.filter(|drips| drips.part == Dripping::Head))?;
+    let body = &body[..breaks_after.unwrap_or(body.len())];
+    send(&mut stream, body, drips.filter(|drips| drips.part == Dripping::Body))?;
+    while is_endless {
+        stream.write_all(&[0; 4096])?;
+    }
+    Ok(())
+}
+
+fn send(stream: &mut TcpStream, bytes: &[u8], drips: Option<Drips>) -> std::io::Result<()> {
+    let Some(drips) = drips else { return stream.write_all(bytes) };
+    stream.set_nodelay(true)?;
+    for piece in bytes.chunks(drips.bytes) {
+        thread::sleep(drips.pause);
+        stream.write_all(piece)?;
+    }
+    Ok(())
 }
 
 fn read_request(reader: &mut impl BufRead) -> std::io::Result<Request> {
@@ -123,7 +158,7 @@ impl Answer {
     pub fn new(status: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let headers = vec![("Content-Length", body.len().to_string())];
-        Self { status, headers, body, breaks_after: None }
+        Self { status, headers, body, breaks_after: None, drips: None, is_endless: false }
     }
 
     pub fn with(self, name: &'static str, value: impl Into<String>) -> Self {
@@ -139,5 +174,13 @@ impl Answer {
 
     pub fn breaking_after(self, bytes: usize) -> Self {
         Self { breaks_after: Some(bytes), ..self }
+    }
+
+    pub fn dripping(self, drips: Drips) -> Self {
+        Self { drips: Some(drips), ..self }
+    }
+
+    pub fn endless(self) -> Self {
+        Self { is_endless: true, ..self }
     }
 }

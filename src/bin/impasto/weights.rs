@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Result;
 
-/// Say which networks are there and what is in one, and get others
+/// List, describe and fetch networks
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]

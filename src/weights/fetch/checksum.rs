@@ -14,7 +14,34 @@ pub struct Checksum([u8; LEN]);
 impl Checksum {
     /// That of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self::of_all([bytes])
+    }
+
+    /// That of these, one after the other.
+    pub(super) fn of_all<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hasher = Hasher::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher.finish()
+    }
+}
+
+/// A SHA-256 in the making.
+pub(super) struct Hasher(Sha256);
+
+impl Hasher {
+    pub(super) fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// That of all bytes so far, in their order.
+    pub(super) fn finish(self) -> Checksum {
+        Checksum(self.0.finalize().into())
     }
 }
 
@@ -51,6 +78,7 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Checksum::of(b"abc").to_string(), abc);
+        assert_eq!(Checksum::of_all([&b"a"[..], b"bc"]), Checksum::of(b"abc"));
         assert_eq!(abc.to_uppercase().parse(), Ok(Checksum::of(b"abc")));
         for bad in ["", "ba78", &abc[1..], &format!("{abc}00"), &abc.replace('b', "g")] {
             assert!(bad.parse::<Checksum>().is_err(), "{bad}");

@@ -2,26 +2,29 @@
 
 use std::ops::Range;
 
+use super::checksum::Checksum;
 use crate::vgg::Architecture;
 use crate::weights::container::{Entry, Header, write_header};
 use crate::weights::file_layers::{Extent, FileLayers};
 use crate::weights::naming::{Naming, WeightLayer};
 
-/// Which parts of a file are the convolutions, and the header of a file that has these alone.
+/// Which parts of a file are the convolutions, and the header of a new file of these alone.
 pub(super) struct Excerpt {
     header: Vec<u8>,
-    /// In the large file, in its order, without neighbours that touch.
+    /// In the large file, in ascending order; ranges that touch are one.
     ranges: Vec<Range<u64>>,
 }
 
 impl Excerpt {
     /// That of a file of `file_len` bytes that begins with the `header`, or in one line why it is no
-    /// `architecture`. The new file names its tensors as the large one does, and says where it is from.
+    /// `architecture`. The new file names its tensors as the large one does, and its metadata have the
+    /// `origin` and, where it is known, the SHA-256 of the large file (`whole`).
     pub(super) fn of(
         header: &[u8],
         file_len: u64,
         architecture: Architecture,
         origin: &str,
+        whole: Option<Checksum>,
     ) -> Result<Self, String> {
         let header = Header::parse(header)?;
         let naming = Naming::of(&header)?;
@@ -38,7 +41,7 @@ impl Excerpt {
         let mut tensors: Vec<_> = convolutions.flat_map(|found| [&found.weight, &found.bias]).collect();
         tensors.sort_by_key(|tensor| tensor.range.start);
         Ok(Self {
-            header: new_header(&header, naming, architecture, origin, &tensors),
+            header: new_header(&header, naming, architecture, (origin, whole), &tensors),
             ranges: united(tensors.iter().map(|tensor| {
                 let start = (header.data_start + tensor.range.start) as u64;
                 start..start + tensor.range.len() as u64
@@ -51,7 +54,12 @@ impl Excerpt {
         self.ranges.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// Where in the large file the tensors are but for the first `done` bytes of them.
+    /// Whether the tensors are all that is in the large file behind its header of `data_start` bytes.
+    pub(super) fn is_all(&self, data_start: u64, file_len: u64) -> bool {
+        matches!(&self.ranges[..], [all] if *all == (data_start..file_len))
+    }
+
+    /// Where in the large file the tensors are, without their first `done` bytes.
     pub(super) fn ranges_from(&self, done: u64) -> impl Iterator<Item = Range<u64>> {
         let mut done = done;
         self.ranges.iter().filter_map(move |range| {
@@ -61,7 +69,7 @@ impl Excerpt {
         })
     }
 
-    /// What the new file begins with; the tensors follow in the order of the large one.
+    /// The new file's header; the tensors follow in the order of the large file.
     pub(super) fn into_header(self) -> Vec<u8> {
         self.header
     }
@@ -71,7 +79,7 @@ fn new_header<'e>(
     header: &Header,
     naming: Naming,
     architecture: Architecture,
-    origin: &str,
+    (origin, whole): (&str, Option<Checksum>),
     tensors: &[&'e Extent],
 ) -> Vec<u8> {
     let mut metadata = header.metadata.clone();
@@ -81,6 +89,9 @@ fn new_header<'e>(
         set("preprocessing", &naming.preprocessing().to_string());
     }
     set("fetched_from", &format!("{origin} (convolutions only)"));
+    if let Some(whole) = whole {
+        set("fetched_sha256", &format!("{whole} (of the whole file)"));
+    }
 
     let entry = |tensor: &&'e Extent| Entry { name: &tensor.name, dtype: tensor.dtype, shape: &tensor.shape };
     write_header(&tensors.iter().map(entry).collect::<Vec<_>>(), &metadata)

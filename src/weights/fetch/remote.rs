@@ -2,48 +2,52 @@
 //! that has it all where the server can't send ranges.
 
 use std::io::{self, Read};
-use std::mem;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED, RANGE};
-use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body, BodyReader};
+use ureq::http::{Response, StatusCode, Uri};
+use ureq::{Agent, Body, BodyReader, ResponseExt};
 
+use super::checksum::{Checksum, Hasher};
 use crate::error::{Error, Result};
 use crate::weights::container::header_end;
 
-/// Bytes to begin with: enough for the header's length, and for seeing what a file is that is something
-/// else.
+/// Bytes to begin with: enough for the header's length, and for the kind of a file that is not
+/// safetensors.
 const START: u64 = 32;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 64 << 10;
 
-/// The longest wait for a connection, for an answer, and for more of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for a connection, for an answer, and for more of it. curl gives up a connection after
+/// 300 s and pip a read after 15 s; a minute outlasts a change of the wireless network.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bytes a second that a server must send on average once it has had [`PATIENCE`]: a fifth of what the
+/// slowest modems still in use have. It would take VGG-19's convolutions a day.
+const LEAST_RATE: u64 = 1000;
+
+/// The header in which the Hugging Face hub gives the ETag of what it redirects to: for a large file its
+/// SHA-256.
+const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
 /// A file on a server.
 pub(super) struct Remote {
     agent: Agent,
     url: String,
+    patience: Duration,
     start: Vec<u8>,
     len: u64,
     validator: Option<String>,
-    transfer: Transfer,
-}
-
-/// How the server sends the file.
-enum Transfer {
-    /// In ranges, each as it is asked for.
-    InRanges,
-    /// In one response, of which `position` bytes have been read.
-    Whole { body: BodyReader<'static>, position: u64 },
+    content: Option<Checksum>,
+    /// The response that has all of it, where the server sends no ranges.
+    whole: Option<Stream>,
 }
 
 impl Remote {
     /// Asks for the file's first bytes.
-    pub(super) fn connect(url: &str) -> Result<Self> {
+    pub(super) fn connect(url: &str, patience: Duration) -> Result<Self> {
         let agent = Agent::config_builder()
             .user_agent(concat!("impasto/", env!("CARGO_PKG_VERSION")))
             // Places in a compressed body are not those in the file.
@@ -51,31 +55,34 @@ impl Remote {
             // No redirect leads from a connection that can be trusted to one that can't.
             .https_only(url.starts_with("https:"))
             .http_status_as_error(false)
-            .timeout_resolve(Some(PATIENCE))
-            .timeout_connect(Some(PATIENCE))
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_per_read(Some(PATIENCE))
+            .timeout_resolve(Some(patience))
+            .timeout_connect(Some(patience))
+            .timeout_recv_response(Some(patience))
+            .timeout_per_read(Some(patience))
             .build()
             .new_agent();
-        let response = get(&agent, url, 0..START)?;
+        let response = get(&agent, url, 0..START, None)?;
         let validator = validator(&response);
         let in_ranges = response.status() == StatusCode::PARTIAL_CONTENT;
         let len = if in_ranges { content_range(&response).map(|(_, len)| len) } else { body_len(&response) };
+        let was_redirected = url.parse::<Uri>().is_ok_and(|asked| asked != *response.get_uri());
+        let etag = header(&response, ETAG).and_then(sha256_of_etag);
 
-        let mut body = reader(response);
+        let mut stream = Stream::new(response, 0, patience, Some(Hasher::new()));
         let mut start = Vec::new();
-        (&mut body).take(START).read_to_end(&mut start).map_err(|error| failed(url, broken(&error)))?;
+        let read = stream.read_until(len.unwrap_or(START).min(START), url, &mut |piece| {
+            start.extend_from_slice(piece);
+            Ok(())
+        });
         let Some(len) = len else {
             // Pages that are made as they are asked for are often sent without a length.
             header_end(&start, u64::MAX).map_err(|reason| failed(url, reason))?;
             return Err(failed(url, "the server does not say how long the file is"));
         };
-        let transfer = if in_ranges {
-            Transfer::InRanges
-        } else {
-            Transfer::Whole { body, position: start.len() as u64 }
-        };
-        Ok(Self { agent, url: url.to_owned(), start, len, validator, transfer })
+        read?;
+        let whole = (!in_ranges).then_some(stream);
+        let content = if was_redirected { linked_sha256(&agent, url)?.or(etag) } else { etag };
+        Ok(Self { agent, url: url.to_owned(), patience, start, len, validator, content, whole })
     }
 
     /// The whole file's size in bytes, as the server tells it.
@@ -86,6 +93,16 @@ impl Remote {
     /// What changes when the file on the server does, where the server says such a thing.
     pub(super) fn validator(&self) -> Option<&str> {
         self.validator.as_deref()
+    }
+
+    /// The whole file's SHA-256, where the server says it.
+    pub(super) fn content(&self) -> Option<Checksum> {
+        self.content
+    }
+
+    /// Whether parts can be read without those before them being sent.
+    pub(super) fn has_ranges(&self) -> bool {
+        self.whole.is_none()
     }
 
     /// The file's beginning, to the end of the safetensors header.
@@ -110,15 +127,24 @@ impl Remote {
         if range.is_empty() {
             return Ok(());
         }
-        match &mut self.transfer {
-            Transfer::InRanges => {
-                let (mut body, position) = self.part(range.clone())?;
-                copy(&mut body, position, range, &self.url, &mut sink)
+        let mut part = match &self.whole {
+            None => Some(self.part(range.clone())?),
+            Some(_) => None,
+        };
+        let stream = part.as_mut().or(self.whole.as_mut()).expect("one of them is there");
+        stream.read_until(range.start, &self.url, &mut |_| Ok(()))?;
+        stream.read_until(range.end, &self.url, &mut sink)
+    }
+
+    /// The SHA-256 of the whole file as it was sent, where it is sent in one response and the server says
+    /// what it should be: only then it is worth reading what is not needed.
+    pub(super) fn finish(self) -> Result<Option<Checksum>> {
+        match self.whole {
+            Some(mut stream) if self.content.is_some() => {
+                stream.read_until(self.len, &self.url, &mut |_| Ok(()))?;
+                Ok(stream.hasher.map(Hasher::finish))
             }
-            Transfer::Whole { body, position } => {
-                let position = mem::replace(position, range.end);
-                copy(body, position, range, &self.url, &mut sink)
-            }
+            _ => Ok(None),
         }
     }
 
@@ -127,10 +153,12 @@ impl Remote {
         failed(&self.url, reason)
     }
 
-    /// Asks for a part of the file, which must still be the same. Gives the response's body, and where in
-    /// the file it begins.
-    fn part(&self, range: Range<u64>) -> Result<(BodyReader<'static>, u64)> {
-        let response = get(&self.agent, &self.url, range.clone())?;
+    /// Asks for a part of the file, which must still be the same.
+    fn part(&self, range: Range<u64>) -> Result<Stream> {
+        // Bounds what the rate below does not see, such as a chunked encoding's own bytes. It is checked
+        // later than the rate, whose message says more.
+        let longest = 2 * self.patience + Duration::from_secs((range.end - range.start) / LEAST_RATE);
+        let response = get(&self.agent, &self.url, range.clone(), Some(longest))?;
         let found = if response.status() == StatusCode::PARTIAL_CONTENT {
             content_range(&response)
         } else {
@@ -143,12 +171,71 @@ impl Remote {
                     && len == self.len
                     && validator(&response) == self.validator =>
             {
-                Ok((reader(response), found.start))
+                Ok(Stream::new(response, found.start, self.patience, None))
             }
             _ => Err(self.error("the file on the server changed meanwhile; try again")),
         }
     }
 }
+
+/// A response's body on its way.
+struct Stream {
+    body: BodyReader<'static>,
+    /// Where in the file the next byte is.
+    position: u64,
+    first: u64,
+    begun: Instant,
+    patience: Duration,
+    hasher: Option<Hasher>,
+}
+
+impl Stream {
+    fn new(response: Response<Body>, position: u64, patience: Duration, hasher: Option<Hasher>) -> Self {
+        let body = response.into_body().into_reader();
+        Self { body, position, first: position, begun: Instant::now(), patience, hasher }
+    }
+
+    /// Gives the bytes before `end` that have not been read to `sink`, piece by piece as they arrive.
+    fn read_until(&mut self, end: u64, url: &str, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut piece = vec![0; end.saturating_sub(self.position).min(PIECE as u64) as usize];
+        while self.position < end {
+            let wanted = (end - self.position).min(PIECE as u64) as usize;
+            let read = match self.body.read(&mut piece[..wanted]) {
+                Ok(0) => Err(broken(&io::ErrorKind::UnexpectedEof.into())),
+                Ok(read) => Ok(read),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(broken(&error)),
+            };
+            let piece = &piece[..read.map_err(|reason| failed(url, reason))?];
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(piece);
+            }
+            sink(piece)?;
+            self.position += piece.len() as u64;
+            self.check_rate(url)?;
+        }
+        Ok(())
+    }
+
+    /// A server that sends a byte now and then would otherwise hold the caller for as long as it likes.
+    fn check_rate(&self, url: &str) -> Result<()> {
+        let (elapsed, received) = (self.begun.elapsed(), self.position - self.first);
+        if elapsed <= self.patience || received as f64 >= LEAST_RATE as f64 * elapsed.as_secs_f64() {
+            return Ok(());
+        }
+        let seconds = elapsed.as_secs_f64();
+        Err(failed(
+            url,
+            format!(
+                "the server sent {received} bytes in {seconds:.1} s, and {LEAST_RATE} a second are the least: \
+                 {TRY_AGAIN}"
+            ),
+        ))
+    }
+}
+
+/// What to do where a transfer ended early.
+const TRY_AGAIN: &str = "try again, it goes on from there where the server can";
 
 /// A URL without what may be secret in it: a user's name and password, and the query.
 pub(super) fn without_secrets(url: &str) -> String {
@@ -159,12 +246,12 @@ pub(super) fn without_secrets(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// The response to a request for a part of a file: with that part, or with the whole.
-fn get(agent: &Agent, url: &str, range: Range<u64>) -> Result<Response<Body>> {
+/// The response to a request for a part of a file: with that part, or with the whole. Its body must arrive
+/// within `longest`.
+fn get(agent: &Agent, url: &str, range: Range<u64>, longest: Option<Duration>) -> Result<Response<Body>> {
     let asked = format!("bytes={}-{}", range.start, range.end - 1);
-    let response = agent.get(url).header(RANGE, asked).call().map_err(|error| {
-        failed(url, format!("{error} (where a proxy is needed, HTTPS_PROXY must name it)"))
-    })?;
+    let request = agent.get(url).header(RANGE, asked).config().timeout_recv_body(longest).build();
+    let response = request.call().map_err(|error| unreachable(url, &error))?;
     let status = response.status();
     Err(failed(
         url,
@@ -181,36 +268,16 @@ fn get(agent: &Agent, url: &str, range: Range<u64>) -> Result<Response<Body>> {
     ))
 }
 
-/// Reads a range of a file from a `body` that is at `position` in it.
-fn copy(
-    body: &mut impl Read,
-    position: u64,
-    range: Range<u64>,
-    url: &str,
-    sink: &mut impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let mut piece = vec![0; PIECE];
-    let mut at = position;
-    while at < range.end {
-        let end = if at < range.start { range.start } else { range.end };
-        let wanted = (end - at).min(PIECE as u64) as usize;
-        let read = match body.read(&mut piece[..wanted]) {
-            Ok(0) => Err(broken(&io::ErrorKind::UnexpectedEof.into())),
-            Ok(read) => Ok(read),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(broken(&error)),
-        };
-        let read = read.map_err(|reason| failed(url, reason))?;
-        if at >= range.start {
-            sink(&piece[..read])?;
-        }
-        at += read as u64;
-    }
-    Ok(())
+/// The SHA-256 of a file that `url` redirects to, where the redirect says it.
+fn linked_sha256(agent: &Agent, url: &str) -> Result<Option<Checksum>> {
+    let request = agent.get(url).header(RANGE, "bytes=0-0").config().max_redirects(0).build();
+    let response = request.call().map_err(|error| unreachable(url, &error))?;
+    Ok(header(&response, LINKED_ETAG).and_then(sha256_of_etag))
 }
 
-fn reader(response: Response<Body>) -> BodyReader<'static> {
-    response.into_body().into_reader()
+/// The SHA-256 that an ETag is, if it looks like one. A weak one (`W/"…"`) is not of the bytes.
+fn sha256_of_etag(etag: &str) -> Option<Checksum> {
+    etag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 /// Which bytes of how many a response has.
@@ -236,16 +303,31 @@ fn header(response: &Response<Body>, name: HeaderName) -> Option<&str> {
 }
 
 fn broken(error: &io::Error) -> String {
-    format!("the connection broke ({error}); try again, it goes on from there where the server can")
+    format!("the connection broke ({error}); {TRY_AGAIN}")
 }
 
-fn failed(url: &str, reason: impl Into<String>) -> Error {
+fn unreachable(url: &str, error: &ureq::Error) -> Error {
+    failed(url, format!("{error} (where a proxy is needed, HTTPS_PROXY must name it)"))
+}
+
+pub(super) fn failed(url: &str, reason: impl Into<String>) -> Error {
     Error::Fetch { url: without_secrets(url), reason: reason.into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_strong_etags_of_64_digits_are_hashes() {
+        let hex = Checksum::of(b"abc").to_string();
+        assert_eq!(sha256_of_etag(&format!("\"{hex}\"")), Some(Checksum::of(b"abc")));
+        for other in
+            ["", "\"", "\"\"", &hex, &format!("W/\"{hex}\""), &format!("\"{hex}-5\""), "\"d41d8cd9\""]
+        {
+            assert_eq!(sha256_of_etag(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn urls_are_shown_without_secrets() {

@@ -1,6 +1,6 @@
 //! `impasto weights fetch`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::failure::{Failure, Result};
 use crate::progress;
 use crate::terminal::{self, Detail, DetailOptions};
+use impasto::Error;
 use impasto::vgg::Architecture;
 use impasto::weights::Places;
 use impasto::weights::fetch::{Checksum, Fetch, Progress};
@@ -54,7 +55,7 @@ impl Options {
         let detail = self.detail.detail();
         let fetch = self.fetch()?;
         let folder = folder()?;
-        if !self.force && fetch.is_in_folder(&folder)? {
+        if !self.force && is_installed(&fetch, &folder)? {
             let path = fetch.path_in(&folder);
             detail.normal(format_args!("{} is there already; --force fetches it anew", path.display()));
             return Ok(());
@@ -83,6 +84,14 @@ impl Options {
             None => fetch,
         })
     }
+}
+
+/// Whether the network is installed, and is what `--sha256` says.
+fn is_installed(fetch: &Fetch, folder: &Path) -> Result<bool> {
+    fetch.is_in_folder(folder).map_err(|error| match error {
+        Error::Weights { .. } => Failure::option("--sha256", format!("{error}; --force replaces the file")),
+        other => other.into(),
+    })
 }
 
 /// The folder to install into.

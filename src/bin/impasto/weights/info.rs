@@ -11,7 +11,7 @@ use crate::failure::Result;
 use crate::terminal;
 use impasto::weights::{Places, Source};
 
-/// Say what a weights file has
+/// Describe a weights file: its network, layers, number type and metadata
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Safetensors file, or the name of a network of `weights list`
@@ -32,7 +32,7 @@ fn info(source: &Source) -> Result<String> {
 
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
-        // Metadata may have anything in them, and each stays one line.
+        // Metadata may contain control characters; each entry stays one line.
         let _ = writeln!(text, "{name:<14} {}", value.replace(char::is_control, "?"));
     };
     line("file", format!("{source}, {} bytes", weights.file_len()));

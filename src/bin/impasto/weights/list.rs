@@ -8,7 +8,7 @@ use crate::failure::Result;
 use crate::terminal;
 use impasto::weights::{Places, Source};
 
-/// List the networks that have a name, embedded and installed, and say which one is the default
+/// List the networks that have a name, embedded and installed, and the default one
 #[derive(Debug, Args)]
 pub(crate) struct Options;
 
