@@ -1,49 +1,53 @@
 //! The whole network with its classifier.
 
-use ndarray::{Array1, ArrayView1, ArrayView2, s};
-use rayon::prelude::*;
+use std::borrow::{Borrow, Cow};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, Axis, s};
 
 use crate::error::{Error, Result};
 use crate::layers::{dense, pool::Pooling};
 use crate::network::{Compute, Network};
 use crate::picture::Picture;
-use crate::vgg::{GROUPS, Layer, POOLED_SIDE};
-use crate::weights::{Tensor, Weights};
+use crate::vgg::{GROUPS, Layer};
+use crate::weights::{DenseTensors, Weights};
 
 /// Side of the square that the networks were trained on.
 const CROP: usize = 224;
 /// The shorter side of the picture that the square is cut from.
 const SHORTER: usize = 256;
-/// The longer side of what is resized is at most this many times the shorter: what is behind that is never in the
+/// The longer side of what is resized is at most this many times the shorter: what lies beyond is never in the
 /// square, and a long picture would take memory without bound.
 const ASPECT: usize = 4;
-/// Outputs of a dense layer that one task computes.
-const OUTPUTS: usize = 64;
 
-/// The probability of each class that `picture` shows one of it: of the 224×224 centre of the picture resized to
+/// The class probabilities of each picture, in the classes' order: for the 224×224 centre of the picture resized to
 /// 256 on its shorter side (Simonyan and Zisserman 2014, section 3).
 ///
+/// The convolutions run picture by picture, the dense layers for all at once: several pictures together take less time
+/// than one by one. Pictures may come from an iterator that opens them one at a time; of each only the features are
+/// kept.
+///
 /// # Errors
-/// [`Error::Weights`] where the file has no classifier, or a weight is not finite.
-pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Result<Vec<f32>> {
+/// [`Error::Weights`] where the file has no classifier, or a weight or a result is not finite;
+/// [`Error::WeightsChanged`] where the file changed since it was opened.
+pub fn classify<P: Borrow<Picture>>(
+    weights: &Weights,
+    compute: Compute,
+    pictures: impl IntoIterator<Item = P>,
+) -> Result<Vec<Vec<f32>>> {
+    weights.check_unchanged()?;
     let layers: Option<Vec<_>> = (6..=8).map(|number| weights.dense(number)).collect();
     let Some(layers) = layers else {
         return Err(Error::Weights {
             name: weights.path().to_owned(),
-            reason: "no classifier: expected fc6, fc7 and fc8 behind the convolutions".to_owned(),
+            reason: "no classifier: expected fc6, fc7 and fc8 after the convolutions".to_owned(),
         });
     };
-    let last = Layer::Pool { group: GROUPS };
-    let network = Network::load(weights, compute, last)?;
-    let crop = centre_crop(picture);
-    let features = network.features(crop.planes(), &[last], Pooling::Max)?;
-    let pooled = features[0].1.to_planes();
-    debug_assert_eq!(pooled.dim().1, POOLED_SIDE);
-    let mut x = Array1::from_iter(pooled);
+    let mut x = pooled(weights, compute, pictures)?;
     for (at, layer) in layers.iter().enumerate() {
-        let mut bias = vec![0.0; layer.bias.len()];
-        layer.bias.widen_into(0..bias.len(), &mut bias);
-        x = dense(&layer.weight, &bias, x.view());
+        weights.check_unchanged()?;
+        let bias = weights.values(&layer.bias)?;
+        x = dense::forward(|rows| rows_of(layer, rows), &bias, x.view());
         if at + 1 < layers.len() {
             x.mapv_inplace(|value| if value < 0.0 { 0.0 } else { value });
         }
@@ -51,7 +55,43 @@ pub fn classify(weights: &Weights, compute: Compute, picture: &Picture) -> Resul
             return Err(weights.not_finite(&layer.weight));
         }
     }
-    Ok(softmax(x.view()))
+    Ok(x.outer_iter().map(softmax).collect())
+}
+
+/// What fc6 takes: a row for each picture, its last feature map as C×7×7 values.
+fn pooled<P: Borrow<Picture>>(
+    weights: &Weights,
+    compute: Compute,
+    pictures: impl IntoIterator<Item = P>,
+) -> Result<Array2<f32>> {
+    let last = Layer::Pool { group: GROUPS };
+    let network = Network::load(weights, compute, last)?;
+    let inputs = weights.dense(6).map_or(0, |fc6| fc6.weight.shape[1]);
+    let mut rows = Array2::zeros((0, inputs));
+    for picture in pictures {
+        let crop = centre_crop(picture.borrow());
+        drop(picture);
+        let features = network.features(crop.planes(), &[last], Pooling::Max)?;
+        let row = features[0].1.to_planes();
+        let row = ArrayView1::from(row.as_slice().expect("a new array"));
+        rows.push(Axis(0), row)
+            .expect("a 224×224 picture gives what opening the file checked that fc6 takes");
+    }
+    Ok(rows)
+}
+
+/// Rows of a dense layer's weights: where they lie if they are F32 and aligned, or else widened.
+fn rows_of<'w>(layer: &DenseTensors<'w>, rows: Range<usize>) -> Cow<'w, [f32]> {
+    let inputs = layer.weight.shape[1];
+    let values = rows.start * inputs..rows.end * inputs;
+    match layer.weight.as_f32() {
+        Some(weight) => Cow::Borrowed(&weight[values]),
+        None => {
+            let mut widened = vec![0.0; values.len()];
+            layer.weight.widen_into(values, &mut widened);
+            Cow::Owned(widened)
+        }
+    }
 }
 
 /// The 224×224 centre of `picture`, its shorter side 256.
@@ -64,7 +104,7 @@ fn centre_crop(picture: &Picture) -> Picture {
     Picture::from_planes(resized.planes().slice(s![.., top..top + CROP, left..left + CROP]).to_owned())
 }
 
-/// The middle of a picture that is very long.
+/// The part of `picture` around its centre whose sides are at most [`ASPECT`] to 1.
 fn centre(picture: Picture) -> Picture {
     let (width, height) = (picture.width(), picture.height());
     let longest = ASPECT * width.min(height);
@@ -74,23 +114,6 @@ fn centre(picture: Picture) -> Picture {
     let (rows, columns) = (height.min(longest), width.min(longest));
     let (top, left) = ((height - rows) / 2, (width - columns) / 2);
     Picture::from_planes(picture.planes().slice(s![.., top..top + rows, left..left + columns]).to_owned())
-}
-
-/// W·x + b, widening a few rows of W at a time: whole it may be 400 MB.
-fn dense(weight: &Tensor, bias: &[f32], x: ArrayView1<f32>) -> Array1<f32> {
-    let inputs = x.len();
-    let outputs: Vec<Array1<f32>> = bias
-        .par_chunks(OUTPUTS)
-        .enumerate()
-        .map(|(chunk, bias)| {
-            let mut rows = vec![0.0; bias.len() * inputs];
-            let start = chunk * OUTPUTS * inputs;
-            weight.widen_into(start..start + rows.len(), &mut rows);
-            let rows = ArrayView2::from_shape((bias.len(), inputs), &rows).expect("rows of x's length");
-            dense::forward(rows, bias.into(), x)
-        })
-        .collect();
-    outputs.into_iter().flatten().collect()
 }
 
 /// exp(xᵢ) / Σ exp(xⱼ).
