@@ -1,4 +1,4 @@
-//! Which network to use.
+//! The options that choose the network.
 
 use std::path::PathBuf;
 use std::time::Instant;

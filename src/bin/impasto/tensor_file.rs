@@ -10,13 +10,13 @@ use impasto::weights::Dtype;
 use impasto::weights::container::{Entry, write_header};
 use impasto::whole_file;
 
-/// Where tensors will be written.
+/// A file that tensors will be written to.
 pub(crate) struct TensorFile {
     path: PathBuf,
 }
 
 impl TensorFile {
-    /// The file `path`, which can be written.
+    /// Checks that `path`, the value of `option`, can be written.
     pub(crate) fn new(option: &'static str, path: &Path) -> Result<Self> {
         if path == Path::new("-") {
             return Err(Failure::option(option, "tensors are not written to standard output: give a file"));
