@@ -1,5 +1,7 @@
 //! The whole network with its classifier.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
 
@@ -87,16 +89,23 @@ fn centre(picture: Picture) -> Picture {
     Picture::of_planes(picture.planes().slice(s![.., top..top + rows, left..left + columns]).to_owned())
 }
 
-/// X·Wᵀ + b, converting a few rows of W at a time to f32: whole it may be 400 MB.
+/// X·Wᵀ + b. Where W is not F32 in place, a few of its rows at a time are converted: whole it may be 400 MB.
 fn dense(weight: &Tensor, bias: &[f32], x: ArrayView2<f32>) -> Array2<f32> {
     let inputs = x.ncols();
     let outputs: Vec<Array2<f32>> = bias
         .par_chunks(OUTPUTS)
         .enumerate()
         .map(|(chunk, bias)| {
-            let mut rows = vec![0.0; bias.len() * inputs];
             let start = chunk * OUTPUTS * inputs;
-            weight.widen_into(start..start + rows.len(), &mut rows);
+            let range = start..start + bias.len() * inputs;
+            let rows: Cow<[f32]> = match weight.as_f32() {
+                Some(values) => Cow::Borrowed(&values[range]),
+                None => {
+                    let mut rows = vec![0.0; range.len()];
+                    weight.widen_into(range, &mut rows);
+                    Cow::Owned(rows)
+                }
+            };
             let rows = ArrayView2::from_shape((bias.len(), inputs), &rows).expect("rows of X's length");
             dense::forward(rows, bias.into(), x)
         })
