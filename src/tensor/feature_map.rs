@@ -24,7 +24,7 @@ impl FeatureMap {
     /// A map of zeros.
     ///
     /// # Panics
-    /// If the map does not fit in the address space. Aborts if memory runs out.
+    /// If the map is larger than the address space. Aborts if memory runs out.
     pub fn zeros(channels: usize, height: usize, width: usize) -> Self {
         Self { channels, height, width, data: AlignedVec::zeros(Self::floats(channels, height, width)) }
     }
@@ -38,7 +38,7 @@ impl FeatureMap {
             .and_then(|positions| positions.checked_mul(channels.div_ceil(BLOCK)))
             .and_then(|blocks| blocks.checked_mul(BLOCK));
         floats.unwrap_or_else(|| {
-            panic!("a map of {channels}×{height}×{width} does not fit in the address space")
+            panic!("a map of {channels}×{height}×{width} is larger than the address space")
         })
     }
 
@@ -64,7 +64,7 @@ impl FeatureMap {
     /// whose border is not read.
     ///
     /// # Panics
-    /// If the map does not fit in the address space.
+    /// If the map is larger than the address space.
     pub fn reshape(&mut self, channels: usize, height: usize, width: usize) {
         self.data.resize_for_overwrite(Self::floats(channels, height, width));
         (self.channels, self.height, self.width) = (channels, height, width);
