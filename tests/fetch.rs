@@ -595,7 +595,7 @@ fn sizes_are_bounded() {
     assert_eq!(ranges.last(), Some(&(32..8 + header.len())));
 
     let ranges = refused(&format!("{{{}}}", " ".repeat(9 << 20)), 1 << 40, &["a header of at most"]);
-    assert_eq!(ranges, [0..32]);
+    assert_eq!((ranges.len(), ranges.first()), (1, Some(&(0..32))));
 }
 
 /// Of an answer that does not end, or has more than was asked for, only that is read.

@@ -35,7 +35,7 @@ fn bytes_that_are_no_picture_are_a_decode_error() {
 
 #[test]
 fn rgb_rows_may_be_padded() {
-    let mut padded = vec![77; 2 * 11];
+    let mut padded = [77; 2 * 11];
     padded[..6].copy_from_slice(&[1, 2, 3, 4, 5, 6]);
     padded[11..17].copy_from_slice(&[7, 8, 9, 10, 11, 12]);
     // The last row's padding may be missing.

@@ -99,10 +99,12 @@ fn serve(
     send(&mut stream, head.as_bytes(), drips.filter(|drips| drips.part == Dripping::Head))?;
     let body = &body[..breaks_after.unwrap_or(body.len())];
     send(&mut stream, body, drips.filter(|drips| drips.part == Dripping::Body))?;
-    while is_endless {
+    if !is_endless {
+        return Ok(());
+    }
+    loop {
         stream.write_all(&[0; 4096])?;
     }
-    Ok(())
 }
 
 fn send(stream: &mut TcpStream, bytes: &[u8], drips: Option<Drips>) -> std::io::Result<()> {
