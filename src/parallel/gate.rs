@@ -93,6 +93,7 @@ mod tests {
 }
 
 #[cfg(all(test, loom))]
+#[expect(unsafe_code, reason = "loom's cells give pointers")]
 mod loom_tests {
     use std::sync::atomic::AtomicUsize;
 

@@ -71,6 +71,7 @@ mod tests {
 }
 
 #[cfg(all(test, loom))]
+#[expect(unsafe_code, reason = "loom's cells give pointers")]
 mod loom_tests {
     use loom::sync::Arc;
     use loom::thread;
