@@ -17,7 +17,6 @@ filters=(
     parallel::team
     tensor::feature_map
     tensor::tiles
-    tensor::values
 )
 # It makes a pool of 67 threads and thousands of loops: nowhere near an end after minutes.
 skipped=(
