@@ -27,7 +27,8 @@ const OUTPUTS: usize = 64;
 /// the file, are read once for all pictures.
 ///
 /// # Errors
-/// [`Error::Weights`] where the file has no classifier, or a weight is not finite.
+/// [`Error::Weights`] where the file has no classifier, or a weight is not finite; [`Error::WeightsChanged`] where a mapped
+/// file changed meanwhile.
 pub fn classify(weights: &Weights, pictures: &[Picture]) -> Result<Vec<Vec<f32>>> {
     classify_with(weights, Compute::default(), pictures)
 }
@@ -54,6 +55,7 @@ pub fn classify_with(weights: &Weights, compute: Compute, pictures: &[Picture]) 
     let inputs = pooled.len() / pictures.len().max(1);
     let mut x = Array2::from_shape_vec((pictures.len(), inputs), pooled).expect("as many for each picture");
     for (at, layer) in layers.iter().enumerate() {
+        weights.check_unchanged()?;
         let mut bias = vec![0.0; layer.bias.len()];
         layer.bias.widen_into(0..bias.len(), &mut bias);
         x = dense(&layer.weight, &bias, x.view());
