@@ -36,6 +36,7 @@ Pictures = dict[str, Tensor]
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "reference"
 PAPER = {"form": "gatys", "alpha": 1.0, "beta": 1000.0, "gamma": 1e-3}
 RELATIVE = {"form": "relative", "alpha": 1.0, "beta": 5.0, "gamma": 0.1}
+WASSERSTEIN = RELATIVE | {"statistic": "wasserstein"}
 STRONG_TV = RELATIVE | {"gamma": 50.0}  # enough for the gradient's check to see TV's part of it
 REAL_SAMPLES = 512
 DEMO = Path(__file__).resolve().parent.parent / "demo"
@@ -91,6 +92,14 @@ def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures)
     conv_taps = LossCase(vgg19, "tiny_vgg19", "max", LossSpec(**STRONG_TV, **layers))
     conv_taps.write(folder / "case_conv_taps.safetensors", pictures)
 
+    spec = LossSpec(**WASSERSTEIN)
+    LossCase(vgg19, "tiny_vgg19", "max", spec).write(folder / "case_wasserstein.safetensors", pictures)
+    # A covariance of 0 at its target.
+    constant = pictures | {"style": torch.full_like(pictures["style"], 0.25)}
+    case = LossCase(vgg19, "tiny_vgg19", "max", spec)
+    held = {"picture.style": constant["style"]}
+    case.write(folder / "case_wasserstein_constant.safetensors", constant, held)
+
     layers = {
         "content_layers": {"relu3_1": 1.0},
         "style_layers": {"relu2_1": 0.5, "relu3_1": 0.5},
@@ -131,6 +140,8 @@ def write_real_cases(folder: Path, weights_file: Path, pictures: Pictures) -> No
                 strides[name.replace("features", "stride")] = str(stride)
             path = folder / f"real_{pooling}_{loss['form']}.safetensors"
             case.write(path, pictures, features, strides)
+    wasserstein = LossCase(vgg, "vgg19", "max", LossSpec(**WASSERSTEIN))
+    wasserstein.write(folder / "real_wasserstein.safetensors", pictures)
 
 
 def write_photograph_cases(folder: Path, weights_file: Path, pictures: Pictures) -> None:
@@ -193,7 +204,7 @@ class LossCase:
             "gamma": repr(self.spec.gamma),
             "content_layers": layer_list(self.spec.content_layers),
             "style_layers": layer_list(self.spec.style_layers),
-        }
+        } | ({} if self.spec.statistic == "gram" else {"statistic": self.spec.statistic})
 
 
 def layer_list(weights: dict[str, float]) -> str:

@@ -99,6 +99,7 @@ class LossSpec:
     alpha: float = 1.0
     beta: float = 5.0
     gamma: float = 0.0
+    statistic: str = "gram"
     content_layers: dict[str, float] = field(default_factory=lambda: equal_weights(CONTENT_LAYERS))
     style_layers: dict[str, float] = field(default_factory=lambda: equal_weights(STYLE_LAYERS))
 
@@ -121,7 +122,7 @@ class Objective:
         with torch.no_grad():
             self.content_targets = vgg.features(content, spec.content_layers)
             style_features = vgg.features(style, spec.style_layers)
-            self.style_targets = {tap: mean_gram(maps) for tap, maps in style_features.items()}
+            self.style_targets = {tap: moments(maps) for tap, maps in style_features.items()}
 
     def terms(self, image: Tensor) -> Terms:
         """Every term of the loss of `image` (3×H×W)."""
@@ -132,7 +133,8 @@ class Objective:
             for tap, target in self.content_targets.items()
         }
         style = {
-            tap: style_loss(spec.form, features[tap], target) for tap, target in self.style_targets.items()
+            tap: style_loss(spec, moments(features[tap]), target)
+            for tap, target in self.style_targets.items()
         }
         tv = total_variation(image)
         total = (
@@ -150,10 +152,22 @@ class Objective:
         return terms, gradient
 
 
-def mean_gram(maps: Tensor) -> Tensor:
-    """The Gram matrix F·Fᵀ of C×H×W feature maps, over the number of positions M."""
+@dataclass
+class Moments:
+    """The mean of C×H×W feature maps over positions, and their Gram matrix F·Fᵀ over the number of positions M."""
+
+    mean: Tensor
+    second: Tensor
+
+    def covariance(self) -> Tensor:
+        """The covariance matrix."""
+        return self.second - self.mean.outer(self.mean)
+
+
+def moments(maps: Tensor) -> Moments:
+    """The moments of C×H×W feature maps."""
     flat = maps.flatten(1)
-    return flat @ flat.T / flat.shape[1]
+    return Moments(flat.mean(1), flat @ flat.T / flat.shape[1])
 
 
 def content_loss(form: str, maps: Tensor, target: Tensor) -> Tensor:
@@ -162,10 +176,30 @@ def content_loss(form: str, maps: Tensor, target: Tensor) -> Tensor:
     return error / 2 if form == "gatys" else error / target.square().sum()
 
 
-def style_loss(form: str, maps: Tensor, target: Tensor) -> Tensor:
-    """Σ(G/M − A/M)² over 4N² (gatys) or over Σ(A/M)² (relative); `target` is A/M."""
-    error = (mean_gram(maps) - target).square().sum()
-    return error / (4 * len(maps) ** 2) if form == "gatys" else error / target.square().sum()
+def style_loss(spec: LossSpec, found: Moments, target: Moments) -> Tensor:
+    """The style term of one layer."""
+    if spec.statistic == "wasserstein":
+        return wasserstein_loss(found, target)
+    error = (found.second - target.second).square().sum()
+    if spec.form == "gatys":
+        return error / (4 * len(target.mean) ** 2)
+    return error / target.second.square().sum()
+
+
+def wasserstein_loss(found: Moments, target: Moments) -> Tensor:
+    """The squared 2-Wasserstein distance of two normal distributions over the target's energy ‖μ‖² + tr C.
+
+    Both covariances have a thousandth of the energy of a channel on their diagonals.
+    """
+    energy = target.second.trace()
+    ridge = 1e-3 * energy / len(target.mean) * torch.eye(len(target.mean), dtype=energy.dtype)
+    covariance, target_covariance = found.covariance() + ridge, target.covariance() + ridge
+    values, vectors = torch.linalg.eigh(target_covariance)
+    root = vectors @ values.sqrt().diag() @ vectors.T
+    # eigvalsh has a gradient where eigenvalues are equal, eigh has none there.
+    root_trace = torch.linalg.eigvalsh(root @ covariance @ root).sqrt().sum()
+    distance = (found.mean - target.mean).square().sum()
+    return (distance + covariance.trace() + target_covariance.trace() - 2 * root_trace) / energy
 
 
 def total_variation(image: Tensor) -> Tensor:

@@ -220,6 +220,8 @@ pub enum Setting {
     ContentLayers,
     /// The layers of the style term and their weights.
     StyleLayers,
+    /// The statistic of the style term.
+    Statistic,
     /// The shares of a blend of styles.
     Shares,
     /// The number of threads.
@@ -240,6 +242,7 @@ impl fmt::Display for Setting {
             Self::TvWeight => "weight of total variation",
             Self::ContentLayers => "content layers",
             Self::StyleLayers => "style layers",
+            Self::Statistic => "statistic",
             Self::Shares => "shares of the styles",
             Self::Threads => "threads",
             Self::Network => "network",

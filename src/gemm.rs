@@ -1,5 +1,6 @@
 //! Matrix products: one register-tile micro-kernel, and the loops around it for each layout of the operands.
 
+pub mod dense;
 pub(crate) mod micro_kernel;
 pub mod packed;
 pub mod pointwise;

@@ -80,7 +80,7 @@ pub use classify::classify;
 pub use classify::classify_with;
 pub use error::{Error, Result, Setting};
 pub use layers::pool::Pooling;
-pub use loss::{Form, Losses, Objective};
+pub use loss::{Form, Losses, Objective, Statistic};
 pub use parallel::cancel::Cancel;
 pub use picture::{Foreseen, Needed, OutputFormat, Picture, Reading};
 pub use stylize::{

@@ -9,5 +9,6 @@ pub mod terms;
 pub mod total_variation;
 
 pub use objective::{Losses, Objective};
+pub use statistic::Statistic;
 pub use style::StyleTarget;
 pub use terms::{Form, Terms};

@@ -15,7 +15,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result, Setting};
 use crate::layers::pool::Pooling;
-use crate::loss::{Form, Objective, Terms};
+use crate::loss::{Form, Objective, Statistic, Terms};
 use crate::network::{Compute, Network, check_size};
 use crate::parallel::cancel::Cancel;
 use crate::picture::{Picture, fit};
@@ -112,6 +112,13 @@ impl Stylize {
     #[must_use]
     pub fn form(self, form: Form) -> Self {
         self.with(|settings| settings.form = form)
+    }
+
+    /// The statistic of the style term. By default [`defaults::STATISTIC`], and with [`Form::Gatys`] always
+    /// [`Statistic::Gram`].
+    #[must_use]
+    pub fn statistic(self, statistic: Statistic) -> Self {
+        self.with(|settings| settings.statistic = Some(statistic))
     }
 
     /// The layers of the content term. By default `relu4_2`.

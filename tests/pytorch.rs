@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use impasto::layers::pool::Pooling;
-use impasto::loss::{Form, Objective, StyleTarget, Terms};
+use impasto::loss::{Form, Objective, Statistic, StyleTarget, Terms};
+use impasto::named::Named;
 use impasto::network::{Compute, Convolution, Network};
 use impasto::simd::Isa;
 use impasto::stylize::Size;
@@ -71,12 +72,18 @@ impl Reference {
         self.metadata(name).split(',').map(one).collect()
     }
 
+    /// A choice that not every case makes.
+    fn named<T: Named>(&self, name: &str) -> Option<T> {
+        self.0.metadata.get(name).map(|value| T::from_name(value).unwrap())
+    }
+
     fn terms(&self, weights: &Weights) -> Terms {
         Terms {
             form: if self.metadata("loss") == "gatys" { Form::Gatys } else { Form::Relative },
             content_weight: self.number("alpha"),
             content_layers: self.layers("content_layers", weights),
             style_weight: self.number("beta"),
+            statistic: self.named("statistic").unwrap_or(Statistic::Gram),
             style_layers: self.layers("style_layers", weights),
             tv_weight: self.number("gamma"),
             pooling: self.pooling(),
@@ -166,6 +173,8 @@ fn small_networks() {
         "case_average_gatys",
         "case_same_size",
         "case_conv_taps",
+        "case_wasserstein",
+        "case_wasserstein_constant",
         "case_lrn",
     ] {
         let file = Reference::read(&format!("{case}.safetensors")).metadata("weights").to_owned();
@@ -187,6 +196,7 @@ fn real_vgg19() {
         "real_max_gatys",
         "real_average_relative",
         "real_average_gatys",
+        "real_wasserstein",
         "real_photograph_1",
         "real_photograph_2",
         "real_photograph_3",

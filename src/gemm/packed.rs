@@ -47,9 +47,27 @@ impl PackedMatrix {
     /// If `group` is 0 or above [`GROUP_DEPTH`], or the matrix does not fit in the address space.
     pub fn pack<Row: Fn(usize) -> f32>(
         &mut self,
-        (depth, columns): (usize, usize),
+        shape: (usize, usize),
         group: usize,
         elements: impl Fn(usize) -> Row + Sync,
+    ) {
+        self.pack_parts(shape, group, |row, columns, to| {
+            let element = elements(row);
+            for (to, column) in to.iter_mut().zip(columns) {
+                *to = element(column);
+            }
+        });
+    }
+
+    /// [`PackedMatrix::pack`] with parts of rows: `write(row, columns, to)` writes the elements `columns` of a row to `to`.
+    ///
+    /// # Panics
+    /// As [`PackedMatrix::pack`].
+    pub fn pack_parts(
+        &mut self,
+        (depth, columns): (usize, usize),
+        group: usize,
+        write: impl Fn(usize, Range<usize>, &mut [f32]) + Sync,
     ) {
         assert!((1..=GROUP_DEPTH).contains(&group), "a group has {group} rows, not 1 to {GROUP_DEPTH}");
         let Geometry { lanes, panel, .. } = geometry(self.isa);
@@ -63,11 +81,8 @@ impl PackedMatrix {
                 let width = panel.min(padded - left);
                 let packed = &mut packed[left * rows.len()..][..rows.len() * width];
                 for (packed, row) in packed.chunks_exact_mut(width).zip(rows.clone()) {
-                    let element = elements(row);
                     let (inside, outside) = packed.split_at_mut(width.min(columns - left));
-                    for (to, column) in inside.iter_mut().zip(left..) {
-                        *to = element(column);
-                    }
+                    write(row, left..left + inside.len(), inside);
                     outside.fill(0.0);
                 }
             }

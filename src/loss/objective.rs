@@ -75,7 +75,7 @@ impl Objective {
             }
         }
         let moments = style.map_or_else(BTreeMap::new, StyleTarget::into_moments).into_iter();
-        let style = moments.map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), moments))).collect();
+        let style = moments.map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), terms.statistic, moments))).collect();
         Ok(Self {
             plan: Plan::new(network, &terms.taps(), terms.pooling, height, width)?,
             network: Arc::clone(network),
@@ -99,7 +99,7 @@ impl Objective {
     #[doc(hidden)]
     pub fn bytes(network: &Network, terms: &Terms, height: usize, width: usize) -> u64 {
         let channels = network.tap_channels(&terms.style_taps());
-        let style: u64 = channels.into_iter().map(StyleTerm::bytes).sum();
+        let style: u64 = channels.into_iter().map(|channels| StyleTerm::bytes(terms.statistic, channels)).sum();
         Plan::bytes(network, &terms.taps(), terms.pooling, height, width)
             + network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
             + style

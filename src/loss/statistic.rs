@@ -2,30 +2,60 @@
 //!
 //! A new statistic is added here; the layers and the network depend only on moments.
 
-use ndarray::Array2;
+mod cholesky;
+mod gram;
+mod polar;
+mod wasserstein;
 
 use crate::layers::moments::{Gradient, Moments};
-use crate::parallel::reduce;
+use crate::named::named;
+use crate::simd::Isa;
 
 use super::terms::Form;
 
-/// The Gram statistic of one layer: the squared distance of the second moments (Gatys, Ecker and Bethge 2015, equation 4).
-/// The mean is not used.
-pub struct Gram {
-    /// S_a, the style's second moment.
-    target: Array2<f32>,
-    /// ΣS_a², or 1 if S_a is 0.
-    energy: f64,
-    /// dS/n of the last evaluation.
-    ds: Array2<f32>,
+use gram::Gram;
+use wasserstein::Wasserstein;
+
+/// How the style term compares a layer's features with the style's. Both see only the features' moments: n, the mean μ and the
+/// second moment S.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Statistic {
+    /// The squared distance of the second moments, which are the Gram matrices of Gatys, Ecker and Bethge 2015 divided by the
+    /// number of positions.
+    Gram,
+    /// The squared 2-Wasserstein distance of the normal distributions with these means and covariances C = S − μμᵀ:
+    /// ‖μ−μ_a‖² + tr(C + C_a − 2(C_a^½ C C_a^½)^½), over its target's energy ‖μ_a‖² + tr C_a. The effort to move the features
+    /// onto the style's.
+    Wasserstein,
 }
 
-impl Gram {
-    /// The statistic with a style's moments as target.
-    pub fn new(target: Moments) -> Self {
-        let energy: f64 = target.second.iter().map(|a| *a as f64 * *a as f64).sum();
-        let energy = if energy > 0.0 { energy } else { 1.0 };
-        Self { ds: Array2::zeros(target.second.dim()), target: target.second, energy }
+named!(Statistic { Gram => "gram", Wasserstein => "wasserstein" });
+
+/// The distance of moments from a target by a statistic.
+pub enum Distance {
+    /// By [`Statistic::Gram`].
+    Gram(Gram),
+    /// By [`Statistic::Wasserstein`].
+    Wasserstein(Wasserstein),
+}
+
+impl Distance {
+    /// The distance from a style's moments.
+    pub fn new(isa: Isa, statistic: Statistic, target: Moments) -> Self {
+        match statistic {
+            Statistic::Gram => Self::Gram(Gram::new(target)),
+            Statistic::Wasserstein => Self::Wasserstein(Wasserstein::new(isa, target)),
+        }
+    }
+
+    /// Bytes of a distance of moments of this many channels, with what its evaluation takes.
+    pub fn bytes(statistic: Statistic, channels: usize) -> u64 {
+        let matrices = match statistic {
+            Statistic::Gram => gram::MATRICES,
+            Statistic::Wasserstein => wasserstein::MATRICES,
+        };
+        matrices * (channels * channels * size_of::<f32>()) as u64
     }
 
     /// The style term of `moments`, without its weight. Sets `gradient` to `weight` times the term's gradient.
@@ -33,19 +63,9 @@ impl Gram {
     /// # Panics
     /// If the channels of `moments` are not the target's.
     pub fn evaluate(&mut self, form: Form, weight: f64, moments: &Moments, gradient: &mut Gradient) -> f64 {
-        let Self { target, energy, ds } = self;
-        let channels = moments.channels() as f64;
-        let factor = match form {
-            Form::Relative => 1.0 / *energy,
-            Form::Gatys => 0.25 / (channels * channels),
-        };
-        let [s, a] = [&moments.second, &*target].map(|matrix| matrix.as_slice().expect("made contiguous"));
-        let error = reduce::sum2(s, a, |s, a| (s - a) * (s - a));
-        let slope = (2.0 * factor * weight / moments.count) as f32;
-        for ((ds, s), a) in ds.iter_mut().zip(s).zip(a) {
-            *ds = slope * (s - a);
+        match self {
+            Self::Gram(gram) => gram.evaluate(form, weight, moments, gradient),
+            Self::Wasserstein(wasserstein) => wasserstein.evaluate(weight, moments, gradient),
         }
-        gradient.set(ds.view(), None);
-        factor * error
     }
 }

@@ -12,7 +12,7 @@ use crate::simd::Isa;
 use crate::tensor::FeatureMap;
 use crate::vgg::Layer;
 
-use super::statistic::Gram;
+use super::statistic::{Distance, Statistic};
 use super::terms::Form;
 
 /// A style's moments at each style layer. Computed once per size, and blended.
@@ -62,29 +62,29 @@ impl StyleTarget {
 
 /// The style term of one layer, with the buffers that its evaluations reuse.
 pub struct StyleTerm {
-    statistic: Gram,
+    distance: Distance,
     moments: Moments,
     gradient: Gradient,
 }
 
 impl StyleTerm {
     /// The term with a style's moments at the layer as target.
-    pub fn new(isa: Isa, target: Moments) -> Self {
+    pub fn new(isa: Isa, statistic: Statistic, target: Moments) -> Self {
         let moments = Moments::zeros(target.channels());
-        Self { statistic: Gram::new(target), moments, gradient: Gradient::new(isa) }
+        Self { distance: Distance::new(isa, statistic, target), moments, gradient: Gradient::new(isa) }
     }
 
-    /// Bytes of the term of a layer with `channels` channels: four N×N matrices, namely the target, the moments, the gradient
-    /// and the packed gradient.
-    pub fn bytes(channels: usize) -> u64 {
-        (4 * channels * channels * size_of::<f32>()) as u64
+    /// Bytes of the term of a layer with `channels` channels: the distance's, and two N×N matrices, the moments and the packed
+    /// gradient.
+    pub fn bytes(statistic: Statistic, channels: usize) -> u64 {
+        Distance::bytes(statistic, channels) + (2 * channels * channels * size_of::<f32>()) as u64
     }
 
     /// The style term of the features `f`, without its weight. Stores `weight` times its gradient with respect to the
     /// moments for [`StyleTerm::gradient`].
     pub fn evaluate(&mut self, isa: Isa, form: Form, weight: f64, f: &FeatureMap) -> f64 {
         moments::forward(isa, f, &mut self.moments);
-        self.statistic.evaluate(form, weight, &self.moments, &mut self.gradient)
+        self.distance.evaluate(form, weight, &self.moments, &mut self.gradient)
     }
 
     /// The gradient stored by the last evaluation.

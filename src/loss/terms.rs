@@ -4,6 +4,8 @@ use crate::layers::pool::Pooling;
 use crate::named::named;
 use crate::vgg::Layer;
 
+use super::statistic::Statistic;
+
 /// How the content and style errors are normalised.
 ///
 /// F and P are the features (N channels × M positions) of the picture and of the content; S and S_a are the second moments
@@ -12,7 +14,8 @@ use crate::vgg::Layer;
 #[non_exhaustive]
 pub enum Form {
     /// Each squared error is divided by its target's energy, so that the same weights give a similar result at any size and
-    /// with any network: content Σ(F−P)²/ΣP², style Σ(S−S_a)²/ΣS_a².
+    /// with any network: content Σ(F−P)²/ΣP², style as its
+    /// [`Statistic`] says, with the Gram matrix Σ(S−S_a)²/ΣS_a².
     Relative,
     /// As in Gatys, Ecker and Bethge 2015: content ½Σ(F−P)² (equation 1), style 1/(4N²) Σ(S−S_a)², which equals their
     /// 1/(4N²M²) Σ(G−A)² (equation 4) if both pictures have the same size.
@@ -32,6 +35,8 @@ pub struct Terms {
     pub content_layers: Vec<(Layer, f64)>,
     /// The weight of the style term, β.
     pub style_weight: f64,
+    /// The statistic of the style term.
+    pub statistic: Statistic,
     /// Layers of the style term, each with its weight w_l.
     pub style_layers: Vec<(Layer, f64)>,
     /// The weight of the total variation, γ.

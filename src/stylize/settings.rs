@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, Setting};
 use crate::layers::pool::Pooling;
-use crate::loss::{Form, Terms};
+use crate::loss::{Form, Statistic, Terms};
 use crate::named::named;
 use crate::network::Compute;
 use crate::picture::Picture;
@@ -16,7 +16,7 @@ const MAX_WEIGHT: f64 = 1e38;
 
 /// The settings that [`Stylize::new`](crate::Stylize::new) starts from.
 pub mod defaults {
-    use super::{Form, Optimizer, Pooling};
+    use super::{Form, Optimizer, Pooling, Statistic};
 
     /// The result's longest side in pixels.
     pub const SIZE: usize = 512;
@@ -32,6 +32,8 @@ pub mod defaults {
     pub const GATYS_STYLE_WEIGHT: f64 = 1000.0;
     /// The weight of the total variation, γ, if there is a style.
     pub const TV_WEIGHT: f64 = 10.0;
+    /// The statistic of the style term, with [`Form::Relative`]; with [`Form::Gatys`] it is always [`Statistic::Gram`].
+    pub const STATISTIC: Statistic = Statistic::Gram;
     /// Layers of the content term.
     pub const CONTENT_LAYERS: &[&str] = &["relu4_2"];
     /// Layers of the style term.
@@ -125,6 +127,8 @@ pub(super) struct Settings {
     pub(super) style_weight: Option<f64>,
     /// If `None`, the default, which depends on whether there is a style.
     pub(super) tv_weight: Option<f64>,
+    /// If `None`, the default of the form.
+    pub(super) statistic: Option<Statistic>,
     pub(super) content_layers: Vec<LayerWeight>,
     pub(super) style_layers: Vec<LayerWeight>,
     pub(super) pooling: Pooling,
@@ -149,6 +153,7 @@ impl Default for Settings {
             content_weight: defaults::CONTENT_WEIGHT,
             style_weight: None,
             tv_weight: None,
+            statistic: None,
             content_layers: layers(defaults::CONTENT_LAYERS),
             style_layers: layers(defaults::STYLE_LAYERS),
             pooling: defaults::POOLING,
@@ -183,6 +188,7 @@ impl Settings {
                 Form::Relative => defaults::STYLE_WEIGHT,
                 Form::Gatys => defaults::GATYS_STYLE_WEIGHT,
             }),
+            statistic: self.statistic()?,
             style_layers: match has_style {
                 true => resolve(weights, Setting::StyleLayers, &self.style_layers)?,
                 false => Vec::new(),
@@ -198,6 +204,20 @@ impl Settings {
             return Err(Error::setting(Setting::TvWeight, reason));
         }
         Ok(terms)
+    }
+}
+
+impl Settings {
+    /// The statistic, which the paper's form leaves no choice of.
+    fn statistic(&self) -> Result<Statistic> {
+        match (self.form, self.statistic) {
+            (Form::Relative, statistic) => Ok(statistic.unwrap_or(defaults::STATISTIC)),
+            (Form::Gatys, None | Some(Statistic::Gram)) => Ok(Statistic::Gram),
+            (Form::Gatys, Some(other)) => {
+                let reason = format!("the loss of Gatys et al. is of Gram matrices, not {other}");
+                Err(Error::setting(Setting::Statistic, reason))
+            }
+        }
     }
 }
 

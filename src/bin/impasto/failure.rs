@@ -78,6 +78,7 @@ fn option_of(setting: Setting) -> Option<&'static str> {
         Setting::TvWeight => "--tv-weight",
         Setting::ContentLayers => "--content-layer",
         Setting::StyleLayers => "--style-layer",
+        Setting::Statistic => "--statistic",
         Setting::Shares => "--blend",
         Setting::Threads => "--threads",
         Setting::Network => "--weights",

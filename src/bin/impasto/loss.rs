@@ -32,6 +32,7 @@ use impasto::vgg::Layer;
     mut_arg("content_layers", |arg| arg.requires("content")),
     mut_arg("style_weight", |arg| arg.requires("style")),
     mut_arg("style_layers", |arg| arg.requires("style")),
+    mut_arg("statistic", |arg| arg.requires("style")),
     mut_arg("blend", |arg| arg.requires("style")),
     after_help = "\
 Examples:

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::failure::{Failure, Result};
 use crate::values::{layer_weight, named};
 use impasto::layers::pool::Pooling;
-use impasto::loss::Form;
+use impasto::loss::{Form, Statistic};
 use impasto::picture::Picture;
 use impasto::stylize::{LayerWeight, Style, Stylize, defaults};
 
@@ -86,6 +86,11 @@ pub(crate) struct StyleOptions {
           default_values = defaults::STYLE_LAYERS.iter().copied())]
     style_layers: Vec<LayerWeight>,
 
+    /// What of the style's features the result's should have: gram, their Gram matrices; wasserstein, their means and
+    /// covariances, by the effort of moving the one to the other [default: gram]
+    #[arg(long, value_parser = named::<Statistic>(), value_name = "NAME")]
+    statistic: Option<Statistic>,
+
     /// Share of each style, in their order [default: even]
     #[arg(long, value_name = "W,W,…", value_delimiter = ',', allow_negative_numbers = true)]
     blend: Vec<f64>,
@@ -115,7 +120,11 @@ impl StyleOptions {
     }
 
     pub(crate) fn apply(&self, job: Stylize) -> Stylize {
-        job.style_layers(&self.style_layers)
+        let job = job.style_layers(&self.style_layers);
+        match self.statistic {
+            Some(statistic) => job.statistic(statistic),
+            None => job,
+        }
     }
 }
 
