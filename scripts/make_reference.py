@@ -100,6 +100,10 @@ def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures)
     held = {"picture.style": constant["style"]}
     case.write(folder / "case_wasserstein_constant.safetensors", constant, held)
 
+    for edges in ("replicate", "wrap"):
+        case = LossCase(vgg19, "tiny_vgg19", "max", LossSpec(**RELATIVE), edges=edges)
+        case.write(folder / f"case_{edges}.safetensors", pictures)
+
     layers = {
         "content_layers": {"relu3_1": 1.0},
         "style_layers": {"relu2_1": 0.5, "relu3_1": 0.5},
@@ -169,8 +173,16 @@ def piece_of(photograph: Image.Image, box: tuple[int, int, int, int]) -> Tensor:
 class LossCase:
     """One loss of the picture `image` on one network."""
 
-    def __init__(self, vgg: Vgg, weights_name: str, pooling: str, spec: LossSpec, style: str = "style"):
-        self.vgg = Vgg(vgg.network, vgg.weights, vgg.preprocessing, pooling)
+    def __init__(
+        self,
+        vgg: Vgg,
+        weights_name: str,
+        pooling: str,
+        spec: LossSpec,
+        style: str = "style",
+        edges: str = "zero",
+    ):
+        self.vgg = Vgg(vgg.network, vgg.weights, vgg.preprocessing, pooling, edges)
         self.weights_name, self.spec, self.style = weights_name, spec, style
 
     def features(self, pictures: Pictures, taps: list[str]) -> dict[str, Tensor]:
@@ -191,7 +203,9 @@ class LossCase:
 
     def metadata(self) -> dict[str, str]:
         """What the case is of, as safetensors metadata."""
-        return {
+        chosen = {"statistic": self.spec.statistic, "edges": self.vgg.edges}
+        defaults = {"statistic": "gram", "edges": "zero"}
+        return {name: value for name, value in chosen.items() if value != defaults[name]} | {
             "weights": f"{self.weights_name}.safetensors",
             "network": self.vgg.network,
             "content": "content",
@@ -204,7 +218,7 @@ class LossCase:
             "gamma": repr(self.spec.gamma),
             "content_layers": layer_list(self.spec.content_layers),
             "style_layers": layer_list(self.spec.style_layers),
-        } | ({} if self.spec.statistic == "gram" else {"statistic": self.spec.statistic})
+        }
 
 
 def layer_list(weights: dict[str, float]) -> str:

@@ -5,7 +5,7 @@ Pictures are 3×H×W, RGB in 0–1; weights go by `convB_I.weight`, `convB_I.bia
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -42,6 +42,7 @@ class Vgg:
     weights: dict[str, Tensor]
     preprocessing: str
     pooling: str = "max"
+    edges: str = "zero"
 
     def features(self, picture: Tensor, taps: Iterable[str]) -> dict[str, Tensor]:
         """C×H×W feature maps of `picture` by tap; runs no further than the deepest tap."""
@@ -66,7 +67,12 @@ class Vgg:
     def _layer(self, layer: str, x: Tensor) -> Tensor:
         if layer.startswith("conv"):
             weight, bias = self.weights[f"{layer}.weight"], self.weights[f"{layer}.bias"]
-            return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+            margin = weight.shape[-1] // 2
+            if self.edges == "wrap":
+                return F.conv2d(F.pad(x, [margin] * 4, "circular"), weight, bias)
+            if self.edges == "replicate" and layer == "conv1_1":
+                return F.conv2d(F.pad(x, [margin] * 4, "replicate"), weight, bias)
+            return F.conv2d(x, weight, bias, padding=margin)
         if layer.startswith("relu"):
             return x.relu()
         if layer.startswith("norm"):
@@ -121,7 +127,9 @@ class Objective:
         self.vgg, self.spec = vgg, spec
         with torch.no_grad():
             self.content_targets = vgg.features(content, spec.content_layers)
-            style_features = vgg.features(style, spec.style_layers)
+            # A style's picture does not repeat.
+            of_style = replace(vgg, edges="replicate") if vgg.edges == "wrap" else vgg
+            style_features = of_style.features(style, spec.style_layers)
             self.style_targets = {tap: moments(maps) for tap, maps in style_features.items()}
 
     def terms(self, image: Tensor) -> Terms:
@@ -189,10 +197,10 @@ def style_loss(spec: LossSpec, found: Moments, target: Moments) -> Tensor:
 def wasserstein_loss(found: Moments, target: Moments) -> Tensor:
     """The squared 2-Wasserstein distance of two normal distributions over the target's energy ‖μ‖² + tr C.
 
-    Both covariances have a thousandth of the energy of a channel on their diagonals.
+    Both covariances have a hundredth of the energy of a channel on their diagonals.
     """
     energy = target.second.trace()
-    ridge = 1e-3 * energy / len(target.mean) * torch.eye(len(target.mean), dtype=energy.dtype)
+    ridge = 1e-2 * energy / len(target.mean) * torch.eye(len(target.mean), dtype=energy.dtype)
     covariance, target_covariance = found.covariance() + ridge, target.covariance() + ridge
     values, vectors = torch.linalg.eigh(target_covariance)
     root = vectors @ values.sqrt().diag() @ vectors.T

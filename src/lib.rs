@@ -79,6 +79,7 @@ pub use classify::classify;
 #[doc(hidden)]
 pub use classify::classify_with;
 pub use error::{Error, Result, Setting};
+pub use layers::conv::edges::Edges;
 pub use layers::pool::Pooling;
 pub use loss::{Form, Losses, Objective, Statistic};
 pub use parallel::cancel::Cancel;

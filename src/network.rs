@@ -1,6 +1,7 @@
 //! A VGG with its weights: the forward pass to the loss's taps, and the backward pass to the picture.
 
 mod compute;
+mod mode;
 mod plan;
 mod preprocess;
 pub mod profile;
@@ -18,6 +19,7 @@ use crate::vgg::{Architecture, Layer, Preprocessing};
 use crate::weights::Weights;
 
 pub use compute::{Compute, Convolution};
+pub use mode::Mode;
 pub use plan::Plan;
 
 use steps::{bytes_of, map_of};
@@ -102,8 +104,9 @@ impl Network {
         &self,
         picture: ArrayView3<f32>,
         taps: &[Layer],
-        pooling: Pooling,
+        mode: impl Into<Mode>,
     ) -> Result<Vec<(Layer, FeatureMap)>> {
+        let Mode { pooling, edges } = mode.into();
         let (_, height, width) = picture.dim();
         check_size("the picture", taps, height, width)?;
         let mut input = map_of(Self::input_shape(height, width));
@@ -113,7 +116,7 @@ impl Network {
         let mut current = (None, input);
         for step in self.steps(taps, pooling, height, width) {
             let mut next = map_of(step.shape);
-            self.forward_step(&step, &current.1, &mut next, &mut workspace);
+            self.forward_step(&step, edges, &mut current.1, &mut next, &mut workspace);
             let (layer, map) = std::mem::replace(&mut current, (Some(step.layer), next));
             features.extend(layer.filter(|layer| taps.contains(layer)).map(|layer| (layer, map)));
         }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result, Setting};
+use crate::layers::conv::edges::Edges;
 use crate::layers::pool::Pooling;
 use crate::loss::{Form, Objective, Statistic, Terms};
 use crate::network::{Compute, Network, check_size};
@@ -137,6 +138,14 @@ impl Stylize {
     #[must_use]
     pub fn pooling(self, pooling: Pooling) -> Self {
         self.with(|settings| settings.pooling = pooling)
+    }
+
+    /// What lies beyond the edges of the result and its feature maps. By default [`Edges::Replicate`], and with
+    /// [`Form::Gatys`] [`Edges::Zero`]. With [`Edges::Wrap`] the result can be tiled without a seam, if its sides are multiples
+    /// of the network's stride at its deepest layer: 16 pixels with the default layers.
+    #[must_use]
+    pub fn edges(self, edges: Edges) -> Self {
+        self.with(|settings| settings.edges = Some(edges))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Channel-blocked feature maps with their rows and tiles; convolution filters; and shared weight values.
 
 pub mod aligned;
+mod border;
 pub mod feature_map;
 pub mod filters;
 pub mod rows;

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use impasto::layers::conv::edges::Edges;
 use impasto::layers::pool::Pooling;
 use impasto::loss::{Form, Objective, Statistic, StyleTarget, Terms};
 use impasto::named::Named;
@@ -87,6 +88,7 @@ impl Reference {
             style_layers: self.layers("style_layers", weights),
             tv_weight: self.number("gamma"),
             pooling: self.pooling(),
+            edges: self.named("edges").unwrap_or(Edges::Zero),
         }
     }
 }
@@ -139,7 +141,7 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
     let network = Arc::new(Network::load(weights, Compute { isa, convolution }, deepest).unwrap());
     check_features(case, &reference, &network, weights, &image);
 
-    let style = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.pooling).unwrap();
+    let style = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.mode()).unwrap();
     let (_, height, width) = image.dim();
     let mut objective =
         Objective::new(&network, terms, (height, width), Some(content.view()), Some(style)).unwrap();
@@ -175,6 +177,8 @@ fn small_networks() {
         "case_conv_taps",
         "case_wasserstein",
         "case_wasserstein_constant",
+        "case_replicate",
+        "case_wrap",
         "case_lrn",
     ] {
         let file = Reference::read(&format!("{case}.safetensors")).metadata("weights").to_owned();

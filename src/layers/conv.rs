@@ -1,7 +1,8 @@
-//! Convolution with stride 1: 3×3 with a zero padding of one, or 1×1. Computed by im2col and a cache-blocked matrix
+//! Convolution with stride 1: 3×3 with the input's border of one position as padding, or 1×1. Computed by im2col and a cache-blocked matrix
 //! product, by Winograd's minimal filtering, or directly where the input is a picture.
 
 mod direct;
+pub mod edges;
 mod epilogue;
 mod im2col;
 mod winograd;
@@ -129,7 +130,7 @@ impl Conv {
         }
     }
 
-    /// Y = W∗X + b, or max(0, W∗X + b) where `relu`. X is C×H×W, Y is N×H×W.
+    /// Y = W∗X + b, or max(0, W∗X + b) where `relu`. X is C×H×W, Y is N×H×W. Beyond the edges of X is what its border has.
     ///
     /// # Panics
     /// If a shape is another, or the algorithm cannot compute this convolution.
@@ -147,7 +148,8 @@ impl Conv {
         Arguments { isa: workspace.isa, filters, input: x, output: y, epilogue }.run(algorithm, workspace);
     }
 
-    /// dX = Wᵀ∗dY, written over X by the epilogue. dY is N×H×W, X is C×H×W.
+    /// dX = Wᵀ∗dY, written over X by the epilogue. dY is N×H×W, X is C×H×W. Beyond the edges of dY is what its border has,
+    /// but with [`Algorithm::Direct`] zeros.
     ///
     /// # Panics
     /// If a shape is another, or the algorithm cannot compute this convolution.

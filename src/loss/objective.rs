@@ -70,14 +70,14 @@ impl Objective {
     ) -> Result<Self> {
         let mut targets = BTreeMap::new();
         if let Some(content) = content {
-            for (layer, map) in network.features(content, &terms.content_taps(), terms.pooling)? {
+            for (layer, map) in network.features(content, &terms.content_taps(), terms.mode())? {
                 targets.insert(layer, ContentTarget::new(map));
             }
         }
         let moments = style.map_or_else(BTreeMap::new, StyleTarget::into_moments).into_iter();
         let style = moments.map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), terms.statistic, moments))).collect();
         Ok(Self {
-            plan: Plan::new(network, &terms.taps(), terms.pooling, height, width)?,
+            plan: Plan::new(network, &terms.taps(), terms.mode(), height, width)?,
             network: Arc::clone(network),
             terms,
             content: targets,

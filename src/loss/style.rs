@@ -6,8 +6,7 @@ use ndarray::ArrayView3;
 
 use crate::error::Result;
 use crate::layers::moments::{self, Gradient, Moments};
-use crate::layers::pool::Pooling;
-use crate::network::Network;
+use crate::network::{Mode, Network};
 use crate::simd::Isa;
 use crate::tensor::FeatureMap;
 use crate::vgg::Layer;
@@ -22,7 +21,7 @@ pub struct StyleTarget {
 }
 
 impl StyleTarget {
-    /// The moments of `picture`, 3×H×W, RGB in 0–1, at `layers`.
+    /// The moments of `picture`, 3×H×W, RGB in 0–1, at `layers`, for results made in this mode.
     ///
     /// # Errors
     /// [`Error::TooSmall`](crate::Error::TooSmall) if a layer would have no positions.
@@ -30,9 +29,9 @@ impl StyleTarget {
         network: &Network,
         picture: ArrayView3<f32>,
         layers: &[Layer],
-        pooling: Pooling,
+        mode: Mode,
     ) -> Result<Self> {
-        let features = network.features(picture, layers, pooling)?;
+        let features = network.features(picture, layers, mode.of_style())?;
         let moments_of = |map: &FeatureMap| {
             let mut moments = Moments::zeros(map.channels());
             moments::forward(network.isa(), map, &mut moments);

@@ -1,7 +1,9 @@
 //! The terms of the loss: their layers and weights, and how errors are normalised.
 
+use crate::layers::conv::edges::Edges;
 use crate::layers::pool::Pooling;
 use crate::named::named;
+use crate::network::Mode;
 use crate::vgg::Layer;
 
 use super::statistic::Statistic;
@@ -43,9 +45,16 @@ pub struct Terms {
     pub tv_weight: f64,
     /// The network's pooling.
     pub pooling: Pooling,
+    /// What lies beyond the edges of the picture and the maps.
+    pub edges: Edges,
 }
 
 impl Terms {
+    /// The network's mode.
+    pub fn mode(&self) -> Mode {
+        Mode { pooling: self.pooling, edges: self.edges }
+    }
+
     /// The taps: every layer that the loss depends on, in forward order.
     pub fn taps(&self) -> Vec<Layer> {
         let mut taps = [self.content_taps(), self.style_taps()].concat();

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::error::Result;
+use crate::layers::conv::edges::Edges;
 use crate::layers::conv::{Algorithm, Workspace};
 use crate::layers::pool::Pooling;
 use crate::layers::{GradientEpilogue, TapGradient};
@@ -14,12 +15,13 @@ use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::profile::{Direction, LayerTimes, Profile};
 use super::steps::{Operation, Step, bytes_of, map_of};
-use super::{Network, check_size, preprocess};
+use super::{Mode, Network, check_size, preprocess};
 
 /// The buffers of an evaluation for one picture size: one feature map per step. After the forward pass it holds the step's
 /// features; the backward pass overwrites them with the gradient with respect to them.
 pub struct Plan {
     taps: Vec<Layer>,
+    edges: Edges,
     steps: Vec<Step>,
     input: FeatureMap,
     maps: Vec<FeatureMap>,
@@ -35,14 +37,16 @@ impl Plan {
     pub fn new(
         network: &Network,
         taps: &[Layer],
-        pooling: Pooling,
+        mode: impl Into<Mode>,
         height: usize,
         width: usize,
     ) -> Result<Self> {
         check_size("the picture", taps, height, width)?;
+        let Mode { pooling, edges } = mode.into();
         let steps = network.steps(taps, pooling, height, width);
         Ok(Self {
             taps: taps.to_vec(),
+            edges,
             input: map_of(Network::input_shape(height, width)),
             maps: steps.iter().map(|step| map_of(step.shape)).collect(),
             steps,
@@ -102,9 +106,9 @@ impl Plan {
                 return ControlFlow::Break(());
             }
             let (before, from) = self.maps.split_at_mut(at);
-            let x = before.last().unwrap_or(&self.input);
+            let x = before.last_mut().unwrap_or(&mut self.input);
             Profile::time(&mut self.profile, at, Direction::Forward, || {
-                network.forward_step(step, x, &mut from[0], &mut self.workspace);
+                network.forward_step(step, self.edges, x, &mut from[0], &mut self.workspace);
             });
         }
         ControlFlow::Continue(())
@@ -149,9 +153,9 @@ impl Plan {
             };
             let tapped = layer.filter(|layer| self.taps.contains(layer));
             let epilogue = GradientEpilogue { tap: tapped.map_or_else(TapGradient::default, &tap), relu };
-            match (self.steps.get(at), from.first()) {
+            match (self.steps.get(at), from.first_mut()) {
                 (Some(step), Some(dy)) => Profile::time(&mut self.profile, at, Direction::Backward, || {
-                    network.backward_step(step, dy, x, epilogue, &mut self.workspace);
+                    network.backward_step(step, self.edges, dy, x, epilogue, &mut self.workspace);
                 }),
                 // No step follows the deepest tap.
                 _ => epilogue.write_deepest(network.isa(), x),

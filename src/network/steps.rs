@@ -1,7 +1,8 @@
 //! The steps of a forward pass, each with its output's shape. Buffers are allocated, and memory is estimated, from this one
 //! list.
 
-use crate::layers::conv::Workspace;
+use crate::layers::conv::edges::{self, Edges};
+use crate::layers::conv::{Algorithm, Workspace};
 use crate::layers::pool::Pooling;
 use crate::layers::{GradientEpilogue, lrn, pool, relu};
 use crate::tensor::FeatureMap;
@@ -96,16 +97,18 @@ impl Network {
         bytes.max().unwrap_or(0)
     }
 
-    /// Computes a step's output `y` from its input `x`.
+    /// Computes a step's output `y` from its input `x`, whose border it fills as `edges` says.
     pub(super) fn forward_step(
         &self,
         step: &Step,
-        x: &FeatureMap,
+        edges: Edges,
+        x: &mut FeatureMap,
         y: &mut FeatureMap,
         workspace: &mut Workspace,
     ) {
         match step.operation {
             Operation::Conv { index, relu } => {
+                edges::forward(edges, index == 0, x);
                 let algorithm = self.algorithm(index);
                 self.convolutions[index].forward(x, y, relu, algorithm, workspace);
             }
@@ -116,19 +119,32 @@ impl Network {
     }
 
     /// Computes the gradient with respect to a step's input from `dy`, that with respect to its output, and writes it through
-    /// the epilogue over the input `x`.
+    /// the epilogue over the input `x`. Fills the border of `dy` as `edges` says.
     pub(super) fn backward_step(
         &self,
         step: &Step,
-        dy: &FeatureMap,
+        edges: Edges,
+        dy: &mut FeatureMap,
         x: &mut FeatureMap,
         epilogue: GradientEpilogue,
         workspace: &mut Workspace,
     ) {
         match step.operation {
             Operation::Conv { index, .. } => {
-                let algorithm = self.algorithm(index);
+                let algorithm = match (edges, self.algorithm(index)) {
+                    // The direct one reads no border in its backward pass.
+                    (Edges::Wrap, Algorithm::Direct) => Algorithm::Winograd,
+                    (_, algorithm) => algorithm,
+                };
+                if edges == Edges::Wrap {
+                    // The adjoint of a circular convolution is one.
+                    dy.wrap_border();
+                }
                 self.convolutions[index].backward(dy, x, epilogue, algorithm, workspace);
+                if edges == Edges::Replicate && index == 0 {
+                    // The picture is no tap and has no ReLU, so its epilogue is the identity.
+                    edges::backward_replicated(&self.convolutions[index], dy, x);
+                }
             }
             Operation::Relu => relu::backward(self.isa(), dy, x, epilogue),
             Operation::Norm => lrn::backward(self.isa(), dy, x, epilogue),

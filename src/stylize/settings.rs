@@ -1,6 +1,7 @@
 //! The settings of a job, and the terms of the loss that they describe.
 
 use crate::error::{Error, Result, Setting};
+use crate::layers::conv::edges::Edges;
 use crate::layers::pool::Pooling;
 use crate::loss::{Form, Statistic, Terms};
 use crate::named::named;
@@ -16,7 +17,7 @@ const MAX_WEIGHT: f64 = 1e38;
 
 /// The settings that [`Stylize::new`](crate::Stylize::new) starts from.
 pub mod defaults {
-    use super::{Form, Optimizer, Pooling, Statistic};
+    use super::{Edges, Form, Optimizer, Pooling, Statistic};
 
     /// The result's longest side in pixels.
     pub const SIZE: usize = 512;
@@ -40,6 +41,10 @@ pub mod defaults {
     pub const STYLE_LAYERS: &[&str] = &["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
     /// The network's pooling.
     pub const POOLING: Pooling = Pooling::Max;
+    /// What lies beyond the picture's edges, with [`Form::Relative`].
+    pub const EDGES: Edges = Edges::Replicate;
+    /// What lies beyond the picture's edges, with [`Form::Gatys`]: as the paper's network.
+    pub const GATYS_EDGES: Edges = Edges::Zero;
     /// The optimiser.
     pub const OPTIMIZER: Optimizer = Optimizer::Lbfgs;
 }
@@ -132,6 +137,8 @@ pub(super) struct Settings {
     pub(super) content_layers: Vec<LayerWeight>,
     pub(super) style_layers: Vec<LayerWeight>,
     pub(super) pooling: Pooling,
+    /// If `None`, the default of the form.
+    pub(super) edges: Option<Edges>,
     pub(super) optimizer: Optimizer,
     pub(super) init: Init,
     pub(super) seed: u64,
@@ -157,6 +164,7 @@ impl Default for Settings {
             content_layers: layers(defaults::CONTENT_LAYERS),
             style_layers: layers(defaults::STYLE_LAYERS),
             pooling: defaults::POOLING,
+            edges: None,
             optimizer: defaults::OPTIMIZER,
             init: Init::Content,
             seed: 0,
@@ -195,6 +203,10 @@ impl Settings {
             },
             tv_weight: self.tv_weight.unwrap_or(default_tv),
             pooling: self.pooling,
+            edges: self.edges.unwrap_or(match self.form {
+                Form::Relative => defaults::EDGES,
+                Form::Gatys => defaults::GATYS_EDGES,
+            }),
         };
         above_zero(Setting::ContentWeight, None, terms.content_weight)?;
         above_zero(Setting::StyleWeight, None, terms.style_weight)?;

@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result, Setting};
-use crate::layers::pool::Pooling;
 use crate::loss::{StyleTarget, Terms};
-use crate::network::{Compute, Network, check_size};
+use crate::network::{Compute, Mode, Network, check_size};
 use crate::picture::{Picture, fit};
 use crate::vgg::Layer;
 use crate::weights::Weights;
@@ -43,7 +42,7 @@ struct CachedTarget {
 struct Key {
     compute: Compute,
     layers: Vec<Layer>,
-    pooling: Pooling,
+    mode: Mode,
     /// Width and height of each picture.
     sizes: Vec<(usize, usize)>,
 }
@@ -120,8 +119,8 @@ impl Style {
         terms: &Terms,
         pixels: usize,
     ) -> Result<StyleTarget> {
-        let (layers, pooling) = (terms.style_taps(), terms.pooling);
-        let key = Key { compute: network.compute(), layers, pooling, sizes: self.sizes(pixels) };
+        let (layers, mode) = (terms.style_taps(), terms.mode());
+        let key = Key { compute: network.compute(), layers, mode, sizes: self.sizes(pixels) };
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let is_match = |cached: &&CachedTarget| cached.key == key && cached.weights.same_as(weights);
         if let Some(cached) = lock().iter().find(is_match) {
@@ -131,7 +130,7 @@ impl Style {
         for (part, &(width, height)) in self.parts.iter().zip(&key.sizes) {
             check_size("the style", &key.layers, height, width)?;
             let picture = part.picture.at_size(width, height);
-            targets.push(StyleTarget::of_picture(network, picture.planes(), &key.layers, pooling)?);
+            targets.push(StyleTarget::of_picture(network, picture.planes(), &key.layers, mode)?);
         }
         let shares = self.parts.iter().map(|part| part.share);
         let target = StyleTarget::blend(&shares.zip(&targets).collect::<Vec<_>>());

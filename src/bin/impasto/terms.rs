@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::failure::{Failure, Result};
 use crate::values::{layer_weight, named};
+use impasto::layers::conv::edges::Edges;
 use impasto::layers::pool::Pooling;
 use impasto::loss::{Form, Statistic};
 use impasto::picture::Picture;
@@ -25,11 +26,21 @@ pub(crate) struct MeasureOptions {
     /// What the network's pools do
     #[arg(long, value_parser = named::<Pooling>(), value_name = "KIND", default_value_t = defaults::POOLING)]
     pooling: Pooling,
+
+    /// What lies beyond the picture's edges. replicate: its edge pixels, again and again; zero: zeros, as VGG was
+    /// trained, which colours the margins of plain areas; wrap: the opposite edge, for tiles [default: replicate;
+    /// with --loss gatys zero]
+    #[arg(long, value_parser = named::<Edges>(), value_name = "KIND")]
+    edges: Option<Edges>,
 }
 
 impl MeasureOptions {
     pub(crate) fn apply(&self, job: Stylize) -> Stylize {
         let job = job.form(self.form).pooling(self.pooling);
+        let job = match self.edges {
+            Some(edges) => job.edges(edges),
+            None => job,
+        };
         match self.tv_weight {
             Some(weight) => job.tv_weight(weight),
             None => job,

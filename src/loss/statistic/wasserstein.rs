@@ -16,7 +16,7 @@ use super::polar::orthogonal_factor;
 /// δ: what is added to the diagonal of both covariances, as a share of the energy of a channel of the target. Without it, the
 /// gradient is not finite where the features of a picture lack a dimension that the style's have; and the second moments'
 /// rounding errors, some 1e-6 of the largest eigenvalue, have to be small beside it.
-const REGULARIZATION: f64 = 1e-3;
+const REGULARIZATION: f64 = 1e-2;
 
 /// N×N matrices that the statistic keeps, the gradient among them, and those in its scratch.
 pub(super) const MATRICES: u64 = 4 + 5;
