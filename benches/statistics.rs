@@ -35,9 +35,8 @@ fn statistics(criterion: &mut Criterion) {
             let mut distance = Distance::new(Isa::best(), statistic, target.clone());
             let mut gradient = Gradient::new(Isa::best());
             group.bench_function(BenchmarkId::new(statistic.name(), channels), |bencher| {
-                bencher.iter(|| {
-                    team::gather(|| distance.evaluate(Form::Relative, 1.0, &found, &mut gradient))
-                });
+                bencher
+                    .iter(|| team::gather(|| distance.evaluate(Form::Relative, 1.0, &found, &mut gradient)));
             });
         }
     }

@@ -101,7 +101,7 @@ def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures)
     case.write(folder / "case_wasserstein_constant.safetensors", constant, held)
 
     for edges in ("replicate", "wrap"):
-        case = LossCase(vgg19, "tiny_vgg19", "max", LossSpec(**RELATIVE), edges=edges)
+        case = LossCase(vgg19, "tiny_vgg19", "max", LossSpec(**STRONG_TV), edges=edges)
         case.write(folder / f"case_{edges}.safetensors", pictures)
 
     layers = {

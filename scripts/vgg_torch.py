@@ -144,7 +144,7 @@ class Objective:
             tap: style_loss(spec, moments(features[tap]), target)
             for tap, target in self.style_targets.items()
         }
-        tv = total_variation(image)
+        tv = total_variation(image, self.vgg.edges == "wrap")
         total = (
             spec.alpha * sum(weight * content[tap] for tap, weight in spec.content_layers.items())
             + spec.beta * sum(weight * style[tap] for tap, weight in spec.style_layers.items())
@@ -210,6 +210,9 @@ def wasserstein_loss(found: Moments, target: Moments) -> Tensor:
     return (distance + covariance.trace() + target_covariance.trace() - 2 * root_trace) / energy
 
 
-def total_variation(image: Tensor) -> Tensor:
+def total_variation(image: Tensor, wraps: bool = False) -> Tensor:
     """The squared differences of all horizontal and vertical neighbours, over the 3·H·W values."""
+    if wraps:
+        differences = [image - image.roll(1, dims=dim) for dim in (1, 2)]
+        return sum(difference.square().sum() for difference in differences) / image.numel()
     return (image.diff(dim=1).square().sum() + image.diff(dim=2).square().sum()) / image.numel()

@@ -11,6 +11,7 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 use crate::layers::TapGradient;
+use crate::layers::conv::edges::Edges;
 use crate::network::profile::Profile;
 use crate::network::{Network, Plan};
 use crate::parallel::cancel::Cancel;
@@ -75,7 +76,9 @@ impl Objective {
             }
         }
         let moments = style.map_or_else(BTreeMap::new, StyleTarget::into_moments).into_iter();
-        let style = moments.map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), terms.statistic, moments))).collect();
+        let style = moments
+            .map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), terms.statistic, moments)))
+            .collect();
         Ok(Self {
             plan: Plan::new(network, &terms.taps(), terms.mode(), height, width)?,
             network: Arc::clone(network),
@@ -99,7 +102,8 @@ impl Objective {
     #[doc(hidden)]
     pub fn bytes(network: &Network, terms: &Terms, height: usize, width: usize) -> u64 {
         let channels = network.tap_channels(&terms.style_taps());
-        let style: u64 = channels.into_iter().map(|channels| StyleTerm::bytes(terms.statistic, channels)).sum();
+        let style: u64 =
+            channels.into_iter().map(|channels| StyleTerm::bytes(terms.statistic, channels)).sum();
         Plan::bytes(network, &terms.taps(), terms.pooling, height, width)
             + network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
             + style
@@ -182,7 +186,7 @@ impl Objective {
                 .map(|weight| content[&layer].gradient(terms.form, terms.content_weight * weight)),
         };
         plan.backward(network, tap, gradient.view_mut(), cancel)?;
-        losses.tv = total_variation(picture, terms.tv_weight, gradient);
+        losses.tv = total_variation(picture, terms.tv_weight, terms.edges == Edges::Wrap, gradient);
         losses.content = weighted(&terms.content_layers, &losses.content_layers);
         losses.style = weighted(&terms.style_layers, &losses.style_layers);
         losses.total = terms.content_weight * losses.content

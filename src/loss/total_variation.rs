@@ -6,12 +6,17 @@ use crate::parallel::reduce;
 use crate::parallel::team;
 
 /// The sum of the squared differences of horizontal and vertical neighbours, divided by the number of values of the picture
-/// (3×H×W, RGB in 0–1), so that a weight has the same effect at any size. Adds `weight` times its gradient to `gradient`,
-/// which has the same shape.
+/// (3×H×W, RGB in 0–1), so that a weight has the same effect at any size. Where the picture `wraps`, values at opposite edges
+/// are neighbours too. Adds `weight` times the gradient to `gradient`, which has the same shape.
 ///
 /// # Panics
 /// If `gradient` is not contiguous.
-pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: ArrayViewMut3<f32>) -> f64 {
+pub fn total_variation(
+    picture: ArrayView3<f32>,
+    weight: f64,
+    wraps: bool,
+    mut gradient: ArrayViewMut3<f32>,
+) -> f64 {
     let (_, height, width) = picture.dim();
     let values = picture.len().max(1) as f64;
     let slope = (2.0 * weight / values) as f32;
@@ -20,24 +25,35 @@ pub fn total_variation(picture: ArrayView3<f32>, weight: f64, mut gradient: Arra
     let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
     let width = width.max(1);
     let row_at = |row: usize| &x[row * width..(row + 1) * width];
+    // The rows above and below, if there are such.
+    let above = |row: usize| match row % height {
+        0 => wraps.then(|| row_at(row + height - 1)),
+        _ => Some(row_at(row - 1)),
+    };
+    let below = |row: usize| match row % height + 1 == height {
+        true => wraps.then(|| row_at(row + 1 - height)),
+        false => Some(row_at(row + 1)),
+    };
     team::for_each_chunk(dx, width, |row, dx| {
-        let (here, y) = (row_at(row), row % height);
+        let (here, last) = (row_at(row), width - 1);
         add_differences(dx, here, &here[1..], slope);
         add_differences(&mut dx[1..], &here[1..], here, slope);
-        if y + 1 < height {
-            add_differences(dx, here, row_at(row + 1), slope);
+        if wraps {
+            add_differences(dx, here, &here[last..], slope);
+            add_differences(&mut dx[last..], &here[last..], here, slope);
         }
-        if y > 0 {
-            add_differences(dx, here, row_at(row - 1), slope);
+        for neighbours in [above(row), below(row)].into_iter().flatten() {
+            add_differences(dx, here, neighbours, slope);
         }
     });
     // Each pair of neighbours is counted once, at its left or upper value.
     let squares = reduce::sum_of(0..x.len() / width, |row| {
         let squared = |a: f64, b: f64| (a - b) * (a - b);
-        let (here, left) = (row_at(row), width - 1);
-        let across = reduce::sum2(&here[..left], &here[1..], squared);
-        let down = if row % height + 1 < height { reduce::sum2(here, row_at(row + 1), squared) } else { 0.0 };
-        across + down
+        let (here, last) = (row_at(row), width - 1);
+        let across = reduce::sum2(&here[..last], &here[1..], squared);
+        let around = if wraps { squared(here[last] as f64, here[0] as f64) } else { 0.0 };
+        let down = below(row).map_or(0.0, |below| reduce::sum2(here, below, squared));
+        across + around + down
     });
     squares / values
 }

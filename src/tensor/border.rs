@@ -53,7 +53,11 @@ mod tests {
             });
             for wraps in [false, true] {
                 let mut map = FeatureMap::from_planes(planes.view());
-                if wraps { map.wrap_border() } else { map.replicate_border() }
+                if wraps {
+                    map.wrap_border()
+                } else {
+                    map.replicate_border()
+                }
                 assert_eq!(map.to_planes(), planes);
                 let source = |at: isize, len: usize| match wraps {
                     true => at.rem_euclid(len as isize) as usize,
@@ -64,7 +68,11 @@ mod tests {
                         for c in 0..channels {
                             let row = map.bordered_row(c / BLOCK, y);
                             let found = row[(x + 1) as usize * BLOCK + c % BLOCK];
-                            assert_eq!(found, planes[[c, source(y, height), source(x, width)]], "{c} {y} {x}");
+                            assert_eq!(
+                                found,
+                                planes[[c, source(y, height), source(x, width)]],
+                                "{c} {y} {x}"
+                            );
                         }
                     }
                 }

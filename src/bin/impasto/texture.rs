@@ -9,14 +9,17 @@ use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
 use crate::terms::{MeasureOptions, StyleOptions};
+use impasto::layers::conv::edges::Edges;
 use impasto::picture::Needed;
+use impasto::stylize::Size;
 
 /// Make a texture of one or more STYLEs from noise
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   impasto texture painting.jpg -o texture.png
-  impasto texture painting.jpg --style-layer relu1_1 --style-layer relu2_1   fine structure alone")]
+  impasto texture painting.jpg --style-layer relu1_1 --style-layer relu2_1   fine structure alone
+  impasto texture painting.jpg --tileable -o tile.png                        repeats without a seam")]
 pub(crate) struct Options {
     /// Pictures of the style. The result has the first one's aspect
     #[arg(required = true)]
@@ -32,6 +35,11 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     measure: MeasureOptions,
+
+    /// Make a tile that repeats without a seam: --edges wrap, and both sides rounded to a multiple of the layers'
+    /// stride, 16 pixels at relu5_1
+    #[arg(long, conflicts_with = "edges", help_heading = "Loss")]
+    tileable: bool,
 
     /// Seed of the noise
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Work")]
@@ -57,7 +65,14 @@ impl Options {
             styles.push(work.open(style, Needed::Pixels(width * height))?);
         }
         let job = work.job(&weights).style(self.style_options.style(styles)?).seed(self.seed);
-        work.run(self.measure.apply(self.style_options.apply(job)))
+        let mut job = self.measure.apply(self.style_options.apply(job));
+        if self.tileable {
+            let stride = job.terms()?.taps().iter().map(|layer| layer.min_side()).max().unwrap_or(1);
+            let [width, height] = [width, height].map(|side| (side + stride / 2) / stride * stride);
+            let size = Size::Exactly { width: width.max(stride), height: height.max(stride) };
+            job = job.edges(Edges::Wrap).size(size);
+        }
+        work.run(job)
     }
 
     fn output(&self) -> PathBuf {

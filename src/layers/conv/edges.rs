@@ -57,7 +57,13 @@ pub fn backward_replicated(conv: &Conv, dy: &FeatureMap, dx: &mut FeatureMap) {
                 let output = (y + 1 - (element / side) as isize, x + 1 - (element % side) as isize);
                 if output == (inside(output.0, height) as isize, inside(output.1, width) as isize) {
                     let from = (output.0 as usize, output.1 as usize);
-                    add_product(&kernels[element * channels * padded..][..channels * padded], dy, from, dx, to);
+                    add_product(
+                        &kernels[element * channels * padded..][..channels * padded],
+                        dy,
+                        from,
+                        dx,
+                        to,
+                    );
                 }
             }
         };

@@ -151,7 +151,10 @@ mod tests {
                     if i < rows {
                         let column: Vec<_> = (0..n).map(|row| k[row * stride + j]).collect();
                         let found = dot(&x[i * stride..], &column);
-                        assert!((found - b[i * stride + j] as f64).abs() < 1e-5, "{isa:?} {n} {i} {j}: {found}");
+                        assert!(
+                            (found - b[i * stride + j] as f64).abs() < 1e-5,
+                            "{isa:?} {n} {i} {j}: {found}"
+                        );
                     }
                 }
             }

@@ -82,7 +82,8 @@ impl Wasserstein {
         let n = moments.channels();
         assert_eq!(n, self.target_mean.len(), "the moments and the target differ in channels");
         let slope = weight / (self.energy * moments.count);
-        let value = scratch::with([n * stride(n); 5], |buffers| self.transport(slope as f32, moments, buffers));
+        let value =
+            scratch::with([n * stride(n); 5], |buffers| self.transport(slope as f32, moments, buffers));
         let mut squares = 0.0;
         let Self { target_mean, ds, dmean, .. } = self;
         let mut products = ds.dot(&moments.mean);
