@@ -224,6 +224,8 @@ pub enum Setting {
     Statistic,
     /// The shares of a blend of styles.
     Shares,
+    /// The sizes at which the style pictures are used.
+    StyleSizes,
     /// The number of threads.
     Threads,
     /// The network.
@@ -244,6 +246,7 @@ impl fmt::Display for Setting {
             Self::StyleLayers => "style layers",
             Self::Statistic => "statistic",
             Self::Shares => "shares of the styles",
+            Self::StyleSizes => "sizes of the styles",
             Self::Threads => "threads",
             Self::Network => "network",
         })

@@ -7,6 +7,7 @@ mod run;
 pub mod schedule;
 mod settings;
 mod style;
+mod style_size;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use progress::{End, Progress, Stylized};
 pub use schedule::{Scale, Scales};
 pub use settings::{Init, LayerWeight, Optimizer, Size, defaults};
 pub use style::Style;
+pub use style_size::StyleSize;
 
 use settings::Settings;
 
@@ -281,6 +283,17 @@ impl Stylize {
         }
     }
 
+    /// Width and height in pixels at which each style picture is used for a result of full size, in their order. Empty without
+    /// a style.
+    ///
+    /// # Errors
+    /// The same as for [`result_size`](Self::result_size).
+    pub fn style_sizes(&self) -> Result<Vec<(usize, usize)>> {
+        let (width, height) = self.result_size()?;
+        let pixels = width * height;
+        Ok(self.style.as_ref().map_or_else(Vec::new, |style| style.sizes(pixels, pixels)))
+    }
+
     /// The terms of the loss. A term without a picture has no layers.
     ///
     /// # Errors
@@ -314,10 +327,16 @@ impl Stylize {
     /// Returns [`Error::OutOfMemory`] if the job needs more memory than its limit.
     fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
         let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
-        match needed > available {
-            true => Err(Error::OutOfMemory { what: "a result".to_owned(), width, height, needed, available }),
-            false => Ok(()),
+        if needed <= available {
+            return Ok(());
         }
+        // By default a style has as many pixels as the result.
+        let largest = self.style_sizes()?.into_iter().max_by_key(|(width, height)| width * height);
+        let (what, width, height) = match largest {
+            Some((w, h)) if w * h > 2 * width * height => ("a style", w, h),
+            _ => ("a result", width, height),
+        };
+        Err(Error::OutOfMemory { what: what.to_owned(), width, height, needed, available })
     }
 
     /// Runs `work` on the threads that the settings select.

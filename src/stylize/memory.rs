@@ -37,14 +37,7 @@ pub(super) fn of_objective(
     width: usize,
     height: usize,
 ) -> u64 {
-    // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
-    let styles = job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(width * height));
-    let of_style = |(width, height): (usize, usize)| {
-        planes(width * height) + network.features_bytes(&terms.style_taps(), terms.pooling, height, width)
-    };
-    let style = styles.into_iter().map(of_style).max().unwrap_or(0);
-    let objective = Objective::bytes(network, terms, height, width).max(style);
-    PROGRAM + network.bytes() + pictures(job) + planes(width * height) + objective
+    at_most(job, network, terms, (width, height), 0)
 }
 
 /// Bytes of the process at the job's last scale, which needs the most.
@@ -55,5 +48,29 @@ pub(super) fn of_run(job: &Stylize, network: &Network, terms: &Terms, width: usi
         Optimizer::Lbfgs => 2 * HISTORY as u64 + 12,
         Optimizer::Adam => 8,
     };
-    of_objective(job, network, terms, width, height) + vectors * planes(width * height)
+    at_most(job, network, terms, (width, height), vectors * planes(width * height))
+}
+
+/// Bytes of the process with the job's objective at this size, and with what takes `optimizer` bytes and is created after it.
+fn at_most(
+    job: &Stylize,
+    network: &Network,
+    terms: &Terms,
+    (width, height): (usize, usize),
+    optimizer: u64,
+) -> u64 {
+    let objective = Objective::bytes(network, terms, height, width);
+    // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
+    let most = of_style(job, network, terms, width * height).max(objective + optimizer);
+    PROGRAM + network.bytes() + pictures(job) + planes(width * height) + most
+}
+
+/// Bytes of the features of the largest style picture, and of its copy at the size at which it is used for a result of
+/// `pixels` pixels.
+fn of_style(job: &Stylize, network: &Network, terms: &Terms, pixels: usize) -> u64 {
+    let sizes = job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(pixels, pixels));
+    let bytes = |(width, height): (usize, usize)| {
+        planes(width * height) + network.features_bytes(&terms.style_taps(), terms.pooling, height, width)
+    };
+    sizes.into_iter().map(bytes).max().unwrap_or(0)
 }

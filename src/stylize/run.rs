@@ -16,7 +16,7 @@ use crate::picture::{Picture, fit};
 
 use super::progress::picture_of;
 use super::schedule::{Scale, schedule};
-use super::{End, Init, Optimizer, Progress, Stylize, Stylized, memory};
+use super::{End, Init, Optimizer, Progress, Style, Stylize, Stylized, memory};
 
 /// Pairs of steps and gradient changes in L-BFGS's history. Ten is within the 3 to 20 that Nocedal and Wright recommend
 /// (Numerical Optimization, section 7.2); each pair costs the memory of two pictures.
@@ -110,7 +110,10 @@ pub(super) fn objective_at(
     height: usize,
     content: Option<&Picture>,
 ) -> Result<Objective> {
-    let style = job.style.as_ref().map(|style| style.target(&job.weights, network, terms, width * height));
+    let of_result = job.result_size().map(|(width, height)| width * height)?;
+    let target =
+        |style: &Style| style.target(&job.weights, network, terms, style.sizes(width * height, of_result));
+    let style = job.style.as_ref().map(target);
     let content = content.map(Picture::planes);
     let objective = Objective::new(network, terms.clone(), (height, width), content, style.transpose()?)?;
     Ok(objective.cancelled_by(job.cancel.clone()))

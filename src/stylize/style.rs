@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::{Error, Result, Setting};
 use crate::loss::{StyleTarget, Terms};
 use crate::network::{Compute, Mode, Network, check_size};
-use crate::picture::{Picture, fit};
+use crate::picture::Picture;
 use crate::vgg::Layer;
 use crate::weights::Weights;
+
+use super::style_size::StyleSize;
 
 /// The most targets that are cached: more than a job has scales, so that the next job finds all of them. With the
 /// default layers of VGG-19 one target takes 2.4 MB, with all its ReLU layers 10 MB.
@@ -21,7 +23,8 @@ const MAX_CACHED_TARGETS: usize = 16;
 #[derive(Clone)]
 pub struct Style {
     parts: Arc<[Part]>,
-    scaled: bool,
+    /// The size of each picture.
+    sizes: Arc<[StyleSize]>,
     cache: Arc<Mutex<Vec<CachedTarget>>>,
 }
 
@@ -72,15 +75,42 @@ impl Style {
         Ok(Self::of_parts(parts))
     }
 
-    /// The same style with its pictures at their own sizes. By default each is resized to the number of pixels of the result,
-    /// so that its strokes scale with the result.
+    /// The same style with its pictures used at these sizes: one size for all of them, or one for each, in their order. By
+    /// default each picture is used with as many pixels as the result has, so that its strokes scale with the result.
+    ///
+    /// ```
+    /// use impasto::{Picture, Style, StyleSize};
+    ///
+    /// # let painting = Picture::from_rgb8(&[0; 3], 1, 1, 3)?;
+    /// let finer_strokes = Style::new(painting).with_sizes([StyleSize::Scale(0.5)])?;
+    /// # Ok::<(), impasto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for another number of sizes, or a size out of its range.
+    pub fn with_sizes(&self, sizes: impl IntoIterator<Item = StyleSize>) -> Result<Self> {
+        let (mut sizes, pictures): (Vec<_>, _) = (sizes.into_iter().collect(), self.parts.len());
+        sizes.iter().try_for_each(|size| size.check())?;
+        if sizes.len() == 1 {
+            sizes = vec![sizes[0]; pictures];
+        }
+        if sizes.len() != pictures {
+            let reason =
+                format!("expected one, or one for each of {pictures} pictures, found {}", sizes.len());
+            return Err(Error::setting(Setting::StyleSizes, reason));
+        }
+        Ok(Self { sizes: sizes.into(), ..self.clone() })
+    }
+
+    /// The same style with its pictures at their own sizes: [`with_sizes`](Self::with_sizes) of [`StyleSize::Own`].
     #[must_use]
     pub fn in_own_size(&self) -> Self {
-        Self { scaled: false, parts: Arc::clone(&self.parts), cache: Arc::default() }
+        Self { sizes: vec![StyleSize::Own; self.parts.len()].into(), ..self.clone() }
     }
 
     fn of_parts(parts: Vec<Part>) -> Self {
-        Self { parts: parts.into(), scaled: true, cache: Arc::default() }
+        let sizes = vec![StyleSize::default(); parts.len()].into();
+        Self { parts: parts.into(), sizes, cache: Arc::default() }
     }
 
     /// Width and height of the first picture.
@@ -94,21 +124,16 @@ impl Style {
         self.parts.iter().map(|part| part.picture.width() * part.picture.height()).sum()
     }
 
-    /// Width and height to which each picture is resized for a result of `pixels` pixels.
-    pub(super) fn sizes(&self, pixels: usize) -> Vec<(usize, usize)> {
-        let size = |part: &Part| {
-            let (width, height) = (part.picture.width(), part.picture.height());
-            if !self.scaled {
-                return (width, height);
-            }
-            let aspect = width.max(height) as f64 / width.min(height) as f64;
-            let longest = (pixels as f64 * aspect).sqrt().round().max(1.0);
-            fit(width, height, longest as usize)
+    /// Width and height at which each picture is used for a picture of `pixels` pixels on the way to a result of `of_result`
+    /// pixels.
+    pub(super) fn sizes(&self, pixels: usize, of_result: usize) -> Vec<(usize, usize)> {
+        let size = |(part, size): (&Part, &StyleSize)| {
+            size.size((part.picture.width(), part.picture.height()), pixels, of_result)
         };
-        self.parts.iter().map(size).collect()
+        self.parts.iter().zip(&*self.sizes).map(size).collect()
     }
 
-    /// The target for a result of `pixels` pixels, from the cache or computed.
+    /// The target for pictures used at these [sizes](Self::sizes), from the cache or computed.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if a picture is too small for a layer.
@@ -117,10 +142,10 @@ impl Style {
         weights: &Weights,
         network: &Network,
         terms: &Terms,
-        pixels: usize,
+        sizes: Vec<(usize, usize)>,
     ) -> Result<StyleTarget> {
         let (layers, mode) = (terms.style_taps(), terms.mode());
-        let key = Key { compute: network.compute(), layers, mode, sizes: self.sizes(pixels) };
+        let key = Key { compute: network.compute(), layers, mode, sizes };
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let is_match = |cached: &&CachedTarget| cached.key == key && cached.weights.same_as(weights);
         if let Some(cached) = lock().iter().find(is_match) {

@@ -89,8 +89,14 @@ fn option_of(setting: Setting) -> Option<&'static str> {
 /// What to do about an error, where there is something to do.
 fn advice(error: &Error) -> Option<&'static str> {
     Some(match error {
+        Error::TooSmall { what, .. } if what == "the style" => {
+            "use a larger picture, --size, --style-scale or --style-size, or a shallower layer"
+        }
         Error::TooSmall { .. } => "use a larger picture or --size, or a shallower layer",
         Error::TooLarge { .. } => "use a smaller --size, or .png",
+        Error::OutOfMemory { what, .. } if what == "a style" => {
+            "use a smaller --style-scale, --style-size or --size"
+        }
         Error::OutOfMemory { .. } => "use a smaller --size",
         Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
         Error::NotFinite { .. } => SMALLER_WEIGHTS,

@@ -1,6 +1,6 @@
 //! What stylize, texture and reconstruct share: the work's options, and seeing it through to a picture.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal};
 use std::mem;
 use std::ops::ControlFlow;
@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
+use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
 use crate::{Outcome, picture_file, rescue};
@@ -149,6 +150,8 @@ struct Read {
     most: Cell<u64>,
     /// Bytes of all of them.
     kept: Cell<u64>,
+    /// In the order in which they were read.
+    pictures: RefCell<Vec<Opened>>,
 }
 
 impl Work<'_> {
@@ -174,7 +177,7 @@ impl Work<'_> {
     }
 
     /// The result's longest side, or nothing where it is the first picture's own.
-    fn longest(&self) -> Option<u64> {
+    pub(crate) fn longest(&self) -> Option<u64> {
         (self.options.size > 0).then_some(self.options.size)
     }
 
@@ -183,14 +186,16 @@ impl Work<'_> {
         // A pipe tells nothing before it is read.
         let reading = Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading);
         let picture = picture_file::open(path, needed, self.detail)?;
-        let Read { most, kept } = &self.read;
+        let Read { most, kept, pictures } = &self.read;
+        pictures.borrow_mut().push((path.to_owned(), (picture.width(), picture.height())));
         most.set(most.get().max(kept.get() + reading));
         kept.set(kept.get() + picture.memory());
         Ok(picture)
     }
 
-    /// Does the job and writes the picture.
-    pub(crate) fn run(mut self, job: Stylize) -> Result<Outcome> {
+    /// Does the job and writes the picture. `used` is the width and height at which each picture is used, in the order in
+    /// which they were read.
+    pub(crate) fn run(mut self, job: Stylize, used: &[(usize, usize)]) -> Result<Outcome> {
         let start = Instant::now();
         let (width, height) = job.result_size()?;
         self.output.format().check_size(width, height)?;
@@ -200,7 +205,7 @@ impl Work<'_> {
         let (mut started, mut failure) = (false, None);
         let stylized = job.cancelled_by(&cancel).run(|progress| {
             if !mem::replace(&mut started, true) {
-                bar.above(|| self.say_schedule(progress));
+                bar.above(|| self.say_start(progress, used));
             }
             bar.update(progress);
             // What is written beside the result is not worth losing the result for: the first failure is told
@@ -243,8 +248,11 @@ impl Work<'_> {
         }
     }
 
-    /// Says that there are fewer scales than asked for, and with `--verbose` what is ahead.
-    fn say_schedule(&self, progress: &Progress) {
+    /// Says which pictures are enlarged, that there are fewer scales than asked for, and with `--verbose` what is ahead.
+    fn say_start(&self, progress: &Progress, used: &[(usize, usize)]) {
+        if let Some(line) = strokes::enlarged(&self.read.pictures.borrow(), used) {
+            self.detail.normal(format_args!("{line}"));
+        }
         if let Scales::Count(count) = self.options.scales
             && count > progress.scales
         {

@@ -50,7 +50,9 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         let (weights, work) = self.job.prepare(&self.output(), [self.image.as_path()])?;
         let job = work.job(&weights).content(work.open_first(&self.image)?).content_layers(&self.layers);
-        work.run(self.measure.apply(job).init(Init::Noise).seed(self.seed))
+        let job = self.measure.apply(job).init(Init::Noise).seed(self.seed);
+        let used = job.result_size()?;
+        work.run(job, &[used])
     }
 
     fn output(&self) -> PathBuf {

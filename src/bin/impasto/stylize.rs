@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
+use crate::strokes::StrokeOptions;
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
 use crate::values::{self, Init};
 use impasto::picture::Needed;
@@ -19,6 +20,7 @@ use impasto::stylize;
 Examples:
   impasto stylize portrait.jpg painting.jpg
   impasto stylize portrait.jpg painting.jpg drawing.png --blend 2,1 --size 1024 -o out.png
+  impasto stylize portrait.jpg painting.jpg --style-scale 0.5   finer strokes
   impasto stylize portrait.jpg painting.jpg --style-weight 10 --style-layer relu3_1 --style-layer relu4_1")]
 pub(crate) struct Options {
     /// Picture of what is to be seen
@@ -32,6 +34,9 @@ pub(crate) struct Options {
     /// [default: CONTENT-in-STYLE.png here]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    strokes: StrokeOptions,
 
     #[command(flatten)]
     balance: BalanceOptions,
@@ -68,21 +73,24 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
+        self.strokes.check(self.style.len())?;
         let (weights, work) = self.job.prepare(&self.output(), self.inputs())?;
         let content = work.open_first(&self.content)?;
         let (width, height) = work.result_size(&content);
-        // Styles are used with as many pixels as the result has.
-        let pixels = Needed::Pixels(width * height);
-        let styles = self.style.iter().map(|style| work.open(style, pixels)).collect::<Result<_>>()?;
+        let open_style =
+            |(index, style): (usize, &PathBuf)| work.open(style, self.strokes.needed(index, width * height));
+        let styles = self.style.iter().enumerate().map(open_style).collect::<Result<Vec<_>>>()?;
         let init = match &self.init {
             Init::Content => stylize::Init::Content,
             Init::Noise => stylize::Init::Noise,
             Init::File(file) => stylize::Init::Picture(work.open(file, Needed::Size { width, height })?),
         };
-        let job = work.job(&weights).content(content).style(self.style_options.style(styles)?);
+        let style = self.strokes.apply(self.style_options.style(styles)?)?;
+        let job = work.job(&weights).content(content).style(style);
         let job = self.style_options.apply(self.content_layers.apply(job));
         let job = self.balance.apply(self.measure.apply(job)).init(init);
-        work.run(job.seed(self.seed.unwrap_or(0)))
+        let used = [&[(width, height)][..], &job.style_sizes()?].concat();
+        work.run(job.seed(self.seed.unwrap_or(0)), &used)
     }
 
     /// The pictures that are read.

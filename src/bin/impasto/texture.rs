@@ -8,9 +8,9 @@ use crate::Outcome;
 use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
+use crate::strokes::StrokeOptions;
 use crate::terms::{MeasureOptions, StyleOptions};
 use impasto::layers::conv::edges::Edges;
-use impasto::picture::Needed;
 use impasto::stylize::Size;
 
 /// Make a texture of one or more STYLEs from noise
@@ -19,6 +19,7 @@ use impasto::stylize::Size;
 Examples:
   impasto texture painting.jpg -o texture.png
   impasto texture painting.jpg --style-layer relu1_1 --style-layer relu2_1   fine structure alone
+  impasto texture painting.jpg --style-scale 0.5                             finer strokes
   impasto texture painting.jpg --tileable -o tile.png                        repeats without a seam")]
 pub(crate) struct Options {
     /// Pictures of the style. The result has the first one's aspect
@@ -29,6 +30,9 @@ pub(crate) struct Options {
     /// [default: STYLE-texture.png here]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    strokes: StrokeOptions,
 
     #[command(flatten)]
     style_options: StyleOptions,
@@ -56,15 +60,17 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
+        self.strokes.check(self.style.len())?;
         let inputs = self.style.iter().map(PathBuf::as_path);
         let (weights, work) = self.job.prepare(&self.output(), inputs)?;
-        let mut styles = vec![work.open_first(&self.style[0])?];
+        let first = self.strokes.needed_of_first(work.longest());
+        let mut styles = vec![work.open(&self.style[0], first)?];
         let (width, height) = work.result_size(&styles[0]);
-        for style in &self.style[1..] {
-            // Styles are used with as many pixels as the result has.
-            styles.push(work.open(style, Needed::Pixels(width * height))?);
+        for (index, style) in self.style.iter().enumerate().skip(1) {
+            styles.push(work.open(style, self.strokes.needed(index, width * height))?);
         }
-        let job = work.job(&weights).style(self.style_options.style(styles)?).seed(self.seed);
+        let style = self.strokes.apply(self.style_options.style(styles)?)?;
+        let job = work.job(&weights).style(style).seed(self.seed);
         let mut job = self.measure.apply(self.style_options.apply(job));
         if self.tileable {
             let stride = job.terms()?.taps().iter().map(|layer| layer.min_side()).max().unwrap_or(1);
@@ -72,7 +78,8 @@ impl Options {
             let size = Size::Exactly { width: width.max(stride), height: height.max(stride) };
             job = job.edges(Edges::Wrap).size(size);
         }
-        work.run(job)
+        let used = job.style_sizes()?;
+        work.run(job, &used)
     }
 
     fn output(&self) -> PathBuf {
