@@ -226,6 +226,8 @@ pub enum Setting {
     Shares,
     /// The sizes at which the style pictures are used.
     StyleSizes,
+    /// Whose colours the result has.
+    Colors,
     /// The number of threads.
     Threads,
     /// The network.
@@ -247,6 +249,7 @@ impl fmt::Display for Setting {
             Self::Statistic => "statistic",
             Self::Shares => "shares of the styles",
             Self::StyleSizes => "sizes of the styles",
+            Self::Colors => "colours",
             Self::Threads => "threads",
             Self::Network => "network",
         })

@@ -1,6 +1,8 @@
 //! The main job: a picture with the content of one picture and the style of another. Without a content it is a texture,
 //! without a style a reconstruction.
 
+mod colours;
+mod matching;
 mod memory;
 mod progress;
 mod run;
@@ -23,12 +25,14 @@ use crate::parallel::cancel::Cancel;
 use crate::picture::{Picture, fit};
 use crate::weights::Weights;
 
+pub use colours::Colors;
 pub use progress::{End, Progress, Stylized};
 pub use schedule::{Scale, Scales};
 pub use settings::{Init, LayerWeight, Optimizer, Size, defaults};
 pub use style::Style;
 pub use style_size::StyleSize;
 
+use matching::ColourStatistics;
 use settings::Settings;
 
 /// A builder for a style transfer job: pictures, settings, and [`run`](Self::run).
@@ -134,6 +138,15 @@ impl Stylize {
     #[must_use]
     pub fn style_layers<L: Into<LayerWeight>>(self, layers: impl IntoIterator<Item = L>) -> Self {
         self.with(|settings| settings.style_layers = layers.into_iter().map(L::into).collect())
+    }
+
+    /// Whose colours the result has. By default [`Colors::Style`]. The others need a content and a style.
+    ///
+    /// [`Colors::Match`] changes the target of the style term; [`Colors::Content`] only the pictures that [`run`](Self::run)
+    /// returns and reports.
+    #[must_use]
+    pub fn colors(self, colors: Colors) -> Self {
+        self.with(|settings| settings.colors = colors)
     }
 
     /// The network's pooling. By default [`Pooling::Max`].
@@ -246,7 +259,8 @@ impl Stylize {
             self.require_memory(memory::of_objective(self, &network, &terms, width, height), width, height)?;
             let content = self.flat_content();
             let content = content.as_ref().map(|content| content.at_size(width, height));
-            run::objective_at(self, &network, &terms, width, height, content.as_deref())
+            let content = content.as_deref();
+            run::objective_at(self, &network, &terms, width, height, content, self.colours_to_match())
         })?
     }
 
@@ -302,6 +316,14 @@ impl Stylize {
     #[doc(hidden)]
     pub fn terms(&self) -> Result<Terms> {
         self.settings.terms(&self.weights, self.content.is_some(), self.style.is_some())
+    }
+
+    /// The statistics of the content's colours, if the style's are to be matched to them.
+    fn colours_to_match(&self) -> Option<ColourStatistics> {
+        match self.settings.colors {
+            Colors::Match => self.content.as_ref().map(ColourStatistics::of),
+            _ => None,
+        }
     }
 
     /// Bytes of memory of an objective with a content and a style of `height` by `width` pixels each. Needs no pictures.

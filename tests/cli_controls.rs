@@ -92,6 +92,29 @@ fn values_of_strokes_that_cannot_be() {
     assert_eq!(folder.names(), names);
 }
 
+#[test]
+fn colours_are_the_styles_the_contents_or_matched() {
+    let folder = Folder::with_pictures();
+    let with = |options: &str| {
+        folder
+            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q -o out.png {options}"))
+            .notes();
+        folder.read("out.png")
+    };
+    let default = with("");
+    assert!(with("--colors style") == default);
+    let (content, matched) = (with("--colors content"), with("--colors match"));
+    assert!(content != default && matched != default && content != matched);
+    // The pictures on the way have the result's colours.
+    let saved = with("--colors content --save-every 4");
+    assert!(folder.read("out-0004.png") == saved);
+    let (command, words) =
+        ("stylize content.png style.png -o out.png --colors", &["--colors", "style, content, match"]);
+    is_bad_usage(&folder, &format!("{command} photo"), words);
+    is_bad_usage(&folder, command, &["--colors"]);
+    is_bad_usage(&folder, "texture style.png --colors match", &["--colors"]);
+}
+
 #[track_caller]
 fn is_bad_usage(folder: &Folder, arguments: &str, words: &[&str]) {
     let ran = folder.run(arguments);

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::loss::Losses;
 use crate::picture::Picture;
 
+use super::colours::take_chroma;
 use super::schedule::Scale;
 
 /// The state of a job after an optimiser step.
@@ -41,13 +42,15 @@ pub struct Progress<'p> {
     pub(super) pixels: &'p [f32],
     /// The content's alpha plane, resized to this scale.
     pub(super) alpha: Option<&'p Array2<f32>>,
+    /// The picture of this scale's size whose chroma the result has, if it is not its own.
+    pub(super) chroma: Option<&'p Picture>,
 }
 
 impl Progress<'_> {
-    /// A copy of the current picture, with the content's alpha.
+    /// A copy of the current picture, as a result: with the content's alpha, and the colours that the job asks for.
     pub fn picture(&self) -> Picture {
         let planes = Array3::from_shape_vec((3, self.height, self.width), self.pixels.to_vec());
-        picture_of(planes.expect("as many values as pixels"), self.alpha.cloned())
+        finished(planes.expect("as many values as pixels"), self.chroma, self.alpha.cloned())
     }
 }
 
@@ -92,4 +95,16 @@ pub enum End {
 /// A picture from 3×H×W planes with values in 0–1, and an alpha plane of the same size.
 pub(super) fn picture_of(planes: Array3<f32>, alpha: Option<Array2<f32>>) -> Picture {
     Picture::of_parts(planes, alpha)
+}
+
+/// A picture for the user: with the chroma of another, if there is one, and an alpha plane of the same size.
+pub(super) fn finished(
+    mut planes: Array3<f32>,
+    chroma: Option<&Picture>,
+    alpha: Option<Array2<f32>>,
+) -> Picture {
+    if let Some(of) = chroma {
+        take_chroma(planes.view_mut(), of.planes());
+    }
+    picture_of(planes, alpha)
 }

@@ -14,9 +14,10 @@ use crate::network::{Network, check_size};
 use crate::optimize::{self, Bounds, Minimum, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
 
-use super::progress::picture_of;
+use super::matching::ColourStatistics;
+use super::progress::{finished, picture_of};
 use super::schedule::{Scale, schedule};
-use super::{End, Init, Optimizer, Progress, Style, Stylize, Stylized, memory};
+use super::{Colors, End, Init, Optimizer, Progress, Style, Stylize, Stylized, memory};
 
 /// Pairs of steps and gradient changes in L-BFGS's history. Ten is within the 3 to 20 that Nocedal and Wright recommend
 /// (Numerical Optimization, section 7.2); each pair costs the memory of two pictures.
@@ -35,6 +36,7 @@ pub(super) fn run(
     job.require_memory(needed, width, height)?;
 
     let content = job.flat_content();
+    let colours = job.colours_to_match();
     let scales = job.schedule(&terms, width, height);
     let mut picture = first_picture(job, &scales, (width, height), content.as_deref());
     let mut content_before: Option<Cow<Picture>> = None;
@@ -52,7 +54,7 @@ pub(super) fn run(
             break;
         }
         let content = content.as_ref().map(|content| content.at_size(width, height));
-        let mut objective = objective_at(job, &network, &terms, width, height, content.as_deref())?;
+        let mut objective = objective_at(job, &network, &terms, width, height, content.as_deref(), colours)?;
         picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
         content_before = content;
         let alpha = alpha_at(job, width, height);
@@ -76,6 +78,7 @@ pub(super) fn run(
                 memory: needed,
                 pixels: step.point,
                 alpha: alpha.as_ref(),
+                chroma: job.chroma_of(content_before.as_deref()),
             })
         };
         let found =
@@ -97,11 +100,14 @@ pub(super) fn run(
         let content = content.as_ref().map(|content| content.at_size(width, height));
         picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
     }
-    let picture = picture_of(picture.into_planes(), alpha_at(job, width, height));
+    let content = content.as_ref().map(|content| content.at_size(width, height));
+    let chroma = job.chroma_of(content.as_deref());
+    let picture = finished(picture.into_planes(), chroma, alpha_at(job, width, height));
     Ok(Stylized { picture, steps, evaluations, end })
 }
 
-/// The loss of a job as a function of a picture of `width` by `height` pixels. `content` already has that size.
+/// The loss of a job as a function of a picture of `width` by `height` pixels. `content` already has that size. The styles'
+/// colours are matched to `colours` if there are some.
 pub(super) fn objective_at(
     job: &Stylize,
     network: &Arc<Network>,
@@ -109,10 +115,13 @@ pub(super) fn objective_at(
     width: usize,
     height: usize,
     content: Option<&Picture>,
+    colours: Option<ColourStatistics>,
 ) -> Result<Objective> {
     let of_result = job.result_size().map(|(width, height)| width * height)?;
-    let target =
-        |style: &Style| style.target(&job.weights, network, terms, style.sizes(width * height, of_result));
+    let target = |style: &Style| {
+        let sizes = style.sizes(width * height, of_result);
+        style.target(&job.weights, network, terms, sizes, colours)
+    };
     let style = job.style.as_ref().map(target);
     let content = content.map(Picture::planes);
     let objective = Objective::new(network, terms.clone(), (height, width), content, style.transpose()?)?;
@@ -123,6 +132,11 @@ impl Stylize {
     /// The content with its alpha removed, as [`Picture::flattened`] does.
     pub(super) fn flat_content(&self) -> Option<Cow<'_, Picture>> {
         self.content.as_ref().map(Picture::flattened)
+    }
+
+    /// The picture whose chroma the result has, if it is not its own: `content`, which has the result's size.
+    fn chroma_of<'p>(&self, content: Option<&'p Picture>) -> Option<&'p Picture> {
+        content.filter(|_| self.settings.colors == Colors::Content)
     }
 
     /// The schedule of scales for a result of this size.

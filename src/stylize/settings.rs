@@ -4,12 +4,13 @@ use crate::error::{Error, Result, Setting};
 use crate::layers::conv::edges::Edges;
 use crate::layers::pool::Pooling;
 use crate::loss::{Form, Statistic, Terms};
-use crate::named::named;
+use crate::named::{Named, named};
 use crate::network::Compute;
 use crate::picture::Picture;
 use crate::vgg::Layer;
 use crate::weights::Weights;
 
+use super::colours::Colors;
 use super::schedule::Scales;
 
 /// The largest weight of a term or a layer: gradients are f32, whose largest value is 3.4e38.
@@ -139,6 +140,7 @@ pub(super) struct Settings {
     pub(super) pooling: Pooling,
     /// If `None`, the default of the form.
     pub(super) edges: Option<Edges>,
+    pub(super) colors: Colors,
     pub(super) optimizer: Optimizer,
     pub(super) init: Init,
     pub(super) seed: u64,
@@ -165,6 +167,7 @@ impl Default for Settings {
             style_layers: layers(defaults::STYLE_LAYERS),
             pooling: defaults::POOLING,
             edges: None,
+            colors: Colors::default(),
             optimizer: defaults::OPTIMIZER,
             init: Init::Content,
             seed: 0,
@@ -183,6 +186,10 @@ impl Settings {
     pub(super) fn terms(&self, weights: &Weights, has_content: bool, has_style: bool) -> Result<Terms> {
         if !has_content && !has_style {
             return Err(Error::setting(Setting::Pictures, "neither a content nor a style picture is given"));
+        }
+        if self.colors != Colors::Style && !(has_content && has_style) {
+            let reason = format!("{:?} needs a content and a style picture", self.colors.name());
+            return Err(Error::setting(Setting::Colors, reason));
         }
         let default_tv = if has_style { defaults::TV_WEIGHT } else { 0.0 };
         let terms = Terms {

@@ -1,7 +1,8 @@
 //! A style: its pictures, and a cache of the targets computed from them.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result, Setting};
 use crate::loss::{StyleTarget, Terms};
@@ -10,6 +11,7 @@ use crate::picture::Picture;
 use crate::vgg::Layer;
 use crate::weights::Weights;
 
+use super::matching::ColourStatistics;
 use super::style_size::StyleSize;
 
 /// The most targets that are cached: more than a job has scales, so that the next job finds all of them. With the
@@ -32,6 +34,28 @@ pub struct Style {
 struct Part {
     picture: Picture,
     share: f64,
+    /// The statistics of its colours, once they are needed.
+    colours: OnceLock<ColourStatistics>,
+}
+
+impl Part {
+    fn new(picture: Picture, share: f64) -> Self {
+        Self { picture: picture.into_flattened(), share, colours: OnceLock::new() }
+    }
+
+    /// The picture at this size, with its colours matched to `colours` if there are some.
+    fn at_size(
+        &self,
+        (width, height): (usize, usize),
+        colours: Option<&ColourStatistics>,
+    ) -> Cow<'_, Picture> {
+        let picture = self.picture.at_size(width, height);
+        let Some(to) = colours else { return picture };
+        let from = self.colours.get_or_init(|| ColourStatistics::of(&self.picture));
+        let mut planes = picture.into_owned().into_planes();
+        from.map_to(to).apply(planes.view_mut());
+        Cow::Owned(Picture::of_planes(planes))
+    }
 }
 
 /// A cached target, with everything besides the pictures that it depends on.
@@ -48,12 +72,14 @@ struct Key {
     mode: Mode,
     /// Width and height of each picture.
     sizes: Vec<(usize, usize)>,
+    /// What the pictures' colours are matched to.
+    colours: Option<ColourStatistics>,
 }
 
 impl Style {
     /// The style of one picture. Transparent parts are replaced by the mean colour, as [`Picture::flattened`] does.
     pub fn new(picture: Picture) -> Self {
-        Self::of_parts(vec![Part { picture: picture.into_flattened(), share: 1.0 }])
+        Self::of_parts(vec![Part::new(picture, 1.0)])
     }
 
     /// The blend of several pictures' styles, each with its share. Shares are 0 or above, and at least one is above 0. Only
@@ -62,9 +88,7 @@ impl Style {
     /// # Errors
     /// [`Error::Setting`] if there is no picture, or for invalid shares.
     pub fn blend(parts: impl IntoIterator<Item = (Picture, f64)>) -> Result<Self> {
-        let parts =
-            parts.into_iter().map(|(picture, share)| Part { picture: picture.into_flattened(), share });
-        let parts: Vec<_> = parts.collect();
+        let parts: Vec<_> = parts.into_iter().map(|(picture, share)| Part::new(picture, share)).collect();
         let total: f64 = parts.iter().map(|part| part.share).sum();
         if let Some(part) = parts.iter().find(|part| !(part.share >= 0.0 && part.share.is_finite())) {
             return Err(Error::setting(Setting::Shares, format!("must be 0 or above, found {}", part.share)));
@@ -133,7 +157,7 @@ impl Style {
         self.parts.iter().zip(&*self.sizes).map(size).collect()
     }
 
-    /// The target for pictures used at these [sizes](Self::sizes), from the cache or computed.
+    /// The target for pictures used at these [sizes](Self::sizes), with their colours matched to `colours` if there are some, from the cache or computed.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if a picture is too small for a layer.
@@ -143,9 +167,10 @@ impl Style {
         network: &Network,
         terms: &Terms,
         sizes: Vec<(usize, usize)>,
+        colours: Option<ColourStatistics>,
     ) -> Result<StyleTarget> {
         let (layers, mode) = (terms.style_taps(), terms.mode());
-        let key = Key { compute: network.compute(), layers, mode, sizes };
+        let key = Key { compute: network.compute(), layers, mode, sizes, colours };
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let is_match = |cached: &&CachedTarget| cached.key == key && cached.weights.same_as(weights);
         if let Some(cached) = lock().iter().find(is_match) {
@@ -154,7 +179,7 @@ impl Style {
         let mut targets = Vec::with_capacity(self.parts.len());
         for (part, &(width, height)) in self.parts.iter().zip(&key.sizes) {
             check_size("the style", &key.layers, height, width)?;
-            let picture = part.picture.at_size(width, height);
+            let picture = part.at_size((width, height), key.colours.as_ref());
             targets.push(StyleTarget::of_picture(network, picture.planes(), &key.layers, mode)?);
         }
         let shares = self.parts.iter().map(|part| part.share);

@@ -80,6 +80,7 @@ fn option_of(setting: Setting) -> Option<&'static str> {
         Setting::StyleLayers => "--style-layer",
         Setting::Statistic => "--statistic",
         Setting::Shares => "--blend",
+        Setting::Colors => "--colors",
         Setting::Threads => "--threads",
         Setting::Network => "--weights",
         _ => return None,

@@ -12,7 +12,7 @@ use crate::strokes::StrokeOptions;
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
 use crate::values::{self, Init};
 use impasto::picture::Needed;
-use impasto::stylize;
+use impasto::stylize::{self, Colors};
 
 /// Paint CONTENT in the style of one or more STYLEs
 #[derive(Debug, Args)]
@@ -21,6 +21,7 @@ Examples:
   impasto stylize portrait.jpg painting.jpg
   impasto stylize portrait.jpg painting.jpg drawing.png --blend 2,1 --size 1024 -o out.png
   impasto stylize portrait.jpg painting.jpg --style-scale 0.5   finer strokes
+  impasto stylize portrait.jpg painting.jpg --colors match      the portrait's colours
   impasto stylize portrait.jpg painting.jpg --style-weight 10 --style-layer relu3_1 --style-layer relu4_1")]
 pub(crate) struct Options {
     /// Picture of what is to be seen
@@ -37,6 +38,12 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     strokes: StrokeOptions,
+
+    /// Whose colours the result has. style: the style's. content: the content's. match: the style's, moved to the
+    /// content's before the work
+    #[arg(long, value_parser = values::named::<Colors>(), value_name = "WHOSE", default_value_t = Colors::Style,
+          help_heading = "Colours")]
+    colors: Colors,
 
     #[command(flatten)]
     balance: BalanceOptions,
@@ -86,7 +93,7 @@ impl Options {
             Init::File(file) => stylize::Init::Picture(work.open(file, Needed::Size { width, height })?),
         };
         let style = self.strokes.apply(self.style_options.style(styles)?)?;
-        let job = work.job(&weights).content(content).style(style);
+        let job = work.job(&weights).content(content).style(style).colors(self.colors);
         let job = self.style_options.apply(self.content_layers.apply(job));
         let job = self.balance.apply(self.measure.apply(job)).init(init);
         let used = [&[(width, height)][..], &job.style_sizes()?].concat();
