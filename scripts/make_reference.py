@@ -11,7 +11,7 @@ machine makes the same bytes every time.
 - `pictures`: `content`, `style`, `image` and `style_same_size` (3×H×W, RGB in 0–1, whole 255ths) for the
   loss cases, and `grid` (3×14×14), each value repeated 16×16 times, for the classifiers.
 - `tiny_*`: weights of small networks in every naming and number format that impasto reads.
-- `case_*` and `real_*`: `content.<tap>` and `style.<tap>` (unweighted), `tv`, `loss`, `gradient`
+- `case_*` and `real_*`: `content.<tap>` and `style.<tap>` (unweighted), `tv`, in one `laplacian`, `loss`, `gradient`
   (3×H×W, of `loss` by RGB in 0–1), and in some `features.<tap>` of `image`, or the pictures themselves,
   `picture.<name>`; or `probabilities`.
   The metadata names the weights, the pictures and the loss.
@@ -103,6 +103,9 @@ def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures)
     for edges in ("replicate", "wrap"):
         case = LossCase(vgg19, "tiny_vgg19", "max", LossSpec(**STRONG_TV), edges=edges)
         case.write(folder / f"case_{edges}.safetensors", pictures)
+    spec = LossSpec(**RELATIVE, laplacian_weight=5.0)
+    laplacian = LossCase(vgg19, "tiny_vgg19", "max", spec)
+    laplacian.write(folder / "case_laplacian.safetensors", pictures)
 
     layers = {
         "content_layers": {"relu3_1": 1.0},
@@ -197,14 +200,20 @@ class LossCase:
         terms, gradient = objective.terms_and_gradient(pictures["image"])
         tensors = (more or {}) | {"gradient": gradient}
         scalars = {"tv": terms.tv, "loss": terms.total}
+        if self.spec.laplacian_weight:
+            scalars["laplacian"] = terms.laplacian
         scalars |= {f"content.{tap}": value for tap, value in terms.content.items()}
         scalars |= {f"style.{tap}": value for tap, value in terms.style.items()}
         write(path, tensors, self.metadata() | (strides or {}), scalars)
 
     def metadata(self) -> dict[str, str]:
         """What the case is of, as safetensors metadata."""
-        chosen = {"statistic": self.spec.statistic, "edges": self.vgg.edges}
-        defaults = {"statistic": "gram", "edges": "zero"}
+        chosen = {
+            "statistic": self.spec.statistic,
+            "edges": self.vgg.edges,
+            "laplacian_weight": repr(self.spec.laplacian_weight),
+        }
+        defaults = {"statistic": "gram", "edges": "zero", "laplacian_weight": "0.0"}
         return {name: value for name, value in chosen.items() if value != defaults[name]} | {
             "weights": f"{self.weights_name}.safetensors",
             "network": self.vgg.network,

@@ -106,17 +106,19 @@ class LossSpec:
     beta: float = 5.0
     gamma: float = 0.0
     statistic: str = "gram"
+    laplacian_weight: float = 0.0
     content_layers: dict[str, float] = field(default_factory=lambda: equal_weights(CONTENT_LAYERS))
     style_layers: dict[str, float] = field(default_factory=lambda: equal_weights(STYLE_LAYERS))
 
 
 @dataclass
 class Terms:
-    """One evaluation: unweighted terms by layer, total variation, and the weighted total."""
+    """One evaluation: unweighted terms by layer, total variation, the Laplacian term, and the weighted total."""
 
     content: dict[str, Tensor]
     style: dict[str, Tensor]
     tv: Tensor
+    laplacian: Tensor
     total: Tensor
 
 
@@ -125,6 +127,7 @@ class Objective:
 
     def __init__(self, vgg: Vgg, spec: LossSpec, content: Tensor, style: Tensor):
         self.vgg, self.spec = vgg, spec
+        self.content = content
         with torch.no_grad():
             self.content_targets = vgg.features(content, spec.content_layers)
             # A style's picture does not repeat.
@@ -145,12 +148,15 @@ class Objective:
             for tap, target in self.style_targets.items()
         }
         tv = total_variation(image, self.vgg.edges == "wrap")
+        laplacian = laplacian_loss(spec.form, image, self.content)
         total = (
             spec.alpha * sum(weight * content[tap] for tap, weight in spec.content_layers.items())
             + spec.beta * sum(weight * style[tap] for tap, weight in spec.style_layers.items())
             + spec.gamma * tv
         )
-        return Terms(content, style, tv, total)
+        if spec.laplacian_weight:
+            total = total + spec.laplacian_weight * laplacian
+        return Terms(content, style, tv, laplacian, total)
 
     def terms_and_gradient(self, image: Tensor) -> tuple[Terms, Tensor]:
         """The terms, and the gradient of the total by the picture's RGB in 0–1 (3×H×W)."""
@@ -216,3 +222,24 @@ def total_variation(image: Tensor, wraps: bool = False) -> Tensor:
         differences = [image - image.roll(1, dims=dim) for dim in (1, 2)]
         return sum(difference.square().sum() for difference in differences) / image.numel()
     return (image.diff(dim=1).square().sum() + image.diff(dim=2).square().sum()) / image.numel()
+
+
+def laplacian_loss(form: str, image: Tensor, content: Tensor) -> Tensor:
+    """The squared distance of the Laplacians after average pooling by 4 and 16 (Lapstyle, Li et al. 2017): the sum for values
+    of 0-255 (gatys), or the mean over the poolings of what it is relative to the content's."""
+    terms = []
+    for cell in (4, 16):
+        found, target = (
+            laplacian(F.avg_pool2d(picture, cell, ceil_mode=True, count_include_pad=False))
+            for picture in (image, content)
+        )
+        error = (found - target).square().sum()
+        energy = target.square().sum().clamp(min=1e-4 * target.numel())
+        terms.append(error * 255**2 if form == "gatys" else error / energy / 2)
+    return sum(terms)
+
+
+def laplacian(planes: Tensor) -> Tensor:
+    """The 5-point Laplacian of each plane, with replicated edges."""
+    kernel = planes.new_tensor([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]).view(1, 1, 3, 3)
+    return F.conv2d(F.pad(planes.unsqueeze(1), (1, 1, 1, 1), mode="replicate"), kernel).squeeze(1)

@@ -216,6 +216,8 @@ pub enum Setting {
     StyleWeight,
     /// The weight of total variation, γ.
     TvWeight,
+    /// The weight of the Laplacian term.
+    LaplacianWeight,
     /// The layers of the content term and their weights.
     ContentLayers,
     /// The layers of the style term and their weights.
@@ -244,6 +246,7 @@ impl fmt::Display for Setting {
             Self::ContentWeight => "content weight",
             Self::StyleWeight => "style weight",
             Self::TvWeight => "weight of total variation",
+            Self::LaplacianWeight => "weight of the Laplacian term",
             Self::ContentLayers => "content layers",
             Self::StyleLayers => "style layers",
             Self::Statistic => "statistic",

@@ -1,7 +1,8 @@
-//! The loss: the content, style and total variation terms, each with its gradient, and their weighted sum as a function of
+//! The loss: the content, style, total variation and Laplacian terms, each with its gradient, and their weighted sum as a function of
 //! the picture.
 
 pub mod content;
+pub mod laplacian;
 pub mod objective;
 pub mod statistic;
 pub mod style;

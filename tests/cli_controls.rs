@@ -115,6 +115,49 @@ fn colours_are_the_styles_the_contents_or_matched() {
     is_bad_usage(&folder, "texture style.png --colors match", &["--colors"]);
 }
 
+#[test]
+fn the_laplacian_term_is_reported_where_it_has_a_weight() {
+    let folder = Folder::with_pictures();
+    folder.picture("image.png", 40, 30);
+    let loss = "loss image.png --content content.png --style style.png";
+    let without = folder.run(&format!("{loss} --json")).json();
+    let with = folder.run(&format!("{loss} --laplacian-weight 2 --json")).json();
+    assert!(without.get("laplacian").is_none());
+    let laplacian = with["laplacian"].as_f64().unwrap();
+    let added = with["loss"].as_f64().unwrap() - without["loss"].as_f64().unwrap();
+    assert!(laplacian > 0.0 && (added - 2.0 * laplacian).abs() < 1e-6, "{with}");
+    assert!(folder.run(&format!("{loss} --laplacian-weight 2")).answer().contains("\nLaplacian "));
+
+    let command = "stylize content.png style.png --size 40 --steps 4 -q -o out.png --metrics metrics.jsonl";
+    let line = |options: &str| -> serde_json::Value {
+        folder.run(&format!("{command} {options}")).notes();
+        let metrics = String::from_utf8(folder.read("metrics.jsonl")).unwrap();
+        serde_json::from_str(metrics.lines().last().unwrap()).unwrap()
+    };
+    assert!(line("").get("laplacian").is_none());
+    let default = folder.read("out.png");
+    assert!(line("--laplacian-weight 0").get("laplacian").is_none());
+    assert!(folder.read("out.png") == default);
+    assert!(line("--laplacian-weight 5")["laplacian"].as_f64().unwrap() > 0.0);
+    assert!(folder.read("out.png") != default);
+}
+
+#[test]
+fn weights_of_the_laplacian_term_that_cannot_be() {
+    let folder = Folder::with_pictures();
+    for (value, words) in [
+        ("-1", &["--laplacian-weight", "0 or above", "found -1"][..]),
+        ("nan", &["--laplacian-weight", "found NaN"]),
+        ("1e39", &["--laplacian-weight", "at most 1e38"]),
+    ] {
+        let command = format!("stylize content.png style.png -o out.png --laplacian-weight {value}");
+        folder.run(&command).failed_with(words);
+    }
+    is_bad_usage(&folder, "loss content.png --style style.png --laplacian-weight 1", &["--content"]);
+    is_bad_usage(&folder, "texture style.png --laplacian-weight 1", &["--laplacian-weight"]);
+    is_bad_usage(&folder, "stylize content.png style.png --laplacian-weight x", &["--laplacian-weight"]);
+}
+
 #[track_caller]
 fn is_bad_usage(folder: &Folder, arguments: &str, words: &[&str]) {
     let ran = folder.run(arguments);

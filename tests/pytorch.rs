@@ -87,6 +87,7 @@ impl Reference {
             statistic: self.named("statistic").unwrap_or(Statistic::Gram),
             style_layers: self.layers("style_layers", weights),
             tv_weight: self.number("gamma"),
+            laplacian_weight: self.0.metadata.get("laplacian_weight").map_or(0.0, |w| w.parse().unwrap()),
             pooling: self.pooling(),
             edges: self.named("edges").unwrap_or(Edges::Zero),
         }
@@ -155,6 +156,8 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
         };
         near("loss", losses.total);
         near("tv", losses.tv);
+        assert_eq!(losses.laplacian.is_some(), reference.0.tensors.contains_key("laplacian"));
+        losses.laplacian.iter().for_each(|value| near("laplacian", *value));
         losses.content_layers.iter().for_each(|(layer, value)| near(&format!("content.{layer}"), *value));
         losses.style_layers.iter().for_each(|(layer, value)| near(&format!("style.{layer}"), *value));
         let what = format!("{case}, gradient, {isa:?}, {convolution:?}");
@@ -179,6 +182,7 @@ fn small_networks() {
         "case_wasserstein_constant",
         "case_replicate",
         "case_wrap",
+        "case_laplacian",
         "case_lrn",
     ] {
         let file = Reference::read(&format!("{case}.safetensors")).metadata("weights").to_owned();

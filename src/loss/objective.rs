@@ -1,7 +1,7 @@
 //! The total loss as a function of a picture, with its gradient.
 //!
 //! total = α · Σ w_l · content_l + β · Σ w_l · style_l + γ · total variation: equation 7 of Gatys, Ecker and Bethge 2015
-//! plus a third term.
+//! plus a third term. If its weight is not 0, the weighted Laplacian term is added.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,6 +19,7 @@ use crate::parallel::team;
 use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::content::ContentTarget;
+use super::laplacian::LaplacianTerm;
 use super::style::{StyleTarget, StyleTerm};
 use super::terms::Terms;
 use super::total_variation::total_variation;
@@ -27,7 +28,7 @@ use super::total_variation::total_variation;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Losses {
-    /// The weighted total: α · content + β · style + γ · total variation.
+    /// The weighted total: α · content + β · style + γ · total variation, plus the weighted Laplacian term.
     pub total: f64,
     /// The content term, Σ w_l · content_l.
     pub content: f64,
@@ -35,6 +36,8 @@ pub struct Losses {
     pub style: f64,
     /// The total variation: the sum of squared differences of neighbouring values, divided by the number of values.
     pub tv: f64,
+    /// The Laplacian term; `None` if its weight is 0. See [`Stylize::laplacian_weight`](crate::Stylize::laplacian_weight).
+    pub laplacian: Option<f64>,
     /// content_l of each layer, without w_l.
     pub content_layers: BTreeMap<Layer, f64>,
     /// style_l of each layer, without w_l.
@@ -50,6 +53,7 @@ pub struct Objective {
     terms: Terms,
     content: BTreeMap<Layer, ContentTarget>,
     style: BTreeMap<Layer, StyleTerm>,
+    laplacian: Option<LaplacianTerm>,
     losses: Losses,
     cancel: Cancel,
     size: (usize, usize),
@@ -80,6 +84,7 @@ impl Objective {
             .map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), terms.statistic, moments)))
             .collect();
         Ok(Self {
+            laplacian: content.filter(|_| terms.laplacian_weight > 0.0).map(LaplacianTerm::new),
             plan: Plan::new(network, &terms.taps(), terms.mode(), height, width)?,
             network: Arc::clone(network),
             terms,
@@ -101,12 +106,17 @@ impl Objective {
     /// Bytes of memory of an objective for pictures of `height` by `width` pixels.
     #[doc(hidden)]
     pub fn bytes(network: &Network, terms: &Terms, height: usize, width: usize) -> u64 {
+        let laplacian = match terms.laplacian_weight > 0.0 {
+            true => LaplacianTerm::bytes(height, width),
+            false => 0,
+        };
         let channels = network.tap_channels(&terms.style_taps());
         let style: u64 =
             channels.into_iter().map(|channels| StyleTerm::bytes(terms.statistic, channels)).sum();
         Plan::bytes(network, &terms.taps(), terms.pooling, height, width)
             + network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
             + style
+            + laplacian
     }
 
     /// Height and width in pixels of the pictures that it takes.
@@ -167,7 +177,7 @@ impl Objective {
         picture: ArrayView3<f32>,
         mut gradient: ArrayViewMut3<f32>,
     ) -> ControlFlow<()> {
-        let Self { network, plan, terms, content, style, losses, cancel, .. } = self;
+        let Self { network, plan, terms, content, style, laplacian, losses, cancel, .. } = self;
         plan.forward(network, picture, cancel)?;
         for &(layer, weight) in &terms.style_layers {
             let term = style.get_mut(&layer).expect("style layers have targets");
@@ -186,12 +196,17 @@ impl Objective {
                 .map(|weight| content[&layer].gradient(terms.form, terms.content_weight * weight)),
         };
         plan.backward(network, tap, gradient.view_mut(), cancel)?;
-        losses.tv = total_variation(picture, terms.tv_weight, terms.edges == Edges::Wrap, gradient);
+        let wraps = terms.edges == Edges::Wrap;
+        losses.tv = total_variation(picture, terms.tv_weight, wraps, gradient.view_mut());
+        losses.laplacian = laplacian
+            .as_mut()
+            .map(|term| term.evaluate(terms.form, terms.laplacian_weight, picture, gradient.view_mut()));
         losses.content = weighted(&terms.content_layers, &losses.content_layers);
         losses.style = weighted(&terms.style_layers, &losses.style_layers);
         losses.total = terms.content_weight * losses.content
             + terms.style_weight * losses.style
-            + terms.tv_weight * losses.tv;
+            + terms.tv_weight * losses.tv
+            + losses.laplacian.map_or(0.0, |value| terms.laplacian_weight * value);
         ControlFlow::Continue(())
     }
 }

@@ -43,6 +43,8 @@ pub struct Terms {
     pub style_layers: Vec<(Layer, f64)>,
     /// The weight of the total variation, γ.
     pub tv_weight: f64,
+    /// The weight of the Laplacian term. With 0 there is none.
+    pub laplacian_weight: f64,
     /// The network's pooling.
     pub pooling: Pooling,
     /// What lies beyond the edges of the picture and the maps.

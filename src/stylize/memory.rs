@@ -70,7 +70,7 @@ fn at_most(
 fn of_style(job: &Stylize, network: &Network, terms: &Terms, pixels: usize) -> u64 {
     let sizes = job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(pixels, pixels));
     let bytes = |(width, height): (usize, usize)| {
-        planes(width * height) + network.features_bytes(&terms.style_taps(), terms.mode(), height, width)
+        planes(width * height) + network.features_bytes(&terms.style_taps(), terms.pooling, height, width)
     };
     sizes.into_iter().map(bytes).max().unwrap_or(0)
 }

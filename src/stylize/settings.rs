@@ -135,6 +135,7 @@ pub(super) struct Settings {
     pub(super) tv_weight: Option<f64>,
     /// If `None`, the default of the form.
     pub(super) statistic: Option<Statistic>,
+    pub(super) laplacian_weight: f64,
     pub(super) content_layers: Vec<LayerWeight>,
     pub(super) style_layers: Vec<LayerWeight>,
     pub(super) pooling: Pooling,
@@ -163,6 +164,7 @@ impl Default for Settings {
             style_weight: None,
             tv_weight: None,
             statistic: None,
+            laplacian_weight: 0.0,
             content_layers: layers(defaults::CONTENT_LAYERS),
             style_layers: layers(defaults::STYLE_LAYERS),
             pooling: defaults::POOLING,
@@ -209,6 +211,7 @@ impl Settings {
                 false => Vec::new(),
             },
             tv_weight: self.tv_weight.unwrap_or(default_tv),
+            laplacian_weight: self.laplacian_weight,
             pooling: self.pooling,
             edges: self.edges.unwrap_or(match self.form {
                 Form::Relative => defaults::EDGES,
@@ -217,10 +220,10 @@ impl Settings {
         };
         above_zero(Setting::ContentWeight, None, terms.content_weight)?;
         above_zero(Setting::StyleWeight, None, terms.style_weight)?;
-        if !(terms.tv_weight >= 0.0 && terms.tv_weight <= MAX_WEIGHT) {
-            let reason =
-                format!("must be 0 or above and at most {MAX_WEIGHT:e}, found {:?}", terms.tv_weight);
-            return Err(Error::setting(Setting::TvWeight, reason));
+        not_negative(Setting::TvWeight, terms.tv_weight)?;
+        not_negative(Setting::LaplacianWeight, terms.laplacian_weight)?;
+        if terms.laplacian_weight > 0.0 && !has_content {
+            return Err(Error::setting(Setting::LaplacianWeight, "needs a content picture"));
         }
         Ok(terms)
     }
@@ -256,6 +259,14 @@ fn resolve(weights: &Weights, setting: Setting, layers: &[LayerWeight]) -> Resul
         found.push((layer, weight));
     }
     Ok(found)
+}
+
+fn not_negative(setting: Setting, value: f64) -> Result<()> {
+    if (0.0..=MAX_WEIGHT).contains(&value) {
+        return Ok(());
+    }
+    let reason = format!("must be 0 or above and at most {MAX_WEIGHT:e}, found {value:?}");
+    Err(Error::setting(setting, reason))
 }
 
 fn above_zero(setting: Setting, layer: Option<Layer>, value: f64) -> Result<()> {

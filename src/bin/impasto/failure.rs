@@ -76,6 +76,7 @@ fn option_of(setting: Setting) -> Option<&'static str> {
         Setting::ContentWeight => "--content-weight",
         Setting::StyleWeight => "--style-weight",
         Setting::TvWeight => "--tv-weight",
+        Setting::LaplacianWeight => "--laplacian-weight",
         Setting::ContentLayers => "--content-layer",
         Setting::StyleLayers => "--style-layer",
         Setting::Statistic => "--statistic",

@@ -64,7 +64,8 @@ struct WorkOptions {
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = scales)]
     scales: Scales,
 
-    /// Write one JSON object a step here: scale, step, evaluations, seconds, loss, content, style, tv
+    /// Write one JSON object a step here: scale, step, evaluations, seconds, loss, content, style, tv, and laplacian
+    /// if it has a weight
     #[arg(long, value_name = "FILE.jsonl")]
     metrics: Option<PathBuf>,
 

@@ -30,6 +30,7 @@ use impasto::vgg::Layer;
 #[command(
     mut_arg("content_weight", |arg| arg.requires("content")),
     mut_arg("content_layers", |arg| arg.requires("content")),
+    mut_arg("laplacian_weight", |arg| arg.requires("content")),
     mut_arg("style_weight", |arg| arg.requires("style")),
     mut_arg("style_layers", |arg| arg.requires("style")),
     mut_arg("statistic", |arg| arg.requires("style")),
@@ -61,7 +62,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     gradient: Option<PathBuf>,
 
-    /// Print one JSON object: loss, content and style by layer, tv
+    /// Print one JSON object: loss, content and style by layer, tv, and laplacian if it has a weight
     #[arg(long)]
     json: bool,
 
@@ -178,12 +179,16 @@ fn json(losses: &Losses) -> Value {
     let by_layer = |values: &BTreeMap<Layer, f64>| -> Map<String, Value> {
         values.iter().map(|(layer, value)| (layer.to_string(), json!(value))).collect()
     };
-    json!({
+    let mut answer = json!({
         "loss": losses.total,
         "content": by_layer(&losses.content_layers),
         "style": by_layer(&losses.style_layers),
         "tv": losses.tv,
-    })
+    });
+    if let Some(laplacian) = losses.laplacian {
+        answer["laplacian"] = json!(laplacian);
+    }
+    answer
 }
 
 /// Each term: its value, its weight in the total, and what it adds to that.
@@ -199,6 +204,9 @@ fn table(losses: &Losses, terms: &Terms) -> String {
         row(&format!("style {layer}"), losses.style_layers[layer], terms.style_weight * weight);
     }
     row("total variation", losses.tv, terms.tv_weight);
+    if let Some(laplacian) = losses.laplacian {
+        row("Laplacian", laplacian, terms.laplacian_weight);
+    }
     let _ = writeln!(table, "{:<17} {:>12} {:>12} {:>12.5e}", "loss", "", "", losses.total);
     table
 }

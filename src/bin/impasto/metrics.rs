@@ -47,7 +47,7 @@ impl Metrics {
     /// Appends a step's line; a reader sees it at once.
     pub(crate) fn write(&mut self, progress: &Progress) -> Result<()> {
         let losses = progress.losses;
-        let object = json!({
+        let mut object = json!({
             "scale": progress.scale,
             "step": progress.step,
             "evaluations": progress.evaluations,
@@ -57,6 +57,9 @@ impl Metrics {
             "style": losses.style,
             "tv": losses.tv,
         });
+        if let Some(laplacian) = losses.laplacian {
+            object["laplacian"] = json!(laplacian);
+        }
         self.append(&format!("{object}\n")).map_err(|source| self.failure(source))
     }
 

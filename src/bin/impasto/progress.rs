@@ -40,10 +40,12 @@ impl Bar {
             0.0 => String::new(),
             since => format!(", {:.1} steps/s", (step - self.scale.step) as f64 / since),
         };
+        let laplacian =
+            progress.losses.laplacian.map_or(String::new(), |value| format!(", Laplacian {value:.4}"));
         let left = clock(seconds * (1.0 - done) / done);
         self.bar.set_position((done * LENGTH as f64) as u64);
         self.bar.set_message(format!(
-            "step {step}/{steps}, loss {:.4}{speed}, {left} left",
+            "step {step}/{steps}, loss {:.4}{laplacian}{speed}, {left} left",
             progress.losses.total
         ));
     }
