@@ -85,8 +85,8 @@ pub use loss::{Form, Losses, Objective, Statistic};
 pub use parallel::cancel::Cancel;
 pub use picture::{Foreseen, Needed, OutputFormat, Picture, Reading};
 pub use stylize::{
-    Colors, End, Init, LayerWeight, Optimizer, Progress, Scale, Scales, Size, Style, StyleSize, Stylize,
-    Stylized, defaults,
+    Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Scale, ScaleEstimate, Scales, Size, Style,
+    StyleSize, Stylize, Stylized, defaults,
 };
 pub use vgg::{Architecture, Layer, Preprocessing};
 #[cfg(feature = "fetch")]

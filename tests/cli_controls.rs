@@ -158,6 +158,100 @@ fn weights_of_the_laplacian_term_that_cannot_be() {
     is_bad_usage(&folder, "stylize content.png style.png --laplacian-weight x", &["--laplacian-weight"]);
 }
 
+#[test]
+fn a_dry_run_says_what_the_work_takes_and_writes_nothing() {
+    let folder = Folder::with_pictures();
+    let names = folder.names();
+    for (command, scales) in [
+        (
+            "stylize content.png style.png --size 200 --scales 2 --steps 7",
+            &[("141×106", "3"), ("200×150", "4")][..],
+        ),
+        ("texture style.png --size 64 --steps 5 --scales 1", &[("57×64", "5")]),
+        ("reconstruct content.png --layer relu2_1 --size 40 --steps 6 --scales 1", &[("40×30", "6")]),
+        ("stylize content.png style.png --size 0 --steps 9 --scales 1 --optimizer adam", &[("40×30", "9")]),
+    ] {
+        let options = "--dry-run -q -o out.png --metrics metrics.jsonl --save-every 1";
+        let answer = folder.run(&format!("{command} {options}")).answer();
+        let lines: Vec<Vec<&str>> = answer.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0], ["scale", "steps", "time"], "{answer}");
+        for (line, (size, steps)) in lines[1..].iter().zip(scales) {
+            assert_eq!(line[..2], [*size, *steps], "{answer}");
+            assert!(line[2].parse::<f64>().is_ok() && line[3] == "s", "{answer}");
+        }
+        let all = &lines[scales.len() + 1];
+        assert!(all[0] == "all" && all[2].parse::<f64>().is_ok(), "{answer}");
+        assert!(answer.lines().last().unwrap().starts_with("memory: "), "{answer}");
+        assert_eq!(folder.names(), names, "{command}");
+    }
+    // Standard output has the answer, not a picture.
+    let answer = folder.run("stylize content.png style.png --size 40 --dry-run -q -o -").answer();
+    assert!(answer.starts_with("scale "), "{answer}");
+    // Messages are those of the work.
+    let ran = folder.run("stylize content.png style.png --size 64 --scales 9 --dry-run");
+    assert!(
+        ran.stderr.contains("enlarged: content.png") && ran.stderr.contains("--scales 9:"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(folder.names(), names);
+}
+
+#[test]
+fn a_dry_run_finds_the_errors_of_the_work() {
+    let folder = Folder::with_pictures();
+    folder.write("text.png", "not a picture");
+    let names = folder.names();
+    for (command, words) in [
+        ("stylize content.png missing.png -o out.png", &["missing.png", "No such file"][..]),
+        ("stylize text.png style.png -o out.png", &["text.png", "not a picture"]),
+        ("stylize content.png style.png -o no/out.png", &["no/out.png", "no folder"]),
+        ("stylize content.png style.png -o content.png", &["content.png"]),
+        ("stylize content.png style.png -o out.png --size 9", &["9×7", "at least 16×16"]),
+        ("stylize content.png style.png -o out.png --size 100000", &["memory", "smaller --size"]),
+        (
+            "stylize content.png style.png -o out.png --size 64 --style-scale 0.1",
+            &["the style", "--style-scale"],
+        ),
+        ("stylize content.png style.png -o out.png --style-weight -1", &["--style-weight", "above 0"]),
+        ("stylize content.png style.png -o out.png --weights nothing", &["nothing"]),
+        ("texture style.png -o out.png --size 9", &["at least 16×16"]),
+        ("reconstruct content.png --layer relu9_1 -o out.png", &["relu9_1"]),
+    ] {
+        folder.run(&format!("{command} --dry-run")).failed_with(words);
+    }
+    assert_eq!(folder.names(), names);
+    is_bad_usage(&folder, "features content.png --layer relu1_1 -o f.safetensors --dry-run", &["--dry-run"]);
+}
+
+/// In a terminal of 80 columns, where `script` can make one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bar_is_seen_from_the_first_step_on_and_leaves_room_for_a_key_that_is_pressed() {
+    let folder = Folder::with_pictures();
+    let command = "stylize content.png style.png --size 200 --steps 60 -v -o out.png";
+    let run = r#"stty cols 80; exec "$IMPASTO" $ARGUMENTS"#;
+    let mut script = folder.by_shell(r#"script -qec "$RUN" /dev/null"#, "");
+    script.env("RUN", run).env("ARGUMENTS", command).env("IMPASTO", env!("CARGO_BIN_EXE_impasto"));
+    script.env("TERM", "xterm");
+    let ran = command::Ran::to_its_end(script);
+    if ran.code == Some(127) {
+        return eprintln!("SKIPPED: there is no `script`");
+    }
+    let said = ran.answer();
+    let (before, after) = said.split_once("steps: ").unwrap();
+    assert!(!before.contains(['░', '█']), "{before:?}");
+    let bars: Vec<_> = after.split(['\r', '\n']).filter(|line| line.contains(['░', '█'])).collect();
+    assert!(!bars.is_empty(), "{after:?}");
+    for bar in bars {
+        let shown = bar.replace("\u{1b}[2K", "");
+        assert!(shown.starts_with("scale ") && shown.chars().count() <= 76, "{shown:?}");
+    }
+    // Nothing of the bar is left behind.
+    let last_bar = after.rfind(['░', '█']).unwrap();
+    assert!(after[last_bar..].contains("\r\u{1b}[2Kwrote out.png"), "{:?}", &after[last_bar..]);
+}
+
 #[track_caller]
 fn is_bad_usage(folder: &Folder, arguments: &str, words: &[&str]) {
     let ran = folder.run(arguments);

@@ -1,5 +1,6 @@
 //! Memory estimates of a job, computed from the same lists of buffers that are allocated.
 
+use crate::error::{Error, Result};
 use crate::loss::{Objective, Terms};
 use crate::network::Network;
 
@@ -27,6 +28,23 @@ fn pictures(job: &Stylize) -> u64 {
         _ => 0,
     };
     content + style + init
+}
+
+impl Stylize {
+    /// Returns [`Error::OutOfMemory`] if the job needs more memory than its limit.
+    pub(super) fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
+        let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
+        if needed <= available {
+            return Ok(());
+        }
+        // By default a style has as many pixels as the result.
+        let largest = self.style_sizes()?.into_iter().max_by_key(|(width, height)| width * height);
+        let (what, width, height) = match largest {
+            Some((w, h)) if w * h > 2 * width * height => ("a style", w, h),
+            _ => ("a result", width, height),
+        };
+        Err(Error::OutOfMemory { what: what.to_owned(), width, height, needed, available })
+    }
 }
 
 /// Bytes of the process with the job's objective at this size.

@@ -30,6 +30,8 @@ pub struct Progress<'p> {
     pub evaluations: usize,
     /// Seconds since the job started.
     pub seconds: f64,
+    /// Seconds that the job still takes, estimated from those of the steps so far, if every scale takes all its steps.
+    pub seconds_left: f64,
     /// The losses of the current picture.
     pub losses: &'p Losses,
     /// The fraction of the arithmetic that is done, 0 to 1.

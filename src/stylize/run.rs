@@ -15,6 +15,7 @@ use crate::optimize::{self, Bounds, Minimum, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
 
 use super::matching::ColourStatistics;
+use super::pace::Pace;
 use super::progress::{finished, picture_of};
 use super::schedule::{Scale, schedule};
 use super::{Colors, End, Init, Optimizer, Progress, Style, Stylize, Stylized, memory};
@@ -42,11 +43,16 @@ pub(super) fn run(
     let mut content_before: Option<Cow<Picture>> = None;
     let (mut steps, mut evaluations) = (0, 0);
     let mut end = End::Done;
+    let pixels = |index| {
+        let (width, height) = scale_size(&scales, index, (width, height));
+        width * height
+    };
+    let mut pace = Pace::new(scales.iter().enumerate().map(|(index, scale)| (pixels(index), scale.steps)));
     let work = |scale: &Scale| scale.steps as f64 * (scale.longest as f64).powi(2);
     let all_work: f64 = scales.iter().map(work).sum();
     for (index, scale) in scales.iter().enumerate() {
-        let (width, height) =
-            if index + 1 == scales.len() { (width, height) } else { fit(width, height, scale.longest) };
+        pace.start_scale(index, start.elapsed().as_secs_f64());
+        let (width, height) = scale_size(&scales, index, (width, height));
         if index > 0
             && let Err(error) = job.weights.check_unchanged()
         {
@@ -62,6 +68,7 @@ pub(super) fn run(
         let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
         let work_before: f64 = scales[..index].iter().map(work).sum();
         let mut report = |step: &Step, losses: &Losses| {
+            let seconds = start.elapsed().as_secs_f64();
             on_progress(&Progress {
                 scale: index + 1,
                 scales: scales.len(),
@@ -70,7 +77,8 @@ pub(super) fn run(
                 step: steps_before + step.step,
                 steps: job.settings.steps,
                 evaluations: evaluations_before + step.evaluations,
-                seconds: start.elapsed().as_secs_f64(),
+                seconds,
+                seconds_left: pace.step(step.step, seconds),
                 losses,
                 done: (work_before + work(scale) * step.step as f64 / scale.steps.max(1) as f64)
                     / all_work.max(1.0),
@@ -106,6 +114,14 @@ pub(super) fn run(
     Ok(Stylized { picture, steps, evaluations, end })
 }
 
+/// Width and height of the scale with this index, for a result of `width` by `height` pixels.
+pub(super) fn scale_size(scales: &[Scale], index: usize, (width, height): (usize, usize)) -> (usize, usize) {
+    match index + 1 == scales.len() {
+        true => (width, height),
+        false => fit(width, height, scales[index].longest),
+    }
+}
+
 /// The loss of a job as a function of a picture of `width` by `height` pixels. `content` already has that size. The styles'
 /// colours are matched to `colours` if there are some.
 pub(super) fn objective_at(
@@ -134,13 +150,21 @@ impl Stylize {
         self.content.as_ref().map(Picture::flattened)
     }
 
+    /// The statistics of the content's colours, if the style's are to be matched to them.
+    pub(super) fn colours_to_match(&self) -> Option<ColourStatistics> {
+        match self.settings.colors {
+            Colors::Match => self.content.as_ref().map(ColourStatistics::of),
+            _ => None,
+        }
+    }
+
     /// The picture whose chroma the result has, if it is not its own: `content`, which has the result's size.
     fn chroma_of<'p>(&self, content: Option<&'p Picture>) -> Option<&'p Picture> {
         content.filter(|_| self.settings.colors == Colors::Content)
     }
 
     /// The schedule of scales for a result of this size.
-    fn schedule(&self, terms: &Terms, width: usize, height: usize) -> Vec<Scale> {
+    pub(super) fn schedule(&self, terms: &Terms, width: usize, height: usize) -> Vec<Scale> {
         let min_side = terms.taps().iter().map(|layer| layer.min_side()).max().unwrap_or(1);
         // The longest side for which the shorter one is still `min_side`, which the layers need.
         let min_longest = (min_side * width.max(height)).div_ceil(width.min(height));

@@ -19,7 +19,7 @@ use crate::progress::Bar;
 use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
-use crate::{Outcome, picture_file, rescue};
+use crate::{Outcome, dry_run, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
 use impasto::picture::{Needed, Output, Picture, Reading};
@@ -68,6 +68,10 @@ struct WorkOptions {
     /// if it has a weight
     #[arg(long, value_name = "FILE.jsonl")]
     metrics: Option<PathBuf>,
+
+    /// Print what the work would take, its scales, memory and seconds, measured in about a second, and write nothing
+    #[arg(long)]
+    dry_run: bool,
 
     /// Write the picture every N steps as well, beside the result: out-0050.png for out.png
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -200,6 +204,9 @@ impl Work<'_> {
         let start = Instant::now();
         let (width, height) = job.result_size()?;
         self.output.format().check_size(width, height)?;
+        if self.options.dry_run {
+            return self.foresee(&job, used);
+        }
 
         let mut bar = Bar::new(self.detail);
         let cancel = interrupt::keep_picture(bar.teller(self.detail));
@@ -249,23 +256,45 @@ impl Work<'_> {
         }
     }
 
+    /// Prints what the job is estimated to take.
+    fn foresee(&self, job: &Stylize, used: &[(usize, usize)]) -> Result<Outcome> {
+        let estimate = job.estimate()?;
+        self.say_enlarged(used);
+        self.say_fewer_scales(estimate.scales.len());
+        let memory = self.memory_with_reading(estimate.memory);
+        terminal::print(dry_run::table(&estimate, memory))?;
+        Ok(Outcome::Done)
+    }
+
     /// Says which pictures are enlarged, that there are fewer scales than asked for, and with `--verbose` what is ahead.
     fn say_start(&self, progress: &Progress, used: &[(usize, usize)]) {
+        self.say_enlarged(used);
+        self.say_fewer_scales(progress.scales);
+        let scales = progress.schedule.iter().map(|scale| format!("{} px × {}", scale.longest, scale.steps));
+        let scales = scales.collect::<Vec<_>>().join(", ");
+        let memory = terminal::bytes(self.memory_with_reading(progress.memory));
+        self.detail.verbose(format_args!("steps: {scales}; memory foreseen: {memory}"));
+    }
+
+    fn say_enlarged(&self, used: &[(usize, usize)]) {
         if let Some(line) = strokes::enlarged(&self.read.pictures.borrow(), used) {
             self.detail.normal(format_args!("{line}"));
         }
+    }
+
+    fn say_fewer_scales(&self, scales: usize) {
         if let Scales::Count(count) = self.options.scales
-            && count > progress.scales
+            && count > scales
         {
-            let scales = progress.scales;
             self.detail.normal(format_args!(
                 "--scales {count}: with these layers and this size there are {scales} at most"
             ));
         }
-        let scales = progress.schedule.iter().map(|scale| format!("{} px × {}", scale.longest, scale.steps));
-        let scales = scales.collect::<Vec<_>>().join(", ");
-        let memory = terminal::bytes(progress.memory.max(AT_START + self.read.most.get()));
-        self.detail.verbose(format_args!("steps: {scales}; memory foreseen: {memory}"));
+    }
+
+    /// The memory foreseen of the job, or of reading its pictures if that took more.
+    fn memory_with_reading(&self, of_job: u64) -> u64 {
+        of_job.max(AT_START + self.read.most.get())
     }
 
     /// Writes what is asked for of a step.

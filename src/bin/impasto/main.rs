@@ -2,6 +2,7 @@
 
 mod classify;
 mod compute;
+mod dry_run;
 mod failure;
 mod features;
 mod interrupt;

@@ -23,6 +23,7 @@ Examples:
   impasto stylize portrait.jpg painting.jpg --style-scale 0.5   finer strokes
   impasto stylize portrait.jpg painting.jpg --colors match      the portrait's colours
   impasto stylize portrait.jpg painting.jpg --laplacian-weight 2   a face that is recognised
+  impasto stylize portrait.jpg painting.jpg --size 2000 --dry-run  how long, and how much memory
   impasto stylize portrait.jpg painting.jpg --style-weight 10 --style-layer relu3_1 --style-layer relu4_1")]
 pub(crate) struct Options {
     /// Picture of what is to be seen
