@@ -16,7 +16,7 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
 pub use self::decode::{MAX_PIXELS, is_decoding};
-pub use self::encode::OutputFormat;
+pub use self::encode::{Depth, Encoding, OutputFormat};
 pub use self::output::Output;
 pub use self::reading::{Foreseen, Needed, Reading};
 pub use self::resize::fit;
@@ -31,7 +31,7 @@ use crate::memory;
 /// | from and to | |
 /// |---|---|
 /// | a file | [`open`](Self::open), [`Output`] |
-/// | a file's bytes | [`from_bytes`](Self::from_bytes), [`encode`](Self::encode) |
+/// | a file's bytes | [`from_bytes`](Self::from_bytes), [`encode`](Self::encode), [`encode_with`](Self::encode_with) |
 /// | 8-bit pixels | [`from_rgb8`](Self::from_rgb8), [`from_rgba8`](Self::from_rgba8), [`to_rgb8`](Self::to_rgb8), [`to_rgba8`](Self::to_rgba8) |
 /// | `image` | [`from_image`](Self::from_image), [`to_image`](Self::to_image) |
 /// | `ndarray` | [`from_planes`](Self::from_planes), [`planes`](Self::planes), [`into_planes`](Self::into_planes) |
@@ -234,7 +234,27 @@ impl Picture {
     /// [`Error::TooLarge`] where a side is longer than the format's
     /// [`longest_side`](OutputFormat::longest_side); [`Error::Encode`] where the encoder fails otherwise.
     pub fn encode(&self, format: OutputFormat) -> Result<Vec<u8>> {
-        encode::encode(self, format)
+        self.encode_with(format, &Encoding::default())
+    }
+
+    /// [`Picture::encode`] with another [depth](Encoding::depth).
+    ///
+    /// ```
+    /// use impasto::{Depth, Encoding, OutputFormat, Picture};
+    /// use ndarray::Array3;
+    ///
+    /// let grey = Picture::from_planes(Array3::from_elem((3, 2, 2), 0.3333))?;
+    /// let file = grey.encode_with(OutputFormat::Png, &Encoding::default().with_depth(Depth::Sixteen))?;
+    /// let read = Picture::from_bytes(&file)?;
+    /// assert!((read.planes()[[0, 0, 0]] - 0.3333).abs() < 0.5 / 65535.0);
+    /// # Ok::<(), impasto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::encode`]; [`Error::Depth`] where the format has no samples of this depth.
+    pub fn encode_with(&self, format: OutputFormat, encoding: &Encoding) -> Result<Vec<u8>> {
+        encode::encode(self, format, encoding)
     }
 }
 

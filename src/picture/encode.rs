@@ -1,5 +1,6 @@
 //! From a picture to a file's bytes.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -60,6 +61,18 @@ impl OutputFormat {
         }
     }
 
+    /// Checks that the format has samples of this depth.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Depth`] where it hasn't.
+    pub fn check_depth(self, depth: Depth) -> Result<()> {
+        match (self, depth) {
+            (_, Depth::Eight) | (Self::Png | Self::Tiff, Depth::Sixteen) => Ok(()),
+            (format, depth) => Err(Error::Depth { format, depth }),
+        }
+    }
+
     /// Checks that the format can hold a picture of `width`×`height` pixels. Worth a call before long
     /// work, as soon as the size is known.
     ///
@@ -75,16 +88,49 @@ impl OutputFormat {
     }
 }
 
-/// [`Picture::encode`].
-pub(super) fn encode(picture: &Picture, format: OutputFormat) -> Result<Vec<u8>> {
+/// Bits of each sample of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Depth {
+    /// 256 levels.
+    #[default]
+    Eight,
+    /// 65536 levels, for further work on the picture. PNG and TIFF have them.
+    Sixteen,
+}
+
+named!(Depth { Eight => "8", Sixteen => "16" });
+
+/// How a picture is encoded, beside its format.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Encoding {
+    /// Bits of each sample.
+    pub depth: Depth,
+}
+
+impl Encoding {
+    /// The same with another depth.
+    #[must_use]
+    pub fn with_depth(self, depth: Depth) -> Self {
+        Self { depth, ..self }
+    }
+}
+
+/// [`Picture::encode_with`].
+pub(super) fn encode(picture: &Picture, format: OutputFormat, encoding: &Encoding) -> Result<Vec<u8>> {
     format.check_size(picture.width(), picture.height())?;
-    let has_alpha = picture.alpha.is_some();
-    let (pixels, colour) = match format {
-        OutputFormat::Jpeg if has_alpha => {
-            (picture.clone().over([1.0; 3]).to_rgb8(), ExtendedColorType::Rgb8)
-        }
-        _ if has_alpha => (picture.to_rgba8(), ExtendedColorType::Rgba8),
-        _ => (picture.to_rgb8(), ExtendedColorType::Rgb8),
+    format.check_depth(encoding.depth)?;
+    let opaque = match format {
+        OutputFormat::Jpeg if picture.alpha.is_some() => Cow::Owned(picture.clone().over([1.0; 3])),
+        _ => Cow::Borrowed(picture),
+    };
+    let has_alpha = opaque.alpha.is_some();
+    let (pixels, colour) = match (encoding.depth, has_alpha) {
+        (Depth::Eight, false) => (opaque.to_rgb8(), ExtendedColorType::Rgb8),
+        (Depth::Eight, true) => (opaque.to_rgba8(), ExtendedColorType::Rgba8),
+        (Depth::Sixteen, false) => (sixteen_bits(&opaque), ExtendedColorType::Rgb16),
+        (Depth::Sixteen, true) => (sixteen_bits(&opaque), ExtendedColorType::Rgba16),
     };
     // No side is longer than `longest_side`.
     let (width, height) = (picture.width() as u32, picture.height() as u32);
@@ -106,21 +152,43 @@ pub(super) fn encode(picture: &Picture, format: OutputFormat) -> Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// The colours' levels, pixel by pixel, each followed by the next of `alpha` where there is one.
-pub(super) fn interleaved(picture: &Picture, alpha: Option<&mut dyn Iterator<Item = u8>>) -> Vec<u8> {
-    let channels = if alpha.is_some() { 4 } else { 3 };
-    let mut samples = vec![0; channels * picture.width() * picture.height()];
-    for (channel, plane) in picture.planes.outer_iter().enumerate() {
-        let channel = samples.iter_mut().skip(channel).step_by(channels);
-        channel.zip(plane).for_each(|(sample, value)| *sample = level(*value));
-    }
-    if let Some(alpha) = alpha {
-        samples.iter_mut().skip(3).step_by(channels).zip(alpha).for_each(|(sample, alpha)| *sample = alpha);
-    }
-    samples
+/// Samples of 16 bits in the machine's byte order, as encoders take them, with alpha where there is one.
+fn sixteen_bits(picture: &Picture) -> Vec<u8> {
+    let samples: Vec<u16> = interleaved(picture, picture.alpha.as_ref().map(|alpha| alpha.iter().copied()));
+    bytemuck::cast_slice(&samples).to_vec()
 }
 
-/// The nearest of the 256 levels. The cast saturates, and makes 0 of NaN.
-pub(super) fn level(value: f32) -> u8 {
-    (value * 255.0).round() as u8
+/// A sample of a file.
+pub(super) trait Level: Copy + Default {
+    /// The level nearest to a value of 0–1.
+    fn of(value: f32) -> Self;
+}
+
+impl Level for u8 {
+    /// The cast saturates, and makes 0 of NaN.
+    fn of(value: f32) -> Self {
+        (value * 255.0).round() as u8
+    }
+}
+
+impl Level for u16 {
+    /// In f64: the product has more digits than f32.
+    fn of(value: f32) -> Self {
+        (f64::from(value) * 65535.0).round() as u16
+    }
+}
+
+/// The colours' levels, pixel by pixel, each followed by that of the next of `alpha` where there is one.
+pub(super) fn interleaved<L: Level>(picture: &Picture, alpha: Option<impl Iterator<Item = f32>>) -> Vec<L> {
+    let channels = if alpha.is_some() { 4 } else { 3 };
+    let mut samples = vec![L::default(); channels * picture.width() * picture.height()];
+    for (channel, plane) in picture.planes.outer_iter().enumerate() {
+        let channel = samples.iter_mut().skip(channel).step_by(channels);
+        channel.zip(plane).for_each(|(sample, value)| *sample = L::of(*value));
+    }
+    if let Some(alpha) = alpha {
+        let channel = samples.iter_mut().skip(3).step_by(channels);
+        channel.zip(alpha).for_each(|(sample, value)| *sample = L::of(value));
+    }
+    samples
 }

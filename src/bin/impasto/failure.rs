@@ -91,6 +91,7 @@ fn advice(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::TooSmall { .. } => "use a larger picture or --size, or a shallower layer",
         Error::TooLarge { .. } => "use a smaller --size, or .png",
+        Error::Depth { .. } => "use --depth 8, or .png or .tiff",
         Error::OutOfMemory { .. } => "use a smaller --size",
         Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
         Error::NotFinite { .. } => SMALLER_WEIGHTS,

@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
+use crate::result_file::ResultOptions;
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
 use crate::{Outcome, picture_file, rescue};
@@ -30,6 +31,9 @@ use impasto::weights::Weights;
 pub(crate) struct JobOptions {
     #[command(flatten)]
     work: WorkOptions,
+
+    #[command(flatten)]
+    result: ResultOptions,
 
     #[command(flatten)]
     network: NetworkOptions,
@@ -90,7 +94,7 @@ impl JobOptions {
         output: &Path,
         inputs: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(Weights, Work<'_>)> {
-        let output = Output::new(output)?;
+        let output = self.result.apply(Output::new(output)?)?;
         if output.is_stdout() {
             check_stdout()?;
         }

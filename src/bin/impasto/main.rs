@@ -15,6 +15,7 @@ mod profile;
 mod progress;
 mod reconstruct;
 mod rescue;
+mod result_file;
 mod stylize;
 mod tensor_file;
 mod terminal;
