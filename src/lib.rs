@@ -83,7 +83,9 @@ pub use layers::conv::edges::Edges;
 pub use layers::pool::Pooling;
 pub use loss::{Form, Losses, Objective, Statistic};
 pub use parallel::cancel::Cancel;
-pub use picture::{Depth, Encoding, Foreseen, Needed, OutputFormat, Picture, Reading};
+pub use picture::{
+    ColourProfile, Depth, Encoding, Foreseen, Metadata, Needed, OutputFormat, Picture, Reading,
+};
 pub use stylize::{
     End, Init, LayerWeight, Optimizer, Progress, Scale, Scales, Size, Style, Stylize, Stylized, defaults,
 };

@@ -3,8 +3,11 @@
 mod buffers;
 mod decode;
 mod encode;
+mod metadata;
+mod numbers;
 mod orientation;
 mod output;
+mod profile;
 mod reading;
 mod reduce;
 mod resize;
@@ -17,7 +20,9 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
 pub use self::decode::{MAX_PIXELS, is_decoding};
 pub use self::encode::{Depth, Encoding, OutputFormat};
+pub use self::metadata::Metadata;
 pub use self::output::Output;
+pub use self::profile::ColourProfile;
 pub use self::reading::{Foreseen, Needed, Reading};
 pub use self::resize::fit;
 use crate::error::{Error, Result};
@@ -48,7 +53,8 @@ impl Picture {
     ///
     /// Grey, palette and colour files of 1 to 16 bits a sample, with or without alpha, and TIFF's 32-bit
     /// floats (those outside 0–1 are clamped, NaN becomes 0) all become planes of 0–1. The orientation that
-    /// the file's EXIF data asks for is applied. Colour profiles are not: colours are taken as sRGB. Of an
+    /// the file's EXIF data asks for is applied. Colours are converted to sRGB where the file has the colour profile
+    /// (ICC) of another space, in RGB or grey; a profile that can't be used is passed over, see [`ColourProfile`]. Of an
     /// animation the first frame is read.
     ///
     /// Decoding takes no more memory than is available: [`open_with`](Self::open_with) sets another limit,
@@ -73,6 +79,15 @@ impl Picture {
     ///
     /// Those of [`Picture::open`].
     pub fn open_with(path: impl AsRef<Path>, reading: &Reading) -> Result<Self> {
+        Ok(Self::open_with_metadata(path, reading)?.0)
+    }
+
+    /// [`Picture::open_with`], and what the file says of itself beside its pixels.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::open`]. Damaged metadata are no error.
+    pub fn open_with_metadata(path: impl AsRef<Path>, reading: &Reading) -> Result<(Self, Metadata)> {
         decode::open(path.as_ref(), reading)
     }
 
@@ -100,6 +115,15 @@ impl Picture {
     ///
     /// Those of [`Picture::from_bytes`].
     pub fn from_bytes_with(file: &[u8], reading: &Reading) -> Result<Self> {
+        Ok(Self::from_bytes_with_metadata(file, reading)?.0)
+    }
+
+    /// [`Picture::from_bytes_with`], and what the file says of itself beside its pixels.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::from_bytes`]. Damaged metadata are no error.
+    pub fn from_bytes_with_metadata(file: &[u8], reading: &Reading) -> Result<(Self, Metadata)> {
         decode::from_bytes(file, reading)
     }
 
@@ -224,7 +248,8 @@ impl Picture {
         Self { planes, alpha: None }
     }
 
-    /// The picture as a file's bytes. Colours are rounded to the nearest of 256 levels.
+    /// The picture as a file's bytes. Colours are rounded to the nearest of 256 levels. The file says that they are sRGB: by
+    /// a colour profile (ICC), or in PNG by its sRGB chunk.
     ///
     /// JPEG has no alpha: the picture is laid on white and written at quality 95. The other formats keep
     /// alpha and lose nothing but what 8 bits can't hold.

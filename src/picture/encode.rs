@@ -1,21 +1,18 @@
 //! From a picture to a file's bytes.
 
+mod jpeg;
+mod png;
+mod tiff;
+mod webp;
+
 use std::borrow::Cow;
-use std::io::Cursor;
 use std::path::Path;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::PngEncoder;
-use image::codecs::tiff::TiffEncoder;
-use image::codecs::webp::WebPEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::ExtendedColorType;
 
 use super::Picture;
 use crate::error::{Error, Result};
 use crate::named::named;
-
-/// Of 100: the loss can't be seen, and a file is a fraction of the PNG's size.
-const JPEG_QUALITY: u8 = 95;
 
 /// A file format that pictures are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,37 +122,53 @@ pub(super) fn encode(picture: &Picture, format: OutputFormat, encoding: &Encodin
         OutputFormat::Jpeg if picture.alpha.is_some() => Cow::Owned(picture.clone().over([1.0; 3])),
         _ => Cow::Borrowed(picture),
     };
-    let has_alpha = opaque.alpha.is_some();
-    let (pixels, colour) = match (encoding.depth, has_alpha) {
-        (Depth::Eight, false) => (opaque.to_rgb8(), ExtendedColorType::Rgb8),
-        (Depth::Eight, true) => (opaque.to_rgba8(), ExtendedColorType::Rgba8),
-        (Depth::Sixteen, false) => (sixteen_bits(&opaque), ExtendedColorType::Rgb16),
-        (Depth::Sixteen, true) => (sixteen_bits(&opaque), ExtendedColorType::Rgba16),
-    };
-    // No side is longer than `longest_side`.
-    let (width, height) = (picture.width() as u32, picture.height() as u32);
-
-    let mut bytes = Vec::new();
+    let pixels = Pixels::of(&opaque, encoding.depth);
     let encoded = match format {
-        // Its default, fast compression: the slow one takes six times as long to save a tenth.
-        OutputFormat::Png => PngEncoder::new(&mut bytes).write_image(&pixels, width, height, colour),
-        OutputFormat::Jpeg => JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
-            .write_image(&pixels, width, height, colour),
-        OutputFormat::WebP => {
-            WebPEncoder::new_lossless(&mut bytes).write_image(&pixels, width, height, colour)
-        }
-        OutputFormat::Tiff => {
-            TiffEncoder::new(Cursor::new(&mut bytes)).write_image(&pixels, width, height, colour)
-        }
+        OutputFormat::Png => png::encode(&pixels).map_err(|error| error.to_string()),
+        OutputFormat::Jpeg => jpeg::encode(&pixels).map_err(|error| error.to_string()),
+        OutputFormat::WebP => webp::encode(&pixels).map_err(|error| error.to_string()),
+        OutputFormat::Tiff => tiff::encode(&pixels).map_err(|error| error.to_string()),
     };
-    encoded.map_err(|error| Error::Encode { format, reason: error.to_string() })?;
-    Ok(bytes)
+    encoded.map_err(|reason| Error::Encode { format, reason })
 }
 
-/// Samples of 16 bits in the machine's byte order, as encoders take them, with alpha where there is one.
-fn sixteen_bits(picture: &Picture) -> Vec<u8> {
-    let samples: Vec<u16> = interleaved(picture, picture.alpha.as_ref().map(|alpha| alpha.iter().copied()));
-    bytemuck::cast_slice(&samples).to_vec()
+/// A picture's samples, pixel by pixel, as encoders take them.
+struct Pixels {
+    /// No side is longer than the format's `longest_side`.
+    width: u32,
+    height: u32,
+    has_alpha: bool,
+    samples: Samples,
+}
+
+/// Samples of a depth.
+enum Samples {
+    Eight(Vec<u8>),
+    Sixteen(Vec<u16>),
+}
+
+impl Pixels {
+    fn of(picture: &Picture, depth: Depth) -> Self {
+        let alpha = picture.alpha.as_ref().map(|alpha| alpha.iter().copied());
+        Self {
+            width: picture.width() as u32,
+            height: picture.height() as u32,
+            has_alpha: alpha.is_some(),
+            samples: match depth {
+                Depth::Eight => Samples::Eight(interleaved(picture, alpha)),
+                Depth::Sixteen => Samples::Sixteen(interleaved(picture, alpha)),
+            },
+        }
+    }
+
+    /// The bytes of samples of 8 bits, and what `image` calls them: for formats without 16 bits.
+    fn eight(&self) -> (&[u8], ExtendedColorType) {
+        let colour = if self.has_alpha { ExtendedColorType::Rgba8 } else { ExtendedColorType::Rgb8 };
+        match &self.samples {
+            Samples::Eight(samples) => (samples, colour),
+            Samples::Sixteen(_) => unreachable!("the depth is checked before"),
+        }
+    }
 }
 
 /// A sample of a file.
