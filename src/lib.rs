@@ -18,6 +18,7 @@
 //! ```
 //!
 //! - [`Picture`]: converts from and to files, bytes, buffers, and types of the re-exported crates `image` and `ndarray`.
+//! - [`Encoding`]: what a file holds beside the pixels, and [`Metadata`]: what it held.
 //! - [`Weights`]: the weights of a VGG from a safetensors file, memory-mapped or in memory. [`Places`] finds installed
 //!   networks, and [`fetch`] downloads them.
 //! - [`Style`]: a style picture or a blend of several, reusable for many jobs.
@@ -84,7 +85,7 @@ pub use layers::pool::Pooling;
 pub use loss::{Form, Losses, Objective, Statistic};
 pub use parallel::cancel::Cancel;
 pub use picture::{
-    ColourProfile, Depth, Encoding, Foreseen, Metadata, Needed, OutputFormat, Picture, Reading,
+    ColourProfile, Density, Depth, Encoding, Exif, Foreseen, Metadata, Needed, OutputFormat, Picture, Reading,
 };
 pub use stylize::{
     End, Init, LayerWeight, Optimizer, Progress, Scale, Scales, Size, Style, Stylize, Stylized, defaults,

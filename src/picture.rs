@@ -20,7 +20,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
 pub use self::decode::{MAX_PIXELS, is_decoding};
 pub use self::encode::{Depth, Encoding, OutputFormat};
-pub use self::metadata::Metadata;
+pub use self::metadata::{Density, Exif, Metadata};
 pub use self::output::Output;
 pub use self::profile::ColourProfile;
 pub use self::reading::{Foreseen, Needed, Reading};

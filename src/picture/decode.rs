@@ -6,6 +6,7 @@ mod tiff_tags;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
@@ -15,6 +16,7 @@ use ndarray::ArrayView3;
 
 pub use self::panics::is_decoding;
 use self::structure::Structure;
+use super::metadata::{Density, Exif, container};
 use super::orientation::{oriented, swaps_sides};
 use super::profile::{self, ColourProfile, Conversion};
 use super::reduce::averaged;
@@ -172,6 +174,7 @@ fn decode<R: BufRead + Seek>(file: R, reading: &Reading) -> Result<(Picture, Met
     }
     let size = (width, height);
     let profile = opened.profile.take();
+    let metadata = mem::take(&mut opened.metadata);
     let colour = opened.decoder.color_type();
     let picture = match colour {
         ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => read::<u8>(opened, size)?,
@@ -181,7 +184,7 @@ fn decode<R: BufRead + Seek>(file: R, reading: &Reading) -> Result<(Picture, Met
         other => return Err(Failure::Decode(format!("pixels of {other:?} are not supported"))),
     };
     let (picture, profile) = in_srgb(picture, profile.as_deref(), !colour.has_color());
-    Ok((picture, Metadata { profile }))
+    Ok((picture, Metadata { profile, ..metadata }))
 }
 
 /// The picture with its colours converted to sRGB from the profile that its file has.
@@ -200,6 +203,8 @@ struct Opened<D> {
     orientation: Orientation,
     /// The colour profile, not looked at yet.
     profile: Option<Vec<u8>>,
+    /// All but what is made of the profile.
+    metadata: Metadata,
     /// Width and height as shown.
     shown: (usize, usize),
     foreseen: Foreseen,
@@ -210,6 +215,7 @@ impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
     fn new<R: BufRead + Seek + 'r>(mut file: R, reading: &Reading, available: u64) -> Result<Self, Failure> {
         let format = format_of(file.fill_buf()?)?;
         let mut structure = Structure::read(format, &mut file)?;
+        let mut metadata = container::read(format, &mut file)?;
         // The JPEG decoder reads the whole file first.
         if format == ImageFormat::Jpeg && structure.fixed > available {
             let size = structure.size.map(usize::from);
@@ -236,6 +242,16 @@ impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
             _ => decoder.icc_profile().ok().flatten(),
         };
         let profile = profile.filter(|profile| profile.len() as u64 <= MAX_METADATA);
+        // A TIFF file's tags are read already.
+        if let Some(exif) = decoder.exif_metadata().ok().flatten() {
+            let (exif, density) =
+                Exif::read(&mut Cursor::new(exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif)), 0);
+            metadata.exif = exif;
+            metadata.density = metadata.density.or(density);
+        }
+        if swaps_sides(orientation) {
+            metadata.density = metadata.density.and_then(|density| Density::of(density.y, density.x));
+        }
         let (width, height) = decoder.dimensions();
         let size = (width as usize, height as usize);
         let shown = if swaps_sides(orientation) { (size.1, size.0) } else { size };
@@ -245,7 +261,7 @@ impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
             let converting = foreseen.kept.saturating_add(profile::memory(profile.len()));
             foreseen.reading = foreseen.reading.saturating_add(profile.len() as u64).max(converting);
         }
-        Ok(Self { decoder: Box::new(decoder), orientation, profile, shown, foreseen })
+        Ok(Self { decoder: Box::new(decoder), orientation, profile, metadata, shown, foreseen })
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use image::ExtendedColorType;
 
-use super::Picture;
+use super::{Density, Exif, Picture};
 use crate::error::{Error, Result};
 use crate::named::named;
 
@@ -104,6 +104,13 @@ named!(Depth { Eight => "8", Sixteen => "16" });
 pub struct Encoding {
     /// Bits of each sample.
     pub depth: Depth,
+    /// The resolution. In WebP it is a part of the EXIF data.
+    pub density: Option<Density>,
+    /// EXIF data, written with the orientation that says that nothing is to be turned. In TIFF they are tags of the file.
+    pub exif: Exif,
+    /// A text of the settings that made the picture. PNG has it as international text, JPEG as a comment, of at most 65,516
+    /// bytes; in the other formats, and where it is longer, it is left out.
+    pub settings: Option<String>,
 }
 
 impl Encoding {
@@ -111,6 +118,30 @@ impl Encoding {
     #[must_use]
     pub fn with_depth(self, depth: Depth) -> Self {
         Self { depth, ..self }
+    }
+
+    /// The same with another resolution.
+    #[must_use]
+    pub fn with_density(self, density: Option<Density>) -> Self {
+        Self { density, ..self }
+    }
+
+    /// The same with other EXIF data.
+    #[must_use]
+    pub fn with_exif(self, exif: Exif) -> Self {
+        Self { exif, ..self }
+    }
+
+    /// The same with another text of settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Option<String>) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The block of EXIF data, with the resolution: where there are some, or else, in `with_density`, where there is that.
+    fn exif_block(&self, with_density: bool) -> Option<Vec<u8>> {
+        let is_needed = !self.exif.is_empty() || with_density && self.density.is_some();
+        is_needed.then(|| self.exif.to_block(self.density))
     }
 }
 
@@ -124,10 +155,10 @@ pub(super) fn encode(picture: &Picture, format: OutputFormat, encoding: &Encodin
     };
     let pixels = Pixels::of(&opaque, encoding.depth);
     let encoded = match format {
-        OutputFormat::Png => png::encode(&pixels).map_err(|error| error.to_string()),
-        OutputFormat::Jpeg => jpeg::encode(&pixels).map_err(|error| error.to_string()),
-        OutputFormat::WebP => webp::encode(&pixels).map_err(|error| error.to_string()),
-        OutputFormat::Tiff => tiff::encode(&pixels).map_err(|error| error.to_string()),
+        OutputFormat::Png => png::encode(&pixels, encoding).map_err(|error| error.to_string()),
+        OutputFormat::Jpeg => jpeg::encode(&pixels, encoding).map_err(|error| error.to_string()),
+        OutputFormat::WebP => webp::encode(&pixels, encoding).map_err(|error| error.to_string()),
+        OutputFormat::Tiff => tiff::encode(&pixels, encoding).map_err(|error| error.to_string()),
     };
     encoded.map_err(|reason| Error::Encode { format, reason })
 }

@@ -1,6 +1,11 @@
 //! What a picture file says of itself beside its pixels.
 
+pub(super) mod container;
+pub(super) mod exif;
+pub(super) mod exif_writing;
+
 use super::ColourProfile;
+pub use exif::Exif;
 
 /// What a picture file says of itself beside its pixels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -8,4 +13,29 @@ use super::ColourProfile;
 pub struct Metadata {
     /// What was made of its colour profile.
     pub profile: ColourProfile,
+    /// Its resolution: that of PNG's pHYs chunk, of JPEG's JFIF header, of a TIFF file, or else of EXIF data.
+    pub density: Option<Density>,
+    /// What is kept of its EXIF data. Of a TIFF file, that of its own directories.
+    pub exif: Exif,
+    /// The settings that made it, where a program wrote them by [`Encoding::settings`](super::Encoding::settings): in PNG and
+    /// JPEG.
+    pub settings: Option<String>,
+}
+
+/// How many pixels there are to an inch on paper, from 0.01 to a million each way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Density {
+    /// From left to right.
+    pub x: f64,
+    /// From top to bottom.
+    pub y: f64,
+}
+
+impl Density {
+    /// This many pixels an inch; `None` where one is no resolution.
+    pub fn of(x: f64, y: f64) -> Option<Self> {
+        let is_one = |value: &f64| (0.01..=1e6).contains(value);
+        [x, y].iter().all(is_one).then_some(Self { x, y })
+    }
 }

@@ -16,13 +16,13 @@ use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
-use crate::result_file::ResultOptions;
+use crate::result_file::{KeptOptions, ResultOptions};
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
 use crate::{Outcome, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
-use impasto::picture::{Needed, Output, Picture, Reading};
+use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
@@ -94,7 +94,7 @@ impl JobOptions {
         output: &Path,
         inputs: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(Weights, Work<'_>)> {
-        let output = self.result.apply(Output::new(output)?)?;
+        let output = Output::new(output)?.with_encoding(self.result.encoding(Metadata::default()))?;
         if output.is_stdout() {
             check_stdout()?;
         }
@@ -104,7 +104,8 @@ impl JobOptions {
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let read = Read::default();
-        Ok((weights, Work { options: &self.work, output, metrics, compute, detail, read }))
+        let (options, result) = (&self.work, &self.result);
+        Ok((weights, Work { options, result, output, metrics, compute, detail, read }))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
@@ -136,6 +137,7 @@ fn check_stdout() -> Result<()> {
 /// A picture to be made.
 pub(crate) struct Work<'o> {
     options: &'o WorkOptions,
+    result: &'o ResultOptions,
     output: Output,
     metrics: Option<Metrics>,
     compute: Compute,
@@ -172,6 +174,14 @@ impl Work<'_> {
         self.open(path, picture_file::needed(self.longest()))
     }
 
+    /// Reads the content, of whose metadata the result has what is kept.
+    pub(crate) fn open_content(&mut self, path: &Path, kept: &KeptOptions) -> Result<Picture> {
+        let (picture, metadata) = self.open_with_metadata(path, picture_file::needed(self.longest()))?;
+        let encoding = self.result.encoding(kept.of(metadata));
+        self.output = self.output.clone().with_encoding(encoding)?;
+        Ok(picture)
+    }
+
     /// The result's width and height, from the picture whose aspect it has.
     pub(crate) fn result_size(&self, first: &Picture) -> (usize, usize) {
         picture_file::size_of(first, self.longest())
@@ -184,13 +194,17 @@ impl Work<'_> {
 
     /// Reads another picture, of which the work needs this much.
     pub(crate) fn open(&self, path: &Path, needed: Needed) -> Result<Picture> {
+        Ok(self.open_with_metadata(path, needed)?.0)
+    }
+
+    fn open_with_metadata(&self, path: &Path, needed: Needed) -> Result<(Picture, Metadata)> {
         // A pipe tells nothing before it is read.
         let reading = Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading);
-        let picture = picture_file::open(path, needed, self.detail)?;
+        let (picture, metadata) = picture_file::open_with_metadata(path, needed, self.detail)?;
         let Read { most, kept } = &self.read;
         most.set(most.get().max(kept.get() + reading));
         kept.set(kept.get() + picture.memory());
-        Ok(picture)
+        Ok((picture, metadata))
     }
 
     /// Does the job and writes the picture.

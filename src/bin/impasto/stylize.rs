@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
+use crate::result_file::KeptOptions;
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
 use crate::values::{self, Init};
 use impasto::picture::Needed;
@@ -55,6 +56,9 @@ pub(crate) struct Options {
     seed: Option<u64>,
 
     #[command(flatten)]
+    kept: KeptOptions,
+
+    #[command(flatten)]
     job: JobOptions,
 }
 
@@ -68,8 +72,8 @@ impl Options {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output(), self.inputs())?;
-        let content = work.open_first(&self.content)?;
+        let (weights, mut work) = self.job.prepare(&self.output(), self.inputs())?;
+        let content = work.open_content(&self.content, &self.kept)?;
         let (width, height) = work.result_size(&content);
         // Styles are used with as many pixels as the result has.
         let pixels = Needed::Pixels(width * height);

@@ -1,12 +1,29 @@
 //! PNG files.
 
-use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Info, SrgbRenderingIntent};
+use std::borrow::Cow;
 
-use super::{Pixels, Samples};
+use png::text_metadata::ITXtChunk;
+use png::{
+    BitDepth, ColorType, Compression, Encoder, EncodingError, Info, PixelDimensions, SrgbRenderingIntent,
+    Unit,
+};
 
-pub(super) fn encode(pixels: &Pixels) -> Result<Vec<u8>, EncodingError> {
+use super::{Encoding, Pixels, Samples};
+use crate::picture::metadata::container::KEYWORD;
+
+pub(super) fn encode(pixels: &Pixels, encoding: &Encoding) -> Result<Vec<u8>, EncodingError> {
     let mut info = Info::with_size(pixels.width, pixels.height);
     info.srgb = Some(SrgbRenderingIntent::Perceptual);
+    info.exif_metadata = encoding.exif_block(false).map(Cow::Owned);
+    // Pixels an inch become pixels a metre.
+    let a_metre = |density: f64| (density / 0.0254).round().max(1.0) as u32;
+    info.pixel_dims = encoding.density.map(|density| PixelDimensions {
+        xppu: a_metre(density.x),
+        yppu: a_metre(density.y),
+        unit: Unit::Meter,
+    });
+    info.utf8_text =
+        encoding.settings.iter().map(|settings| ITXtChunk::new(KEYWORD, settings.as_str())).collect();
 
     let mut bytes = Vec::new();
     let mut encoder = Encoder::with_info(&mut bytes, info)?;
