@@ -77,6 +77,13 @@ pub(super) fn foresee_bytes(file: &[u8], reading: &Reading) -> Result<Foreseen> 
     panics::caught(foreseen).map_err(Failure::of_bytes)
 }
 
+/// [`Metadata::open`].
+pub(super) fn metadata(path: &Path) -> Result<Metadata> {
+    let metadata =
+        || Ok(Opened::new(BufReader::new(File::open(path)?), &Reading::default(), u64::MAX)?.metadata);
+    panics::caught(metadata).map_err(|failure| failure.of_file(path))
+}
+
 /// Why there is no picture.
 enum Failure {
     Read(io::Error),

@@ -4,7 +4,10 @@ pub(super) mod container;
 pub(super) mod exif;
 pub(super) mod exif_writing;
 
-use super::ColourProfile;
+use std::path::Path;
+
+use super::{ColourProfile, decode};
+use crate::error::Result;
 pub use exif::Exif;
 
 /// What a picture file says of itself beside its pixels.
@@ -20,6 +23,18 @@ pub struct Metadata {
     /// The settings that made it, where a program wrote them by [`Encoding::settings`](super::Encoding::settings): in PNG and
     /// JPEG.
     pub settings: Option<String>,
+}
+
+impl Metadata {
+    /// What the picture file `path` says of itself, as far as it comes before its pixels. Its colour profile isn't looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`](crate::Error::Read) and [`Error::Decode`](crate::Error::Decode) as
+    /// [`Picture::open`](super::Picture::open), as far as the header tells.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        decode::metadata(path.as_ref())
+    }
 }
 
 /// How many pixels there are to an inch on paper, from 0.01 to a million each way.

@@ -63,6 +63,11 @@ impl Output {
         self.format
     }
 
+    /// How pictures are encoded.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
     /// Whether pictures go to standard output.
     pub fn is_stdout(&self) -> bool {
         self.path == Path::new("-")

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Write { path: PathBuf, source: io::Error },
     /// The finished picture could not be written where it was asked for, and is in another file.
     Elsewhere { error: Error, path: PathBuf },
+    /// A picture has no settings that can be shown.
+    Settings { path: PathBuf, reason: String },
     /// A loss is not finite.
     NotFinite { loss: f64 },
 }
@@ -61,6 +63,7 @@ impl fmt::Display for Failure {
             Self::Option { option, reason } => write!(f, "{option}: {reason}"),
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
             Self::Elsewhere { error, path } => write!(f, "{error}; the picture is in {}", path.display()),
+            Self::Settings { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::NotFinite { loss } => write!(f, "the loss is {loss}: {SMALLER_WEIGHTS}"),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
         }

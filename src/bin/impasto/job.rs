@@ -17,6 +17,7 @@ use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
 use crate::result_file::{KeptOptions, ResultOptions};
+use crate::settings::Settings;
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
 use crate::{Outcome, picture_file, rescue};
@@ -43,6 +44,10 @@ pub(crate) struct JobOptions {
 
     #[command(flatten)]
     detail: DetailOptions,
+
+    /// All of the command's, for its result.
+    #[arg(skip)]
+    settings: Settings,
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +82,11 @@ struct WorkOptions {
 }
 
 impl JobOptions {
+    /// Keeps the command's settings, for its result.
+    pub(crate) fn keep(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Refuses options that contradict each other.
     pub(crate) fn check(&self, output: Option<&Path>) -> Result<(), String> {
         match (self.work.save_every, output) {
@@ -94,7 +104,8 @@ impl JobOptions {
         output: &Path,
         inputs: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(Weights, Work<'_>)> {
-        let output = Output::new(output)?.with_encoding(self.result.encoding(Metadata::default()))?;
+        let encoding = self.result.encoding(&self.settings.text(&self.network.name()));
+        let output = Output::new(output)?.with_encoding(encoding)?;
         if output.is_stdout() {
             check_stdout()?;
         }
@@ -177,8 +188,8 @@ impl Work<'_> {
     /// Reads the content, of whose metadata the result has what is kept.
     pub(crate) fn open_content(&mut self, path: &Path, kept: &KeptOptions) -> Result<Picture> {
         let (picture, metadata) = self.open_with_metadata(path, picture_file::needed(self.longest()))?;
-        let encoding = self.result.encoding(kept.of(metadata));
-        self.output = self.output.clone().with_encoding(encoding)?;
+        let encoding = self.output.encoding().clone();
+        self.output = self.output.clone().with_encoding(self.result.keeping(kept.of(metadata), encoding))?;
         Ok(picture)
     }
 

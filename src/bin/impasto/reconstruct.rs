@@ -43,7 +43,7 @@ pub(crate) struct Options {
     kept: KeptOptions,
 
     #[command(flatten)]
-    job: JobOptions,
+    pub(crate) job: JobOptions,
 }
 
 impl Options {

@@ -10,11 +10,11 @@ use impasto::picture::{Depth, Encoding, Metadata};
 pub(crate) struct ResultOptions {
     /// Bits of each sample of the result; 16 in PNG and TIFF alone
     #[arg(long, value_parser = named::<Depth>(), value_name = "8|16", default_value_t = Depth::default())]
-    pub(crate) depth: Depth,
+    depth: Depth,
 
     /// Leave the settings that made it and EXIF data out of the result
     #[arg(long)]
-    pub(crate) strip: bool,
+    strip: bool,
 }
 
 /// What is kept of the picture that a result is made from.
@@ -39,9 +39,15 @@ impl KeptOptions {
 }
 
 impl ResultOptions {
-    /// How a result is encoded that is made from a picture with these metadata.
-    pub(crate) fn encoding(&self, kept: Metadata) -> Encoding {
-        let encoding = Encoding::default().with_depth(self.depth).with_density(kept.density);
+    /// How results are encoded that these settings make.
+    pub(crate) fn encoding(&self, settings: &str) -> Encoding {
+        let settings = (!self.strip).then(|| settings.to_owned());
+        Encoding::default().with_depth(self.depth).with_settings(settings)
+    }
+
+    /// The same with what is kept of a picture's metadata.
+    pub(crate) fn keeping(&self, kept: Metadata, encoding: Encoding) -> Encoding {
+        let encoding = encoding.with_density(kept.density);
         if self.strip { encoding } else { encoding.with_exif(kept.exif) }
     }
 }

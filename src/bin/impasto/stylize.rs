@@ -59,7 +59,7 @@ pub(crate) struct Options {
     kept: KeptOptions,
 
     #[command(flatten)]
-    job: JobOptions,
+    pub(crate) job: JobOptions,
 }
 
 impl Options {

@@ -46,7 +46,7 @@ pub(crate) struct Options {
     seed: u64,
 
     #[command(flatten)]
-    job: JobOptions,
+    pub(crate) job: JobOptions,
 }
 
 impl Options {
