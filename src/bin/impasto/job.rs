@@ -10,6 +10,7 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::compute::ComputeOptions;
+use crate::config::ConfigOptions;
 use crate::failure::{Failure, Result};
 use crate::interrupt;
 use crate::metrics::Metrics;
@@ -27,6 +28,7 @@ use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
+use impasto::whole_file;
 
 #[derive(Debug, Args)]
 pub(crate) struct JobOptions {
@@ -44,6 +46,9 @@ pub(crate) struct JobOptions {
 
     #[command(flatten)]
     detail: DetailOptions,
+
+    #[command(flatten)]
+    config: ConfigOptions,
 
     /// All of the command's, for its result.
     #[arg(skip)]
@@ -110,6 +115,15 @@ impl JobOptions {
             check_stdout()?;
         }
         self.check_files(&output, inputs)?;
+        if let Some(file) = &self.config.save_config {
+            if file == Path::new("-") {
+                return Err(Failure::option(
+                    "--save-config",
+                    "settings are not written to standard output: give a file",
+                ));
+            }
+            whole_file::write_whole(file, self.settings.file().as_bytes())?;
+        }
         let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
@@ -122,10 +136,14 @@ impl JobOptions {
     /// Refuses outputs that would be written over an input or over one another.
     fn check_files<'p>(&self, output: &Output, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let inputs = inputs.into_iter().map(Path::to_owned).chain(self.network.file());
+        let inputs = inputs.chain(self.config.config.clone());
         let mut files = Files::read(inputs);
         files.write_picture(output)?;
         if let Some(metrics) = &self.work.metrics {
             files.write("--metrics", metrics)?;
+        }
+        if let Some(file) = &self.config.save_config {
+            files.write("--save-config", file)?;
         }
         match self.work.save_every {
             // Steps are at most MOST_STEPS.

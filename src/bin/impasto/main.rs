@@ -3,6 +3,7 @@
 mod arguments;
 mod classify;
 mod compute;
+mod config;
 mod failure;
 mod features;
 mod interrupt;
@@ -12,6 +13,7 @@ mod metrics;
 mod network;
 mod overwrite;
 mod picture_file;
+mod presets;
 mod profile;
 mod progress;
 mod reconstruct;
@@ -84,7 +86,13 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let cli = arguments::parse();
+    let cli = match arguments::parse() {
+        Ok(cli) => cli,
+        Err(failure) => {
+            terminal::report(&failure);
+            return ExitCode::FAILURE;
+        }
+    };
     interrupt::watch();
     picture_file::silence_decoders();
     match cli.run() {
@@ -139,12 +147,10 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_definitions_hold_together() {
-        Cli::command().debug_assert();
+        arguments::command().debug_assert();
     }
 }

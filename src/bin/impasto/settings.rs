@@ -39,6 +39,8 @@ const NOT_SAVED: [&str; 6] = ["output", "metrics", "config", "save-config", "pre
 pub(crate) enum Value {
     /// A flag without a value.
     On,
+    /// The same in a file, not set.
+    Off,
     /// A value.
     One(String),
     /// Values of what may have several.
@@ -140,6 +142,7 @@ pub(crate) fn may_have_several(arg: &Arg) -> bool {
 fn line(key: &str, value: &Value) -> String {
     let value = match value {
         Value::On => "true".to_owned(),
+        Value::Off => "false".to_owned(),
         Value::One(text) => plain(text),
         Value::Several(texts) => {
             format!("[{}]", texts.iter().map(|text| plain(text)).collect::<Vec<_>>().join(", "))

@@ -123,7 +123,7 @@ impl Made {
 
 fn texts(value: &Value) -> &[String] {
     match value {
-        Value::On => &[],
+        Value::On | Value::Off => &[],
         Value::One(text) => std::slice::from_ref(text),
         Value::Several(texts) => texts,
     }

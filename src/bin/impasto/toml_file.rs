@@ -22,7 +22,7 @@ pub(crate) struct Wrong {
     pub(crate) reason: String,
 }
 
-/// The keys of a text, in their order. A key that is set to false isn't among them: it is as though it weren't there.
+/// The keys of a text, in their order.
 pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
     let line_of = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
     let table = DeTable::parse(text).map_err(|error| {
@@ -38,8 +38,7 @@ pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
     for (key, value) in table.into_inner() {
         let (at, key) = (key.span().start, key.into_inner().into_owned());
         match value_of(value) {
-            Ok(Some(value)) => entries.push((at, Entry { key, value, line: line_of(at) })),
-            Ok(None) => {}
+            Ok(value) => entries.push((at, Entry { key, value, line: line_of(at) })),
             Err(found) => {
                 let reason =
                     format!("{key}: expected a number, a text, true or false, or a list, found {found}");
@@ -51,15 +50,14 @@ pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
     Ok(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-/// What a value sets; nothing where it is false.
-fn value_of(value: Spanned<DeValue>) -> Result<Option<Value>, &'static str> {
+fn value_of(value: Spanned<DeValue>) -> Result<Value, &'static str> {
     match value.into_inner() {
-        DeValue::Boolean(is_on) => Ok(is_on.then_some(Value::On)),
+        DeValue::Boolean(is_on) => Ok(if is_on { Value::On } else { Value::Off }),
         DeValue::Array(values) => {
             let text = |value: Spanned<DeValue>| text_of(value.into_inner());
-            Ok(Some(Value::Several(values.into_iter().map(text).collect::<Result<_, _>>()?)))
+            Ok(Value::Several(values.into_iter().map(text).collect::<Result<_, _>>()?))
         }
-        value => Ok(Some(Value::One(text_of(value)?))),
+        value => Ok(Value::One(text_of(value)?)),
     }
 }
 
