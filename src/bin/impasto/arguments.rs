@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::failure::Result;
 use crate::settings::Settings;
-use crate::{Cli, config, presets, terminal};
+use crate::{Cli, config, help, hints, presets, terminal};
 
 /// The subcommands that make a picture.
 pub(crate) const PAINTING: [&str; 3] = ["stylize", "texture", "reconstruct"];
@@ -62,7 +62,13 @@ fn with_settings(called: &[OsString]) -> Result<Vec<OsString>> {
 
 fn parsed(arguments: &[OsString]) -> Result<Cli, Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    if help::is_short(arguments) {
+        command =
+            PAINTING.iter().fold(command, |command, name| command.mut_subcommand(name, help::shortened));
+    }
+    hints::check(&mut command, arguments)?;
+    let matches = command.try_get_matches_from_mut(arguments);
+    let matches = matches.map_err(|error| hints::added(error, &command, arguments))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     if let Some(settings) = settings(&command, &matches) {
         cli.keep(settings);

@@ -48,9 +48,14 @@ const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"]
 /// Finds another program's flag of one dash, which would be read as several short ones, or as a value of `-o`.
 pub(crate) fn check(command: &mut Command, arguments: &[OsString]) -> Result<(), Error> {
     let flags = flags(arguments).filter(|(flag, _)| !flag.starts_with("--") && flag.len() > 2);
-    for (flag, hint) in flags.filter_map(|(flag, name)| Some((flag, of(command, arguments, &name)?))) {
-        let error = Error::raw(ErrorKind::UnknownArgument, format!("unexpected argument '{flag}' found\n"));
-        return Err(with_hint(error.with_cmd(command), hint));
+    for (flag, name) in flags {
+        if let Some(hint) = of(command, arguments, (&flag, &name)) {
+            command.build();
+            let subcommand = arguments.get(1).and_then(|name| command.find_subcommand(name));
+            let mut error = Error::new(ErrorKind::UnknownArgument).with_cmd(subcommand.unwrap_or(command));
+            error.insert(ContextKind::InvalidArg, ContextValue::String(flag));
+            return Err(with_hint(error, hint));
+        }
     }
     Ok(())
 }
@@ -59,19 +64,23 @@ pub(crate) fn check(command: &mut Command, arguments: &[OsString]) -> Result<(),
 pub(crate) fn added(error: Error, command: &Command, arguments: &[OsString]) -> Error {
     match error.kind() {
         ErrorKind::UnknownArgument => {
-            let hint = flags(arguments).find_map(|(_, name)| of(command, arguments, &name));
-            hint.map_or(error, |hint| with_hint(error, hint))
+            let hint = flags(arguments).find_map(|(flag, name)| of(command, arguments, (&flag, &name)));
+            match hint {
+                Some(hint) => with_hint(error, hint),
+                None => error,
+            }
         }
         ErrorKind::InvalidSubcommand if is_picture(arguments.get(1)) => {
             let words: Vec<_> = arguments[1..].iter().map(|word| quoted(&word.to_string_lossy())).collect();
-            with_hint(error, &format!("to paint the first picture in the style of the others: `impasto stylize {}`", words.join(" ")))
+            let command = format!("impasto stylize {}", words.join(" "));
+            with_hint(error, format!("to paint the first picture in the style of the others: `{command}`"))
         }
         _ => error,
     }
 }
 
-fn with_hint(mut error: Error, hint: &str) -> Error {
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(hint)]));
+fn with_hint(mut error: Error, hint: impl Into<String>) -> Error {
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(hint.into())]));
     error
 }
 
@@ -87,19 +96,24 @@ fn is_picture(argument: Option<&OsString>) -> bool {
 /// The arguments that are flags, as they are and by their names as in [`OTHERS`].
 fn flags(arguments: &[OsString]) -> impl Iterator<Item = (String, String)> {
     let arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
-    arguments.take_while(|argument| argument != "--").filter(|argument| argument.starts_with('-')).map(|argument| {
-        let flag = argument.split('=').next().unwrap_or_default().to_owned();
-        let name = flag.trim_start_matches('-').replace('_', "-").to_lowercase();
-        (flag, name)
-    })
+    arguments.take_while(|argument| argument != "--").filter(|argument| argument.starts_with('-')).map(
+        |argument| {
+            let flag = argument.split('=').next().unwrap_or_default().to_owned();
+            let name = flag.trim_start_matches('-').replace('_', "-").to_lowercase();
+            (flag, name)
+        },
+    )
 }
 
-/// The hint for a flag of this name, where it isn't one of the subcommand, and what it hints at is.
-fn of(command: &Command, arguments: &[OsString], name: &str) -> Option<&'static str> {
+/// The hint for a flag of this name: how it is written here, or what is like it here, where there is that.
+fn of(command: &Command, arguments: &[OsString], (flag, name): (&str, &str)) -> Option<String> {
     let subcommand = command.find_subcommand(arguments.get(1)?)?;
     let has = |flag: &str| subcommand.get_arguments().any(|arg| arg.get_long() == Some(flag));
-    let (_, flag, hint) = OTHERS.iter().find(|(names, ..)| names.contains(&name))?;
-    (!has(name) && (flag.is_empty() || has(flag))).then_some(*hint)
+    if has(name) {
+        return (flag != format!("--{name}")).then(|| format!("it is written `--{name}`"));
+    }
+    let (_, alike, hint) = OTHERS.iter().find(|(names, ..)| names.contains(&name))?;
+    (alike.is_empty() || has(alike)).then(|| (*hint).to_owned())
 }
 
 #[cfg(test)]
@@ -109,7 +123,9 @@ mod tests {
     #[test]
     fn names_are_there_once_and_in_the_form_that_is_looked_for() {
         let mut names: Vec<_> = OTHERS.iter().flat_map(|(names, ..)| names.iter()).collect();
-        assert!(names.iter().all(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')));
+        assert!(
+            names.iter().all(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-'))
+        );
         let count = names.len();
         names.sort();
         names.dedup();

@@ -20,7 +20,7 @@ use crate::progress::Bar;
 use crate::result_file::{KeptOptions, ResultOptions};
 use crate::settings::Settings;
 use crate::terminal::{self, Detail, DetailOptions};
-use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
+use crate::values::{self, MOST_STEPS, named, pixels, scales};
 use crate::{Outcome, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
@@ -60,7 +60,7 @@ pub(crate) struct JobOptions {
 struct WorkOptions {
     /// Longest side of the result in pixels; 0: as the first picture given
     #[arg(long, value_name = "N", default_value_t = defaults::SIZE as u64, allow_negative_numbers = true,
-          value_parser = clap::value_parser!(u64).range(..=LONGEST_SIZE))]
+          value_parser = pixels(0))]
     size: u64,
 
     /// Steps of the optimiser, over all scales, at most 1000000

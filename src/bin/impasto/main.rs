@@ -6,6 +6,8 @@ mod compute;
 mod config;
 mod failure;
 mod features;
+mod help;
+mod hints;
 mod interrupt;
 mod job;
 mod loss;
