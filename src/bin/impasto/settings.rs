@@ -106,7 +106,7 @@ fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
     let is_flag = arg.get_long().is_some();
     if !arg.get_action().takes_values() {
         let is_on = matches!(arg.get_action(), ArgAction::SetTrue) && matches.get_flag(id);
-        return is_on.then(|| Setting {
+        return is_on.then_some(Setting {
             key,
             value: Value::On,
             without_folders: Value::On,
