@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 SEEDS = Path(__file__).resolve().parent.parent / "fuzz" / "seeds"
 LARGEST = 2000
 ORIENTATION = 0x0112
+SETTINGS = 'impasto = "0.1.0"\ncommand = "stylize"\n'
 
 # Convolutions before each pool.
 VGG11 = (1, 1, 2, 2, 2)
@@ -45,6 +47,7 @@ def pictures() -> dict[str, bytes]:
     floats = Image.fromarray((x / 8 - 0.1).astype(np.float32))
     exif = Image.Exif()
     exif[ORIENTATION] = 6
+    photograph = photograph_exif()
 
     return {
         "rgb.png": encoded(rgb, "PNG"),
@@ -56,19 +59,28 @@ def pictures() -> dict[str, bytes]:
         "palette.png": encoded(palette, "PNG"),
         "palette_transparent.png": encoded(palette, "PNG", transparency=1),
         "turned.png": encoded(rgb, "PNG", exif=exif),
+        "photograph.png": encoded(rgb, "PNG", exif=photograph, dpi=(300, 300)),
+        "profile.png": encoded(rgb, "PNG", icc_profile=colour_profile()),
+        "grey_profile.png": encoded(grey_alpha, "PNG", icc_profile=grey_profile()),
+        "settings.png": encoded(rgb, "PNG", pnginfo=settings()),
         "rgb.jpg": encoded(rgb, "JPEG"),
         "progressive.jpg": encoded(rgb, "JPEG", progressive=True),
         "subsampled.jpg": encoded(rgb, "JPEG", subsampling="4:2:0", quality=20),
         "grey.jpg": encoded(grey, "JPEG"),
         "cmyk.jpg": encoded(rgb.convert("CMYK"), "JPEG"),
         "turned.jpg": encoded(rgb, "JPEG", exif=exif),
+        "photograph.jpg": encoded(rgb, "JPEG", exif=photograph, dpi=(300, 200)),
+        "profile.jpg": encoded(rgb, "JPEG", icc_profile=colour_profile()),
+        "settings.jpg": encoded(rgb, "JPEG", comment=b"impasto settings\n" + SETTINGS.encode()),
         "lossy.webp": encoded(rgb, "WEBP", quality=60),
         "lossy_alpha.webp": encoded(rgba, "WEBP", quality=60),
         "lossless.webp": encoded(rgb, "WEBP", lossless=True),
         "lossless_alpha.webp": encoded(rgba, "WEBP", lossless=True),
         "animated.webp": encoded(rgb, "WEBP", save_all=True, append_images=[rgb.rotate(180)]),
         "turned.webp": encoded(rgb, "WEBP", exif=exif),
+        "photograph.webp": encoded(rgb, "WEBP", exif=photograph, icc_profile=colour_profile()),
         "rgb.tiff": encoded(rgb, "TIFF"),
+        "photograph.tiff": encoded(rgb, "TIFF", exif=photograph, icc_profile=colour_profile(), dpi=(300, 200)),
         "rgba_deflate.tiff": encoded(rgba, "TIFF", compression="tiff_adobe_deflate"),
         "grey_lzw.tiff": encoded(grey, "TIFF", compression="tiff_lzw"),
         "rgb_packbits.tiff": encoded(rgb, "TIFF", compression="packbits"),
@@ -89,6 +101,60 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def photograph_exif() -> Image.Exif:
+    """What a camera writes: main tags, those of the photograph, and those of the place."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[ORIENTATION] = "Maker", "Model", 8
+    exif[0x013B], exif[0x8298] = "Artist", "Copyright"
+    exif.get_ifd(0x8769).update({0x9003: "2020:01:02 03:04:05", 0x920A: 50.0, 0xA434: "Lens", 0x927C: b"note"})
+    exif.get_ifd(0x8825).update({0: b"\2\3\0\0", 1: "N", 2: (51.0, 28.0, 40.5)})
+    return exif
+
+
+def colour_profile() -> bytes:
+    """Display P3's primaries with plain gammas."""
+    xyz = [
+        (b"rXYZ", (0.51512, 0.2412, -0.00105)),
+        (b"gXYZ", (0.29198, 0.69225, 0.04189)),
+        (b"bXYZ", (0.1571, 0.06657, 0.78407)),
+        (b"wtpt", (0.9642, 1.0, 0.8249)),
+    ]
+    tags = [(name, b"XYZ \0\0\0\0" + b"".join(fixed(value) for value in values)) for name, values in xyz]
+    return icc_profile(b"RGB ", tags + [(name, gamma(1.8)) for name in (b"rTRC", b"gTRC", b"bTRC")])
+
+
+def grey_profile() -> bytes:
+    white = b"XYZ \0\0\0\0" + b"".join(fixed(value) for value in (0.9642, 1.0, 0.8249))
+    return icc_profile(b"GRAY", [(b"wtpt", white), (b"kTRC", gamma(1.5))])
+
+
+def gamma(value: float) -> bytes:
+    return b"curv\0\0\0\0" + struct.pack(">IHxx", 1, round(value * 256))
+
+
+def fixed(value: float) -> bytes:
+    return struct.pack(">i", round(value * 65536))
+
+
+def icc_profile(space: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:
+    """A display profile, version 4: a header, a table of tags, and their data."""
+    at = 128 + 4 + 12 * len(tags)
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, value in tags:
+        table += name + struct.pack(">II", at + len(data), len(value))
+        data += value
+    size = 128 + len(table) + len(data)
+    header = struct.pack(">I4xI4s4s4s6H4s28x", size, 0x04000000, b"mntr", space, b"XYZ ", 2000, 1, 1, 0, 0, 0, b"acsp")
+    header += b"".join(fixed(value) for value in (0.9642, 1.0, 0.8249))
+    return header.ljust(128, b"\0") + table + data
+
+
+def settings() -> PngInfo:
+    info = PngInfo()
+    info.add_itxt("impasto", SETTINGS)
+    return info
 
 
 def run_length_bmp() -> bytes:

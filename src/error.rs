@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::picture::OutputFormat;
+use crate::picture::{Depth, OutputFormat};
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -82,6 +82,16 @@ pub enum Error {
         height: usize,
         /// The longest side that the format allows, in pixels.
         longest: usize,
+    },
+
+    /// A file format has no samples of this depth.
+    #[error("{format} has no samples of {depth} bits; PNG and TIFF have")]
+    #[non_exhaustive]
+    Depth {
+        /// The format.
+        format: OutputFormat,
+        /// The depth asked for.
+        depth: Depth,
     },
 
     /// A picture is so small that a layer would have no positions.

@@ -18,6 +18,7 @@
 //! ```
 //!
 //! - [`Picture`]: converts from and to files, bytes, buffers, and types of the re-exported crates `image` and `ndarray`.
+//! - [`Encoding`]: what a file holds beside the pixels, and [`Metadata`]: what it held.
 //! - [`Weights`]: the weights of a VGG from a safetensors file, memory-mapped or in memory. [`Places`] finds installed
 //!   networks, and [`fetch`] downloads them.
 //! - [`Style`]: a style picture or a blend of several, reusable for many jobs.
@@ -83,7 +84,9 @@ pub use layers::conv::edges::Edges;
 pub use layers::pool::Pooling;
 pub use loss::{Form, Losses, Objective, Statistic};
 pub use parallel::cancel::Cancel;
-pub use picture::{Foreseen, Needed, OutputFormat, Picture, Reading};
+pub use picture::{
+    ColourProfile, Density, Depth, Encoding, Exif, Foreseen, Metadata, Needed, OutputFormat, Picture, Reading,
+};
 pub use stylize::{
     Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Scale, ScaleEstimate, Scales, Size, Style,
     StyleSize, Stylize, Stylized, defaults,

@@ -3,8 +3,11 @@
 mod buffers;
 mod decode;
 mod encode;
+mod metadata;
+mod numbers;
 mod orientation;
 mod output;
+mod profile;
 mod reading;
 mod reduce;
 mod resize;
@@ -16,8 +19,10 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
 pub use self::decode::{MAX_PIXELS, is_decoding};
-pub use self::encode::OutputFormat;
+pub use self::encode::{Depth, Encoding, OutputFormat};
+pub use self::metadata::{Density, Exif, Metadata};
 pub use self::output::Output;
+pub use self::profile::ColourProfile;
 pub use self::reading::{Foreseen, Needed, Reading};
 pub use self::resize::fit;
 use crate::error::{Error, Result};
@@ -31,7 +36,7 @@ use crate::memory;
 /// | from and to | |
 /// |---|---|
 /// | a file | [`open`](Self::open), [`Output`] |
-/// | a file's bytes | [`from_bytes`](Self::from_bytes), [`encode`](Self::encode) |
+/// | a file's bytes | [`from_bytes`](Self::from_bytes), [`encode`](Self::encode), [`encode_with`](Self::encode_with) |
 /// | 8-bit pixels | [`from_rgb8`](Self::from_rgb8), [`from_rgba8`](Self::from_rgba8), [`to_rgb8`](Self::to_rgb8), [`to_rgba8`](Self::to_rgba8) |
 /// | `image` | [`from_image`](Self::from_image), [`to_image`](Self::to_image) |
 /// | `ndarray` | [`from_planes`](Self::from_planes), [`planes`](Self::planes), [`into_planes`](Self::into_planes) |
@@ -48,7 +53,8 @@ impl Picture {
     ///
     /// Grey, palette and colour files of 1 to 16 bits a sample, with or without alpha, and TIFF's 32-bit
     /// floats (those outside 0–1 are clamped, NaN becomes 0) all become planes of 0–1. The orientation that
-    /// the file's EXIF data asks for is applied. Colour profiles are not: colours are taken as sRGB. Of an
+    /// the file's EXIF data asks for is applied. Colours are converted to sRGB where the file has the colour profile
+    /// (ICC) of another space, in RGB or grey; a profile that can't be used is passed over, see [`ColourProfile`]. Of an
     /// animation the first frame is read.
     ///
     /// Decoding takes no more memory than is available: [`open_with`](Self::open_with) sets another limit,
@@ -73,6 +79,15 @@ impl Picture {
     ///
     /// Those of [`Picture::open`].
     pub fn open_with(path: impl AsRef<Path>, reading: &Reading) -> Result<Self> {
+        Ok(Self::open_with_metadata(path, reading)?.0)
+    }
+
+    /// [`Picture::open_with`], and what the file says of itself beside its pixels.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::open`]. Damaged metadata are no error.
+    pub fn open_with_metadata(path: impl AsRef<Path>, reading: &Reading) -> Result<(Self, Metadata)> {
         decode::open(path.as_ref(), reading)
     }
 
@@ -100,6 +115,15 @@ impl Picture {
     ///
     /// Those of [`Picture::from_bytes`].
     pub fn from_bytes_with(file: &[u8], reading: &Reading) -> Result<Self> {
+        Ok(Self::from_bytes_with_metadata(file, reading)?.0)
+    }
+
+    /// [`Picture::from_bytes_with`], and what the file says of itself beside its pixels.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::from_bytes`]. Damaged metadata are no error.
+    pub fn from_bytes_with_metadata(file: &[u8], reading: &Reading) -> Result<(Self, Metadata)> {
         decode::from_bytes(file, reading)
     }
 
@@ -224,7 +248,8 @@ impl Picture {
         Self { planes, alpha: None }
     }
 
-    /// The picture as a file's bytes. Colours are rounded to the nearest of 256 levels.
+    /// The picture as a file's bytes. Colours are rounded to the nearest of 256 levels. The file says that they are sRGB: by
+    /// a colour profile (ICC), or in PNG by its sRGB chunk.
     ///
     /// JPEG has no alpha: the picture is laid on white and written at quality 95. The other formats keep
     /// alpha and lose nothing but what 8 bits can't hold.
@@ -234,7 +259,27 @@ impl Picture {
     /// [`Error::TooLarge`] where a side is longer than the format's
     /// [`longest_side`](OutputFormat::longest_side); [`Error::Encode`] where the encoder fails otherwise.
     pub fn encode(&self, format: OutputFormat) -> Result<Vec<u8>> {
-        encode::encode(self, format)
+        self.encode_with(format, &Encoding::default())
+    }
+
+    /// [`Picture::encode`] with another [depth](Encoding::depth).
+    ///
+    /// ```
+    /// use impasto::{Depth, Encoding, OutputFormat, Picture};
+    /// use ndarray::Array3;
+    ///
+    /// let grey = Picture::from_planes(Array3::from_elem((3, 2, 2), 0.3333))?;
+    /// let file = grey.encode_with(OutputFormat::Png, &Encoding::default().with_depth(Depth::Sixteen))?;
+    /// let read = Picture::from_bytes(&file)?;
+    /// assert!((read.planes()[[0, 0, 0]] - 0.3333).abs() < 0.5 / 65535.0);
+    /// # Ok::<(), impasto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::encode`]; [`Error::Depth`] where the format has no samples of this depth.
+    pub fn encode_with(&self, format: OutputFormat, encoding: &Encoding) -> Result<Vec<u8>> {
+        encode::encode(self, format, encoding)
     }
 }
 

@@ -179,7 +179,7 @@ fn no_option_is_without_effect() {
     let folder = Folder::with_pictures();
     folder.picture("other.png", 40, 40);
     let run = |arguments: &str| {
-        folder.run(&format!("{arguments} {QUICK} -o out.png")).notes();
+        folder.run(&format!("{arguments} {QUICK} --strip -o out.png")).notes();
         folder.read("out.png")
     };
     let default = run("stylize content.png style.png");
@@ -227,7 +227,7 @@ fn styles_blend_by_their_shares() {
     let folder = Folder::with_pictures();
     folder.picture("other.png", 40, 40);
     let run = |arguments: &str| {
-        folder.run(&format!("stylize content.png {arguments} {QUICK} -o out.png")).notes();
+        folder.run(&format!("stylize content.png {arguments} {QUICK} --strip -o out.png")).notes();
         folder.read("out.png")
     };
     let (one, other, both) = (run("style.png"), run("other.png"), run("style.png other.png"));

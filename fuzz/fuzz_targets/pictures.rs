@@ -1,10 +1,10 @@
 //! Any bytes become a picture with values of 0–1, of the size foreseen, or an error: no panic but a decoder's, which
-//! the library catches, and no memory beyond the limit.
+//! the library catches, and no memory beyond the limit. What is kept of their metadata can be written and read again.
 #![no_main]
 
 use std::panic;
 
-use impasto::picture::{self, Needed, Picture, Reading};
+use impasto::picture::{self, Encoding, Metadata, Needed, OutputFormat, Picture, Reading};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// Larger pictures, which a few bytes can hold too, only cost time and memory.
@@ -18,7 +18,11 @@ fuzz_target!(init: let_decoders_panic(), |data: &[u8]| -> Corpus {
     if foreseen.as_ref().is_ok_and(|foreseen| (foreseen.width * foreseen.height) as u64 > LARGEST) {
         return Corpus::Reject;
     }
-    let whole = Picture::from_bytes(data);
+    let read = Picture::from_bytes_with_metadata(data, &Reading::default());
+    if let Ok((_, metadata)) = &read {
+        check_written(metadata);
+    }
+    let whole = read.map(|(picture, _)| picture);
     check(&whole);
     if let Ok(whole) = whole {
         let foreseen = foreseen.expect("a picture can be foreseen");
@@ -36,6 +40,17 @@ fuzz_target!(init: let_decoders_panic(), |data: &[u8]| -> Corpus {
     }
     Corpus::Keep
 });
+
+/// Checks that metadata can be written in every format, and are the same when read again.
+fn check_written(metadata: &Metadata) {
+    let picture = Picture::from_rgb8(&[9; 3], 1, 1, 3).expect("a pixel");
+    let encoding = Encoding::default().with_density(metadata.density).with_exif(metadata.exif.clone());
+    for format in [OutputFormat::Png, OutputFormat::Jpeg, OutputFormat::WebP, OutputFormat::Tiff] {
+        let file = picture.encode_with(format, &encoding).expect("metadata that were read can be written");
+        let (_, again) = Picture::from_bytes_with_metadata(&file, &Reading::default()).expect("a picture");
+        assert_eq!(again.exif, metadata.exif);
+    }
+}
 
 /// Checks a picture's values, or that an error's message is one line.
 fn check(read: &impasto::Result<Picture>) {

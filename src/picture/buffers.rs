@@ -1,10 +1,12 @@
 //! Pictures from and to what other programs hold in memory: 8-bit pixels, `image`'s pictures, planes.
 
+use std::iter;
+
 use image::{DynamicImage, RgbImage, RgbaImage};
 use ndarray::{Array2, Array3, ArrayBase, ArrayView3, Data, Dimension, ShapeBuilder};
 
 use super::Picture;
-use super::encode::{interleaved, level};
+use super::encode::interleaved;
 use super::samples::{Sample, picture_of};
 use crate::error::{Error, Result};
 
@@ -85,15 +87,15 @@ impl Picture {
     /// The colours as 8-bit pixels, red, green, blue, from top to bottom, 3·width bytes a row. Alpha is left out:
     /// [`flattened`](Self::flattened) applies it.
     pub fn to_rgb8(&self) -> Vec<u8> {
-        interleaved(self, None)
+        interleaved(self, None::<iter::Empty<f32>>)
     }
 
     /// The picture as 8-bit pixels, red, green, blue, alpha, from top to bottom, 4·width bytes a row. An opaque
     /// picture's alpha is 255.
     pub fn to_rgba8(&self) -> Vec<u8> {
         match &self.alpha {
-            Some(alpha) => interleaved(self, Some(&mut alpha.iter().map(|alpha| level(*alpha)))),
-            None => interleaved(self, Some(&mut std::iter::repeat(255))),
+            Some(alpha) => interleaved(self, Some(alpha.iter().copied())),
+            None => interleaved(self, Some(iter::repeat(1.0))),
         }
     }
 

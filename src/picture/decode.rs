@@ -6,6 +6,7 @@ mod tiff_tags;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
@@ -15,10 +16,12 @@ use ndarray::ArrayView3;
 
 pub use self::panics::is_decoding;
 use self::structure::Structure;
+use super::metadata::{Density, Exif, container};
 use super::orientation::{oriented, swaps_sides};
+use super::profile::{self, ColourProfile, Conversion};
 use super::reduce::averaged;
 use super::samples::{Sample, picture_of};
-use super::{Foreseen, Picture, Reading, memory_of};
+use super::{Foreseen, Metadata, Picture, Reading, memory_of};
 use crate::error::{Error, Result};
 use crate::memory;
 
@@ -35,8 +38,8 @@ const MAX_METADATA: u64 = 16 << 20;
 /// How many of the first bytes tell a file's format.
 const MAGIC_LENGTH: u64 = 64;
 
-/// [`Picture::open_with`].
-pub(super) fn open(path: &Path, reading: &Reading) -> Result<Picture> {
+/// [`Picture::open_with_metadata`].
+pub(super) fn open(path: &Path, reading: &Reading) -> Result<(Picture, Metadata)> {
     let picture = || {
         let file = File::open(path)?;
         if file.metadata()?.is_file() {
@@ -50,8 +53,8 @@ pub(super) fn open(path: &Path, reading: &Reading) -> Result<Picture> {
     panics::caught(picture).map_err(|failure| failure.of_file(path))
 }
 
-/// [`Picture::from_bytes_with`].
-pub(super) fn from_bytes(file: &[u8], reading: &Reading) -> Result<Picture> {
+/// [`Picture::from_bytes_with_metadata`].
+pub(super) fn from_bytes(file: &[u8], reading: &Reading) -> Result<(Picture, Metadata)> {
     panics::caught(|| decode(Cursor::new(file), reading)).map_err(Failure::of_bytes)
 }
 
@@ -72,6 +75,13 @@ pub(super) fn foresee(path: &Path, reading: &Reading) -> Result<Foreseen> {
 pub(super) fn foresee_bytes(file: &[u8], reading: &Reading) -> Result<Foreseen> {
     let foreseen = || Ok(Opened::new(Cursor::new(file), reading, u64::MAX)?.foreseen);
     panics::caught(foreseen).map_err(Failure::of_bytes)
+}
+
+/// [`Metadata::open`].
+pub(super) fn metadata(path: &Path) -> Result<Metadata> {
+    let metadata =
+        || Ok(Opened::new(BufReader::new(File::open(path)?), &Reading::default(), u64::MAX)?.metadata);
+    panics::caught(metadata).map_err(|failure| failure.of_file(path))
 }
 
 /// Why there is no picture.
@@ -162,20 +172,35 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, Failure> {
     })
 }
 
-fn decode<R: BufRead + Seek>(file: R, reading: &Reading) -> Result<Picture, Failure> {
+fn decode<R: BufRead + Seek>(file: R, reading: &Reading) -> Result<(Picture, Metadata), Failure> {
     let available = available(reading);
-    let opened = Opened::new(file, reading, available)?;
+    let mut opened = Opened::new(file, reading, available)?;
     let Foreseen { width, height, reading: needed, .. } = opened.foreseen;
     if needed > available {
         return Err(Failure::OutOfMemory { size: opened.shown, needed, available });
     }
     let size = (width, height);
-    match opened.decoder.color_type() {
-        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => read::<u8>(opened, size),
-        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => read::<u16>(opened, size),
-        ColorType::Rgb32F | ColorType::Rgba32F => read::<f32>(opened, size),
+    let profile = opened.profile.take();
+    let metadata = mem::take(&mut opened.metadata);
+    let colour = opened.decoder.color_type();
+    let picture = match colour {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => read::<u8>(opened, size)?,
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => read::<u16>(opened, size)?,
+        ColorType::Rgb32F | ColorType::Rgba32F => read::<f32>(opened, size)?,
         // `ColorType` may gain kinds.
-        other => Err(Failure::Decode(format!("pixels of {other:?} are not supported"))),
+        other => return Err(Failure::Decode(format!("pixels of {other:?} are not supported"))),
+    };
+    let (picture, profile) = in_srgb(picture, profile.as_deref(), !colour.has_color());
+    Ok((picture, Metadata { profile, ..metadata }))
+}
+
+/// The picture with its colours converted to sRGB from the profile that its file has.
+fn in_srgb(picture: Picture, profile: Option<&[u8]>, is_grey: bool) -> (Picture, ColourProfile) {
+    let Some(profile) = profile else { return (picture, ColourProfile::None) };
+    let damaged = || (ColourProfile::Unusable { reason: "it is damaged".to_owned() }, None);
+    match panics::attempted(|| Conversion::of(profile, is_grey)).unwrap_or_else(damaged) {
+        (found, Some(conversion)) => (conversion.apply(picture), found),
+        (found, None) => (picture, found),
     }
 }
 
@@ -183,6 +208,10 @@ fn decode<R: BufRead + Seek>(file: R, reading: &Reading) -> Result<Picture, Fail
 struct Opened<D> {
     decoder: D,
     orientation: Orientation,
+    /// The colour profile, not looked at yet.
+    profile: Option<Vec<u8>>,
+    /// All but what is made of the profile.
+    metadata: Metadata,
     /// Width and height as shown.
     shown: (usize, usize),
     foreseen: Foreseen,
@@ -192,7 +221,8 @@ struct Opened<D> {
 impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
     fn new<R: BufRead + Seek + 'r>(mut file: R, reading: &Reading, available: u64) -> Result<Self, Failure> {
         let format = format_of(file.fill_buf()?)?;
-        let structure = Structure::read(format, &mut file)?;
+        let mut structure = Structure::read(format, &mut file)?;
+        let mut metadata = container::read(format, &mut file)?;
         // The JPEG decoder reads the whole file first.
         if format == ImageFormat::Jpeg && structure.fixed > available {
             let size = structure.size.map(usize::from);
@@ -214,11 +244,31 @@ impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
             true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
             false => Orientation::NoTransforms,
         };
+        let profile = match format {
+            ImageFormat::Tiff => structure.profile.take(),
+            _ => decoder.icc_profile().ok().flatten(),
+        };
+        let profile = profile.filter(|profile| profile.len() as u64 <= MAX_METADATA);
+        // A TIFF file's tags are read already.
+        if let Some(exif) = decoder.exif_metadata().ok().flatten() {
+            let (exif, density) =
+                Exif::read(&mut Cursor::new(exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif)), 0);
+            metadata.exif = exif;
+            metadata.density = metadata.density.or(density);
+        }
+        if swaps_sides(orientation) {
+            metadata.density = metadata.density.and_then(|density| Density::of(density.y, density.x));
+        }
         let (width, height) = decoder.dimensions();
         let size = (width as usize, height as usize);
         let shown = if swaps_sides(orientation) { (size.1, size.0) } else { size };
-        let foreseen = foreseen(&decoder, &structure, reading.size_of(shown.0, shown.1), shown);
-        Ok(Self { decoder: Box::new(decoder), orientation, shown, foreseen })
+        let mut foreseen = foreseen(&decoder, &structure, reading.size_of(shown.0, shown.1), shown);
+        if let Some(profile) = &profile {
+            // It is used when the decoder and the samples are gone.
+            let converting = foreseen.kept.saturating_add(profile::memory(profile.len()));
+            foreseen.reading = foreseen.reading.saturating_add(profile.len() as u64).max(converting);
+        }
+        Ok(Self { decoder: Box::new(decoder), orientation, profile, metadata, shown, foreseen })
     }
 }
 

@@ -8,17 +8,18 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use super::{OutputFormat, Picture};
+use super::{Encoding, OutputFormat, Picture};
 use crate::error::{Error, Result};
 use crate::whole_file;
 
 /// Where a picture will be written. It is made before the work starts, and finds then what would keep
 /// the picture from being written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     /// The file, or `-`.
     path: PathBuf,
     format: OutputFormat,
+    encoding: Encoding,
 }
 
 impl Output {
@@ -31,11 +32,25 @@ impl Output {
     /// can't be written.
     pub fn new(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
-            return Ok(Self { path: path.to_owned(), format: OutputFormat::Png });
+            return Ok(Self::in_format(path, OutputFormat::Png));
         }
         let format = OutputFormat::of(path)?;
         whole_file::check_writable(path)?;
-        Ok(Self { path: path.to_owned(), format })
+        Ok(Self::in_format(path, format))
+    }
+
+    fn in_format(path: &Path, format: OutputFormat) -> Self {
+        Self { path: path.to_owned(), format, encoding: Encoding::default() }
+    }
+
+    /// The same with pictures encoded in this way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Depth`] where the format has no samples of its depth.
+    pub fn with_encoding(self, encoding: Encoding) -> Result<Self> {
+        self.format.check_depth(encoding.depth)?;
+        Ok(Self { encoding, ..self })
     }
 
     /// The file, or `-` for standard output.
@@ -46,6 +61,11 @@ impl Output {
     /// The format that pictures are written in.
     pub fn format(&self) -> OutputFormat {
         self.format
+    }
+
+    /// How pictures are encoded.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
     }
 
     /// Whether pictures go to standard output.
@@ -62,7 +82,16 @@ impl Output {
         let mut name = OsString::from(self.path.file_stem()?);
         name.push(format!("-{step:04}."));
         name.push(self.path.extension()?);
-        Some(Self { path: self.path.with_file_name(name), format: self.format })
+        Some(Self { path: self.path.with_file_name(name), ..self.clone() })
+    }
+
+    /// The picture as the bytes of such a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Picture::encode_with`].
+    pub fn encode(&self, picture: &Picture) -> Result<Vec<u8>> {
+        picture.encode_with(self.format, &self.encoding)
     }
 
     /// Writes the picture. A file is replaced only once the new one is whole on the disk; whatever fails
@@ -73,7 +102,7 @@ impl Output {
     /// [`Error::Write`] where the disk is full, standard output is closed, its reader is gone and the like;
     /// [`Error::TooLarge`] where the picture is too large for the format.
     pub fn write(&self, picture: &Picture) -> Result<()> {
-        let bytes = picture.encode(self.format)?;
+        let bytes = self.encode(picture)?;
         if !self.is_stdout() {
             return whole_file::write_whole(&self.path, &bytes);
         }

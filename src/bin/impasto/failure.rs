@@ -22,6 +22,10 @@ pub(crate) enum Failure {
     Write { path: PathBuf, source: io::Error },
     /// The finished picture could not be written where it was asked for, and is in another file.
     Elsewhere { error: Error, path: PathBuf },
+    /// A file of settings is wrong on a line.
+    Config { path: PathBuf, line: usize, reason: String },
+    /// A picture has no settings that can be shown.
+    Settings { path: PathBuf, reason: String },
     /// A loss is not finite.
     NotFinite { loss: f64 },
 }
@@ -61,6 +65,8 @@ impl fmt::Display for Failure {
             Self::Option { option, reason } => write!(f, "{option}: {reason}"),
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
             Self::Elsewhere { error, path } => write!(f, "{error}; the picture is in {}", path.display()),
+            Self::Config { path, line, reason } => write!(f, "{}:{line}: {reason}", path.display()),
+            Self::Settings { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::NotFinite { loss } => write!(f, "the loss is {loss}: {SMALLER_WEIGHTS}"),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
         }
@@ -99,6 +105,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::OutOfMemory { what, .. } if what == "a style" => {
             "use a smaller --style-scale, --style-size or --size"
         }
+        Error::Depth { .. } => "use --depth 8, or .png or .tiff",
         Error::OutOfMemory { .. } => "use a smaller --size",
         Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
         Error::NotFinite { .. } => SMALLER_WEIGHTS,

@@ -12,7 +12,7 @@ use crate::overwrite::Files;
 use crate::picture_file;
 use crate::tensor_file::TensorFile;
 use crate::terminal::DetailOptions;
-use crate::values::{LONGEST_SIZE, named};
+use crate::values::{named, pixels};
 use impasto::layers::pool::Pooling;
 use impasto::memory;
 use impasto::network::{Network, check_size};
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     output: PathBuf,
 
     /// Resize the picture's longest side to this many pixels [default: its own]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LONGEST_SIZE))]
+    #[arg(long, value_name = "N", value_parser = pixels(1), allow_negative_numbers = true)]
     size: Option<u64>,
 
     /// What the network's pools do

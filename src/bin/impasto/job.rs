@@ -10,27 +10,34 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::compute::ComputeOptions;
+use crate::config::ConfigOptions;
 use crate::failure::{Failure, Result};
 use crate::interrupt;
 use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
+use crate::result_file::{KeptOptions, ResultOptions};
+use crate::settings::Settings;
 use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
-use crate::values::{self, LONGEST_SIZE, MOST_STEPS, named, scales};
+use crate::values::{self, MOST_STEPS, named, pixels, scales};
 use crate::{Outcome, dry_run, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
-use impasto::picture::{Needed, Output, Picture, Reading};
+use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
+use impasto::whole_file;
 
 #[derive(Debug, Args)]
 pub(crate) struct JobOptions {
     #[command(flatten)]
     work: WorkOptions,
+
+    #[command(flatten)]
+    result: ResultOptions,
 
     #[command(flatten)]
     network: NetworkOptions,
@@ -40,6 +47,13 @@ pub(crate) struct JobOptions {
 
     #[command(flatten)]
     detail: DetailOptions,
+
+    #[command(flatten)]
+    config: ConfigOptions,
+
+    /// All of the command's, for its result.
+    #[arg(skip)]
+    settings: Settings,
 }
 
 #[derive(Debug, Args)]
@@ -47,7 +61,7 @@ pub(crate) struct JobOptions {
 struct WorkOptions {
     /// Longest side of the result in pixels; 0: as the first picture given
     #[arg(long, value_name = "N", default_value_t = defaults::SIZE as u64, allow_negative_numbers = true,
-          value_parser = clap::value_parser!(u64).range(..=LONGEST_SIZE))]
+          value_parser = pixels(0))]
     size: u64,
 
     /// Steps of the optimiser, over all scales, at most 1000000
@@ -79,6 +93,11 @@ struct WorkOptions {
 }
 
 impl JobOptions {
+    /// Keeps the command's settings, for its result.
+    pub(crate) fn keep(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Refuses options that contradict each other.
     pub(crate) fn check(&self, output: Option<&Path>) -> Result<(), String> {
         match (self.work.save_every, output) {
@@ -96,26 +115,41 @@ impl JobOptions {
         output: &Path,
         inputs: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(Weights, Work<'_>)> {
-        let output = Output::new(output)?;
+        let encoding = self.result.encoding(&self.settings.text(&self.network.name()));
+        let output = Output::new(output)?.with_encoding(encoding)?;
         if output.is_stdout() {
             check_stdout()?;
         }
         self.check_files(&output, inputs)?;
+        if let Some(file) = &self.config.save_config {
+            if file == Path::new("-") {
+                return Err(Failure::option(
+                    "--save-config",
+                    "settings are not written to standard output: give a file",
+                ));
+            }
+            whole_file::write_whole(file, self.settings.file().as_bytes())?;
+        }
         let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let read = Read::default();
-        Ok((weights, Work { options: &self.work, output, metrics, compute, detail, read }))
+        let (options, result) = (&self.work, &self.result);
+        Ok((weights, Work { options, result, output, metrics, compute, detail, read }))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
     fn check_files<'p>(&self, output: &Output, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let inputs = inputs.into_iter().map(Path::to_owned).chain(self.network.file());
+        let inputs = inputs.chain(self.config.config.clone());
         let mut files = Files::read(inputs);
         files.write_picture(output)?;
         if let Some(metrics) = &self.work.metrics {
             files.write("--metrics", metrics)?;
+        }
+        if let Some(file) = &self.config.save_config {
+            files.write("--save-config", file)?;
         }
         match self.work.save_every {
             // Steps are at most MOST_STEPS.
@@ -138,6 +172,7 @@ fn check_stdout() -> Result<()> {
 /// A picture to be made.
 pub(crate) struct Work<'o> {
     options: &'o WorkOptions,
+    result: &'o ResultOptions,
     output: Output,
     metrics: Option<Metrics>,
     compute: Compute,
@@ -171,9 +206,12 @@ impl Work<'_> {
             .scales(scales)
     }
 
-    /// Reads the picture whose aspect the result has.
-    pub(crate) fn open_first(&self, path: &Path) -> Result<Picture> {
-        self.open(path, picture_file::needed(self.longest()))
+    /// Reads the content, of whose metadata the result has what is kept.
+    pub(crate) fn open_content(&mut self, path: &Path, kept: &KeptOptions) -> Result<Picture> {
+        let (picture, metadata) = self.open_with_metadata(path, picture_file::needed(self.longest()))?;
+        let encoding = self.output.encoding().clone();
+        self.output = self.output.clone().with_encoding(self.result.keeping(kept.of(metadata), encoding))?;
+        Ok(picture)
     }
 
     /// The result's width and height, from the picture whose aspect it has.
@@ -188,14 +226,18 @@ impl Work<'_> {
 
     /// Reads another picture, of which the work needs this much.
     pub(crate) fn open(&self, path: &Path, needed: Needed) -> Result<Picture> {
+        Ok(self.open_with_metadata(path, needed)?.0)
+    }
+
+    fn open_with_metadata(&self, path: &Path, needed: Needed) -> Result<(Picture, Metadata)> {
         // A pipe tells nothing before it is read.
         let reading = Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading);
-        let picture = picture_file::open(path, needed, self.detail)?;
+        let (picture, metadata) = picture_file::open_with_metadata(path, needed, self.detail)?;
         let Read { most, kept, pictures } = &self.read;
         pictures.borrow_mut().push((path.to_owned(), (picture.width(), picture.height())));
         most.set(most.get().max(kept.get() + reading));
         kept.set(kept.get() + picture.memory());
-        Ok(picture)
+        Ok((picture, metadata))
     }
 
     /// Does the job and writes the picture. `used` is the width and height at which each picture is used, in the order in

@@ -17,7 +17,7 @@ use crate::picture_file;
 use crate::tensor_file::TensorFile;
 use crate::terminal::{self, VerboseOption};
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
-use crate::values::LONGEST_SIZE;
+use crate::values::pixels;
 use impasto::loss::{Losses, Terms};
 use impasto::memory;
 use impasto::network::check_size;
@@ -55,7 +55,7 @@ pub(crate) struct Options {
     style: Vec<PathBuf>,
 
     /// Resize every picture's longest side to this many pixels [default: their own]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LONGEST_SIZE))]
+    #[arg(long, value_name = "N", value_parser = pixels(1), allow_negative_numbers = true)]
     size: Option<u64>,
 
     /// Safetensors file to write the total's gradient to

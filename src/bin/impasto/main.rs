@@ -1,10 +1,14 @@
 //! The `impasto` command: one file a subcommand, and what they share.
 
+mod arguments;
 mod classify;
 mod compute;
+mod config;
 mod dry_run;
 mod failure;
 mod features;
+mod help;
+mod hints;
 mod interrupt;
 mod job;
 mod loss;
@@ -12,29 +16,34 @@ mod metrics;
 mod network;
 mod overwrite;
 mod picture_file;
+mod presets;
 mod profile;
 mod progress;
 mod reconstruct;
 mod rescue;
+mod result_file;
+mod settings;
+mod shell;
+mod show;
 mod strokes;
 mod stylize;
 mod tensor_file;
 mod terminal;
 mod terms;
 mod texture;
+mod toml_file;
 #[cfg(unix)]
 mod unix;
 mod values;
 mod weights;
 
-use std::env;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::failure::Result;
 use crate::interrupt::Signal;
+use crate::settings::Settings;
 
 /// Paints one picture in another's style: neural style transfer on the CPU.
 #[derive(Debug, Parser)]
@@ -63,6 +72,7 @@ enum Command {
     Stylize(stylize::Options),
     Texture(texture::Options),
     Reconstruct(reconstruct::Options),
+    Show(show::Options),
     Features(features::Options),
     Loss(loss::Options),
     Classify(classify::Options),
@@ -80,7 +90,13 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::from_arguments();
+    let cli = match arguments::parse() {
+        Ok(cli) => cli,
+        Err(failure) => {
+            terminal::report(&failure);
+            return ExitCode::FAILURE;
+        }
+    };
     interrupt::watch();
     picture_file::silence_decoders();
     match cli.run() {
@@ -94,17 +110,14 @@ fn main() -> ExitCode {
 }
 
 impl Cli {
-    /// The command that the process was called with. Bad usage, `--help` and `--version` end the process.
-    fn from_arguments() -> Self {
-        let cli = Self::try_parse().unwrap_or_else(|error| {
-            // clap repeats arguments as they are: without control characters it says the same of them.
-            let arguments = env::args_os().map(|text| terminal::without_controls(&text.to_string_lossy()));
-            Self::try_parse_from(arguments).err().unwrap_or(error).exit()
-        });
-        if let Err(conflict) = cli.check() {
-            Self::command().error(ErrorKind::ArgumentConflict, conflict).exit();
+    /// Hands a command that makes a picture the settings that it was given.
+    fn keep(&mut self, settings: Settings) {
+        match &mut self.command {
+            Command::Stylize(options) => options.job.keep(settings),
+            Command::Texture(options) => options.job.keep(settings),
+            Command::Reconstruct(options) => options.job.keep(settings),
+            _ => {}
         }
-        cli
     }
 
     /// Refuses options that contradict each other by their values, which clap's own rules can't say.
@@ -126,6 +139,7 @@ impl Cli {
             Command::Stylize(options) => options.run(),
             Command::Texture(options) => options.run(),
             Command::Reconstruct(options) => options.run(),
+            Command::Show(options) => options.run().map(|()| Outcome::Done),
             Command::Features(options) => options.run().map(|()| Outcome::Done),
             Command::Loss(options) => options.run().map(|()| Outcome::Done),
             Command::Classify(options) => options.run().map(|()| Outcome::Done),
@@ -141,6 +155,6 @@ mod tests {
 
     #[test]
     fn the_definitions_hold_together() {
-        Cli::command().debug_assert();
+        arguments::command().debug_assert();
     }
 }

@@ -1,14 +1,17 @@
 //! The options that choose the network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 
 use crate::failure::Result;
+use crate::picture_file;
 use crate::terminal::{self, Detail};
 use crate::values::named;
 use impasto::vgg::Preprocessing;
+#[cfg(feature = "embedded")]
+use impasto::weights::EMBEDDED;
 use impasto::weights::{Places, Source, Weights};
 
 #[derive(Debug, Args)]
@@ -49,6 +52,25 @@ impl NetworkOptions {
             Some(spec) => places.find(spec)?,
             None => places.find_default()?,
         })
+    }
+
+    /// The network's name in the settings of a result: a name of `weights list`, or that of a file without its folder.
+    pub(crate) fn name(&self) -> String {
+        let is_name = |spec: &PathBuf| spec.extension().is_none();
+        let file = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match (&self.weights, self.source()) {
+            (Some(spec), _) if !is_name(spec) => file(spec),
+            (_, Ok(Source::File(path)))
+                if path.extension().is_some_and(|extension| extension == "safetensors") =>
+            {
+                picture_file::stem(&path)
+            }
+            (_, Ok(Source::File(path))) => file(&path),
+            #[cfg(feature = "embedded")]
+            (_, Ok(_)) => EMBEDDED.to_owned(),
+            (Some(spec), _) => file(spec),
+            (None, _) => String::new(),
+        }
     }
 
     /// Opens the weights.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::failure::Result;
 use crate::terminal::Detail;
-use impasto::picture::{self, Needed, Picture, Reading, fit};
+use impasto::picture::{self, ColourProfile, Metadata, Needed, Picture, Reading, fit};
 
 /// Has a decoder's panic reported by the error that the library makes of it alone. Called once, before any picture
 /// is read.
@@ -21,17 +21,31 @@ pub(crate) fn silence_decoders() {
 
 /// Reads a picture, at a reduced size where it is much larger than needed.
 pub(crate) fn open(path: &Path, needed: Needed, detail: Detail) -> Result<Picture> {
+    Ok(open_with_metadata(path, needed, detail)?.0)
+}
+
+/// The same, with what the file says of itself.
+pub(crate) fn open_with_metadata(path: &Path, needed: Needed, detail: Detail) -> Result<(Picture, Metadata)> {
     let start = Instant::now();
-    let picture = Picture::open_with(path, &Reading::new(needed))?;
+    let (picture, metadata) = Picture::open_with_metadata(path, &Reading::new(needed))?;
+    let file = path.display();
+    if let ColourProfile::Unusable { reason, .. } = &metadata.profile {
+        detail.normal(format_args!(
+            "{file}: its colours are taken as sRGB: its colour profile is not used: {reason}"
+        ));
+    }
     detail.verbose(format_args!(
-        "picture: {}, {}×{}{}, read in {:.1} ms",
-        path.display(),
+        "picture: {file}, {}×{}{}{}, read in {:.1} ms",
         picture.width(),
         picture.height(),
         if picture.alpha().is_some() { " with alpha" } else { "" },
+        match &metadata.profile {
+            ColourProfile::Converted { name, .. } => format!(", from the colour profile {name:?}"),
+            _ => String::new(),
+        },
         start.elapsed().as_secs_f64() * 1e3
     ));
-    Ok(picture)
+    Ok((picture, metadata))
 }
 
 /// What is needed of a picture whose longest side will be `longest` pixels, or else its own.

@@ -11,7 +11,7 @@ use crate::compute::ComputeOptions;
 use crate::failure::Result;
 use crate::network::NetworkOptions;
 use crate::terminal::{self, VerboseOption};
-use crate::values::{LONGEST_SIZE, named};
+use crate::values::{named, pixels};
 use impasto::layers::pool::Pooling;
 use impasto::memory;
 use impasto::network::profile::LayerTimes;
@@ -32,7 +32,7 @@ peak is that of a loop of multiply-adds, measured there and then.")]
 pub(crate) struct Options {
     /// Side of the pictures in pixels
     #[arg(long, value_name = "N", default_value_t = defaults::SIZE as u64,
-          value_parser = clap::value_parser!(u64).range(1..=LONGEST_SIZE))]
+          value_parser = pixels(1), allow_negative_numbers = true)]
     size: u64,
 
     /// Evaluations to measure, after a first one to warm up

@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
+use crate::result_file::KeptOptions;
 use crate::terms::MeasureOptions;
 use crate::values::layer_weight;
 use impasto::stylize::{Init, LayerWeight};
@@ -39,7 +40,10 @@ pub(crate) struct Options {
     seed: u64,
 
     #[command(flatten)]
-    job: JobOptions,
+    kept: KeptOptions,
+
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
 }
 
 impl Options {
@@ -48,8 +52,9 @@ impl Options {
     }
 
     pub(crate) fn run(&self) -> Result<Outcome> {
-        let (weights, work) = self.job.prepare(&self.output(), [self.image.as_path()])?;
-        let job = work.job(&weights).content(work.open_first(&self.image)?).content_layers(&self.layers);
+        let (weights, mut work) = self.job.prepare(&self.output(), [self.image.as_path()])?;
+        let image = work.open_content(&self.image, &self.kept)?;
+        let job = work.job(&weights).content(image).content_layers(&self.layers);
         let job = self.measure.apply(job).init(Init::Noise).seed(self.seed);
         let used = job.result_size()?;
         work.run(job, &[used])

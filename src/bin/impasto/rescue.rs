@@ -25,7 +25,7 @@ pub(crate) fn write_elsewhere(output: &Output, picture: &Picture, error: Error) 
 
 /// Writes the picture to a new file in `folder`, in its output's format, and gives the file's path.
 fn write_to(folder: &Path, output: &Output, picture: &Picture) -> Option<PathBuf> {
-    let bytes = picture.encode(output.format()).ok()?;
+    let bytes = output.encode(picture).ok()?;
     let extension = output.path().extension().map_or("png".into(), |extension| extension.to_string_lossy());
     let mut file = tempfile::Builder::new()
         .prefix("impasto-")

@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
+use crate::result_file::KeptOptions;
 use crate::strokes::StrokeOptions;
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
 use crate::values::{self, Init};
@@ -69,7 +70,10 @@ pub(crate) struct Options {
     seed: Option<u64>,
 
     #[command(flatten)]
-    job: JobOptions,
+    kept: KeptOptions,
+
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
 }
 
 impl Options {
@@ -83,8 +87,8 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
         self.strokes.check(self.style.len())?;
-        let (weights, work) = self.job.prepare(&self.output(), self.inputs())?;
-        let content = work.open_first(&self.content)?;
+        let (weights, mut work) = self.job.prepare(&self.output(), self.inputs())?;
+        let content = work.open_content(&self.content, &self.kept)?;
         let (width, height) = work.result_size(&content);
         let open_style =
             |(index, style): (usize, &PathBuf)| work.open(style, self.strokes.needed(index, width * height));

@@ -50,7 +50,7 @@ pub(crate) struct Options {
     seed: u64,
 
     #[command(flatten)]
-    job: JobOptions,
+    pub(crate) job: JobOptions,
 }
 
 impl Options {

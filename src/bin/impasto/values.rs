@@ -23,6 +23,14 @@ pub(crate) fn named<T: Named>() -> impl TypedValueParser<Value = T> {
         .map(|name| T::from_name(&name).expect("clap takes no other names"))
 }
 
+/// Takes a longest side in pixels, of at least this many.
+pub(crate) fn pixels(least: u64) -> impl TypedValueParser<Value = u64> {
+    move |text: &str| match text.parse() {
+        Ok(pixels) if (least..=LONGEST_SIZE).contains(&pixels) => Ok(pixels),
+        _ => Err(format!("a size is a whole number of pixels from {least} to {LONGEST_SIZE}, such as 512")),
+    }
+}
+
 /// `--init`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Init {

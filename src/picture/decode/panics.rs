@@ -46,6 +46,11 @@ pub(super) fn caught<T>(decode: impl FnOnce() -> Result<T, Failure>) -> Result<T
     })
 }
 
+/// Does what may panic on damaged metadata, which are no reason to refuse a picture: `None` where it does.
+pub(super) fn attempted<T>(attempt: impl FnOnce() -> T) -> Option<T> {
+    caught(|| Ok(attempt())).ok()
+}
+
 /// A panic's message.
 fn message(panic: &(dyn Any + Send)) -> &str {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {

@@ -8,7 +8,7 @@ use image::{ExtendedColorType, ImageFormat};
 use super::{Failure, tiff_tags};
 
 /// What a file's decoder will hold beside the samples that it returns, and other facts of its structure.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Structure {
     /// Bytes.
     pub fixed: u64,
@@ -22,6 +22,8 @@ pub(super) struct Structure {
     pub rows: u64,
     /// Whether the orientation may be asked for.
     pub has_orientation: bool,
+    /// A TIFF file's colour profile. The decoders of other formats are asked for theirs.
+    pub profile: Option<Vec<u8>>,
 }
 
 impl Structure {
@@ -93,13 +95,21 @@ impl Structure {
         let tags = tiff_tags::read(file, start)?;
         let bits_a_pixel = if tags.holds_jpeg { 4 * (8 + 16) } else { 0 };
         let has_orientation = !tags.orientation_is_text;
-        Ok(Self { bits_a_pixel, original: true, has_orientation, ..Self::default() })
+        Ok(Self { bits_a_pixel, original: true, has_orientation, profile: tags.profile, ..Self::default() })
     }
 }
 
 impl Default for Structure {
     fn default() -> Self {
-        Self { fixed: 0, bits_a_pixel: 0, original: false, size: [0; 2], rows: 0, has_orientation: true }
+        Self {
+            fixed: 0,
+            bits_a_pixel: 0,
+            original: false,
+            size: [0; 2],
+            rows: 0,
+            has_orientation: true,
+            profile: None,
+        }
     }
 }
 

@@ -3,15 +3,21 @@
 //! The tiff crate prints a debugging line for a tag of text that is longer than its limit, and then fails. A tag
 //! that should be numbers can't be text in a sound file, so such files are refused here.
 
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 
-use super::Failure;
+use super::super::numbers::Numbers;
+use super::{Failure, MAX_METADATA};
 
 /// The type of a tag that is text.
 const TEXT: u16 = 2;
 
+/// The types of a tag that is bytes.
+const BYTES: u16 = 1;
+const UNDEFINED: u16 = 7;
+
 const COMPRESSION: u16 = 259;
 const ORIENTATION: u16 = 274;
+const PROFILE: u16 = 34675;
 
 /// The tags that the decoder reads, all of them numbers: those of size, samples, strips and tiles, JPEG tables and
 /// chroma subsampling. Orientation is not among them, as a damaged one doesn't matter.
@@ -25,6 +31,8 @@ pub(super) struct Tags {
     pub holds_jpeg: bool,
     /// Whether the orientation is text, which the decoder must not be asked for.
     pub orientation_is_text: bool,
+    /// The colour profile. The decoder would take 32 bytes for each of its own.
+    pub profile: Option<Vec<u8>>,
 }
 
 /// Reads the tags of the TIFF file that begins at `start`.
@@ -47,18 +55,21 @@ pub(super) fn read<R: BufRead + Seek>(file: &mut R, start: u64) -> Result<Tags, 
     let count = if is_big { file.long8()? } else { file.short()?.into() };
 
     let mut tags = Tags::default();
+    let mut profile = None;
     for _ in 0..count {
         let [tag, kind] = [file.short()?, file.short()?];
-        let value = if is_big {
-            file.long8()?;
-            file.bytes::<8>()?
+        let (length, value) = if is_big {
+            (file.long8()?, file.bytes::<8>()?)
         } else {
-            file.long()?;
+            let length = file.long()?.into();
             let [a, b, c, d] = file.bytes()?;
-            [a, b, c, d, 0, 0, 0, 0]
+            (length, [a, b, c, d, 0, 0, 0, 0])
         };
         match tag {
             ORIENTATION => tags.orientation_is_text |= kind == TEXT,
+            PROFILE if [BYTES, UNDEFINED].contains(&kind) && (128..=MAX_METADATA).contains(&length) => {
+                profile = Some((offset_of(&file, value, is_big), length));
+            }
             _ if kind == TEXT && NUMBERS.contains(&tag) => {
                 return Err(Failure::Decode(format!("its tag {tag} is text in place of numbers")));
             }
@@ -67,38 +78,19 @@ pub(super) fn read<R: BufRead + Seek>(file: &mut R, start: u64) -> Result<Tags, 
             _ => {}
         }
     }
+    if let Some((offset, length)) = profile {
+        file.file.seek(SeekFrom::Start(start.saturating_add(offset)))?;
+        let mut bytes = Vec::new();
+        file.file.take(length).read_to_end(&mut bytes)?;
+        tags.profile = Some(bytes);
+    }
     Ok(tags)
 }
 
-/// A file's numbers in its own byte order.
-struct Numbers<'f, R> {
-    big_endian: bool,
-    file: &'f mut R,
-}
-
-impl<R: Read> Numbers<'_, R> {
-    fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn short_of(&self, bytes: [u8; 2]) -> u16 {
-        if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
-    }
-
-    fn short(&mut self) -> io::Result<u16> {
-        let bytes = self.bytes()?;
-        Ok(self.short_of(bytes))
-    }
-
-    fn long(&mut self) -> io::Result<u32> {
-        let bytes = self.bytes()?;
-        Ok(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
-    }
-
-    fn long8(&mut self) -> io::Result<u64> {
-        let bytes = self.bytes()?;
-        Ok(if self.big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) })
+/// Where a value is that is longer than its entry.
+fn offset_of<R: Read>(file: &Numbers<R>, value: [u8; 8], is_big: bool) -> u64 {
+    match is_big {
+        true => file.long8_of(value),
+        false => file.long_of([value[0], value[1], value[2], value[3]]).into(),
     }
 }

@@ -1,0 +1,83 @@
+//! The command that the process was called with.
+
+use std::env;
+use std::ffi::OsString;
+
+use clap::error::{Error, ErrorKind};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+
+use crate::failure::Result;
+use crate::settings::Settings;
+use crate::{Cli, config, help, hints, presets, terminal};
+
+/// The subcommands that make a picture.
+pub(crate) const PAINTING: [&str; 3] = ["stylize", "texture", "reconstruct"];
+
+/// The command that the process was called with, with the settings of `--config` and `--preset`. Bad usage, `--help` and
+/// `--version` end the process.
+///
+/// # Errors
+/// Where a file of settings can't be read, or what is in it can't be.
+pub(crate) fn parse() -> Result<Cli> {
+    let called: Vec<OsString> = env::args_os().collect();
+    let arguments = with_settings(&called)?;
+    let cli = parsed(&arguments).unwrap_or_else(|error| {
+        // clap repeats arguments as they are: without control characters it says the same of them.
+        let cleaned: Vec<_> = arguments.iter().map(cleaned).collect();
+        parsed(&cleaned).err().unwrap_or(error).exit()
+    });
+    if let Err(conflict) = cli.check() {
+        command().error(ErrorKind::ArgumentConflict, conflict).exit();
+    }
+    Ok(cli)
+}
+
+fn cleaned(text: &OsString) -> OsString {
+    terminal::without_controls(&text.to_string_lossy()).into()
+}
+
+/// The command's definition.
+pub(crate) fn command() -> Command {
+    Cli::command().mut_subcommand("stylize", |stylize| stylize.arg(presets::arg()))
+}
+
+/// The arguments with those that `--config` and `--preset` among them add.
+fn with_settings(called: &[OsString]) -> Result<Vec<OsString>> {
+    let mut command = command();
+    for name in PAINTING {
+        // A file may have what is required.
+        command = command.mut_subcommand(name, |subcommand| subcommand.mut_args(|arg| arg.required(false)));
+    }
+    // What is wrong in them is said once all are together.
+    let Ok(matches) = command.try_get_matches_from_mut(called) else { return Ok(called.to_vec()) };
+    let Some((name, matches)) = matches.subcommand().filter(|(name, _)| PAINTING.contains(name)) else {
+        return Ok(called.to_vec());
+    };
+    let subcommand = command.find_subcommand(name).expect("it was found in the arguments");
+    let added = config::added(subcommand, matches)?.into_iter().map(OsString::from);
+    // The program, and the subcommand: flags go behind them.
+    let (start, rest) = called.split_at(called.len().min(2));
+    Ok(start.iter().cloned().chain(added).chain(rest.iter().cloned()).collect())
+}
+
+fn parsed(arguments: &[OsString]) -> Result<Cli, Error> {
+    let mut command = command();
+    if help::is_short(arguments) {
+        command =
+            PAINTING.iter().fold(command, |command, name| command.mut_subcommand(name, help::shortened));
+    }
+    hints::check(&mut command, arguments)?;
+    let matches = command.try_get_matches_from_mut(arguments);
+    let matches = matches.map_err(|error| hints::added(error, &command, arguments))?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    if let Some(settings) = settings(&command, &matches) {
+        cli.keep(settings);
+    }
+    Ok(cli)
+}
+
+/// The settings of a command that makes a picture.
+fn settings(command: &Command, matches: &ArgMatches) -> Option<Settings> {
+    let (name, matches) = matches.subcommand().filter(|(name, _)| PAINTING.contains(name))?;
+    Some(Settings::of(command.find_subcommand(name)?, matches))
+}

@@ -1,0 +1,59 @@
+//! Presets: values of flags under a name. What the command line or a file of settings says comes before them.
+
+use clap::Arg;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+
+/// Flags' values under a name.
+pub(crate) struct Preset {
+    pub(crate) name: &'static str,
+    /// What it is for, in the help.
+    about: &'static str,
+    /// Flags, each with its value or, where it may be given several times, its values.
+    pub(crate) values: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// All presets, each with what makes it different from the defaults.
+pub(crate) const PRESETS: [Preset; 6] = [
+    Preset {
+        name: "draft",
+        about: "small and soon done, to try out styles",
+        values: &[("size", &["256"]), ("steps", &["100"])],
+    },
+    Preset {
+        name: "print",
+        about: "large, with more steps at full size",
+        values: &[("size", &["2048"]), ("steps", &["300"])],
+    },
+    Preset {
+        name: "sketch",
+        about: "the content's drawing, the style's strokes and colours lightly",
+        values: &[("style-weight", &["2"]), ("content-layer", &["relu3_1", "relu4_2"])],
+    },
+    Preset { name: "painting", about: "plainly painted", values: &[("style-weight", &["10"])] },
+    Preset {
+        name: "strong",
+        about: "more style than content",
+        values: &[("style-weight", &["30"]), ("steps", &["300"])],
+    },
+    Preset {
+        name: "portrait",
+        about: "faces stay whom they show",
+        values: &[("style-weight", &["3"]), ("content-layer", &["relu2_2=0.3", "relu4_2=0.7"])],
+    },
+];
+
+/// `--preset`.
+pub(crate) fn arg() -> Arg {
+    let names = PRESETS.iter().map(|preset| PossibleValue::new(preset.name).help(preset.about));
+    Arg::new("preset")
+        .long("preset")
+        .value_name("NAME")
+        .value_parser(PossibleValuesParser::new(names))
+        .help_heading("Settings")
+        .help("Settings for a purpose; flags and --config change single ones")
+}
+
+/// The preset of this name.
+pub(crate) fn named(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}

@@ -1,0 +1,221 @@
+//! The settings that a command was given: as a text in its result, and as a file of settings.
+//!
+//! Both are TOML, whose keys are the flags' names.
+
+use std::any::TypeId;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// The version that the settings are of.
+pub(crate) const VERSION: &str = "impasto";
+
+/// The subcommand that the settings are of.
+pub(crate) const COMMAND: &str = "command";
+
+/// Flags that say where results go and how the work is done, and don't change the picture.
+const NOT_OF_THE_PICTURE: [&str; 12] = [
+    "output",
+    "metrics",
+    "save-every",
+    "threads",
+    "no-mmap",
+    "quiet",
+    "verbose",
+    "config",
+    "save-config",
+    "preset",
+    "strip",
+    "dry-run",
+];
+
+/// Flags that a file of settings would rather not have: those of one picture, and of the file itself.
+const NOT_SAVED: [&str; 6] = ["output", "metrics", "config", "save-config", "preset", "dry-run"];
+
+/// What is set by a flag, or the files that are given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// A flag without a value.
+    On,
+    /// The same in a file, not set.
+    Off,
+    /// A value.
+    One(String),
+    /// Values of what may have several.
+    Several(Vec<String>),
+}
+
+#[derive(Clone, Debug)]
+struct Setting {
+    /// The flag's name, or that of the files.
+    key: String,
+    value: Value,
+    /// The same with files without their folders.
+    without_folders: Value,
+    /// Whether it is other than by default.
+    is_given: bool,
+    is_flag: bool,
+}
+
+/// The settings of a command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    command: String,
+    settings: Vec<Setting>,
+}
+
+impl Settings {
+    /// Those of a subcommand that was called like this.
+    pub(crate) fn of(command: &Command, matches: &ArgMatches) -> Self {
+        let settings = command.get_arguments().filter_map(|arg| setting(arg, matches)).collect();
+        Self { command: command.get_name().to_owned(), settings }
+    }
+
+    /// The text in a result: all that the picture depends on, defaults as well, which may be others in another version. Files
+    /// are without their folders, so that the same settings give the same text everywhere.
+    pub(crate) fn text(&self, network: &str) -> String {
+        let mut lines = vec![
+            line(VERSION, &Value::One(env!("CARGO_PKG_VERSION").to_owned())),
+            line(COMMAND, &Value::One(self.command.clone())),
+        ];
+        for setting in &self.settings {
+            if setting.key != "weights" && !(setting.is_flag && NOT_OF_THE_PICTURE.contains(&&*setting.key)) {
+                lines.push(line(&setting.key, &setting.without_folders));
+            }
+        }
+        lines.push(line("weights", &Value::One(network.to_owned())));
+        lines.concat()
+    }
+
+    /// A file of the settings that are given.
+    pub(crate) fn file(&self) -> String {
+        let is_saved =
+            |setting: &&Setting| setting.is_flag && setting.is_given && !NOT_SAVED.contains(&&*setting.key);
+        let settings = self.settings.iter().filter(is_saved);
+        settings.map(|setting| line(&setting.key, &setting.value)).collect()
+    }
+}
+
+/// What an argument is set to, if to anything.
+fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
+    let id = arg.get_id().as_str();
+    let key = arg.get_long().unwrap_or(id).to_owned();
+    let is_given = matches.value_source(id)? == ValueSource::CommandLine;
+    let is_flag = arg.get_long().is_some();
+    if !arg.get_action().takes_values() {
+        let is_on = matches!(arg.get_action(), ArgAction::SetTrue) && matches.get_flag(id);
+        return is_on.then_some(Setting {
+            key,
+            value: Value::On,
+            without_folders: Value::On,
+            is_given,
+            is_flag,
+        });
+    }
+    let raw: Vec<&OsStr> = matches.get_raw(id)?.collect();
+    let is_file = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>() || id == "init";
+    let without_folder = |raw: &OsStr| match Path::new(raw).file_name() {
+        Some(name) if is_file => name.to_owned(),
+        _ => raw.to_owned(),
+    };
+    let may_have_several = may_have_several(arg);
+    let value = |raw: Vec<OsString>| {
+        let mut texts: Vec<_> = raw.iter().map(|raw| raw.to_string_lossy().into_owned()).collect();
+        match texts.pop() {
+            Some(only) if texts.is_empty() && !may_have_several => Value::One(only),
+            last => Value::Several(texts.into_iter().chain(last).collect()),
+        }
+    };
+    let without_folders = value(raw.iter().map(|raw| without_folder(raw)).collect());
+    let value = value(raw.into_iter().map(OsStr::to_owned).collect());
+    Some(Setting { key, value, without_folders, is_given, is_flag })
+}
+
+/// Whether an argument may be given several times, or a list.
+pub(crate) fn may_have_several(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append) || arg.get_value_delimiter().is_some()
+}
+
+/// A line of TOML.
+fn line(key: &str, value: &Value) -> String {
+    let value = match value {
+        Value::On => "true".to_owned(),
+        Value::Off => "false".to_owned(),
+        Value::One(text) => plain(text),
+        Value::Several(texts) => {
+            format!("[{}]", texts.iter().map(|text| plain(text)).collect::<Vec<_>>().join(", "))
+        }
+    };
+    format!("{key} = {value}\n")
+}
+
+/// A number where that comes back as the same text, or else a string.
+fn plain(text: &str) -> String {
+    let is_integer = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+    // TOML wants digits on both sides of the point.
+    let is_decimal = text.contains('.') && text.parse::<f64>().is_ok_and(|number| number.to_string() == text);
+    match is_integer || is_decimal {
+        true => text.to_owned(),
+        // JSON's strings are TOML's, but for one control character.
+        false => serde_json::Value::from(text).to_string().replace('\x7F', "\\u007F"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::toml_file::entries;
+
+    #[test]
+    fn every_text_comes_back() {
+        for text in [
+            "",
+            "512",
+            "0.5",
+            "-1",
+            "-0.25",
+            "1e-3",
+            "10.0",
+            "007",
+            "1.",
+            ".5",
+            "NaN",
+            "inf",
+            "true",
+            "a b",
+            "2,1",
+            "\"quoted\"",
+            "back\\slash",
+            "new\nline",
+            "\u{7f}\u{1}\u{9b}",
+            "größe",
+            "'",
+            "#",
+            "9999999999999999999",
+        ] {
+            for value in [Value::One(text.to_owned()), Value::Several(vec![text.to_owned(), "x".to_owned()])]
+            {
+                let line = line("key", &value);
+                assert_eq!(line.lines().count(), 1, "{line}");
+                let entries = entries(&line).unwrap_or_else(|wrong| panic!("{line}: {wrong:?}"));
+                assert_eq!(
+                    entries.into_iter().map(|entry| entry.value).collect::<Vec<_>>(),
+                    [value],
+                    "{line}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_numbers() {
+        assert_eq!(line("size", &Value::One("512".to_owned())), "size = 512\n");
+        assert_eq!(
+            line("blend", &Value::Several(vec!["2".to_owned(), "0.5".to_owned()])),
+            "blend = [2, 0.5]\n"
+        );
+        assert_eq!(line("init", &Value::One("noise".to_owned())), "init = \"noise\"\n");
+    }
+}
