@@ -10,7 +10,7 @@ fn strokes_have_a_size() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q -o out.png {options}"))
+            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"))
             .notes();
         folder.read("out.png")
     };
@@ -22,7 +22,7 @@ fn strokes_have_a_size() {
     assert!(with("--style-size 37") == default);
     assert!(with("--style-size 73") == coarser);
     let texture = |options: &str| {
-        folder.run(&format!("texture style.png --size 40 --steps 4 -q -o out.png {options}")).notes();
+        folder.run(&format!("texture style.png --size 40 --steps 4 -q --strip -o out.png {options}")).notes();
         folder.read("out.png")
     };
     assert!(texture("--style-scale 2") != texture(""));
@@ -97,7 +97,7 @@ fn colours_are_the_styles_the_contents_or_matched() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q -o out.png {options}"))
+            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"))
             .notes();
         folder.read("out.png")
     };

@@ -26,17 +26,21 @@ fn losses_and_their_gradient_are_pytorchs() {
         "case_same_size",
         "case_conv_taps",
         "case_lrn",
+        "case_wasserstein",
+        "case_replicate",
+        "case_wrap",
     ] {
         let expected = Tensors::read(&reference_folder().join(format!("{case}.safetensors")));
         let folder = Folder::new();
         write_pictures(&folder);
         let of = |key: &str| expected.metadata[key].as_str();
+        let or = |key: &str, default| expected.metadata.get(key).map_or(default, String::as_str);
         let layers = |option: &str, key: &str| -> String {
             of(key).split(',').map(|layer| format!(" {option} {layer}")).collect()
         };
         let answer = folder.run(&format!(
             "loss {}.png --content {}.png --style {}.png --weights {} --loss {} --pooling {} --content-weight {} \
-             --style-weight {} --tv-weight {}{}{} --json --gradient gradient.safetensors",
+             --style-weight {} --tv-weight {} --statistic {} --edges {}{}{} --json --gradient gradient.safetensors",
             of("image"),
             of("content"),
             of("style"),
@@ -46,6 +50,8 @@ fn losses_and_their_gradient_are_pytorchs() {
             of("alpha"),
             of("beta"),
             of("gamma"),
+            or("statistic", "gram"),
+            or("edges", "zero"),
             layers("--content-layer", "content_layers"),
             layers("--style-layer", "style_layers"),
         ));
