@@ -105,13 +105,15 @@ impl Stylize {
         self.with(|settings| settings.content_weight = weight)
     }
 
-    /// The weight of the style term, β, above 0. By default 5, or 1000 with [`Form::Gatys`].
+    /// The weight of the style term, β, above 0. By default 8, or 1000 with [`Form::Gatys`]. With
+    /// [`Form::Relative`], [`run`](Self::run) multiplies it at scales with a longest side above 512 pixels by that side / 512, so
+    /// that the same weight looks alike at any size.
     #[must_use]
     pub fn style_weight(self, weight: f64) -> Self {
         self.with(|settings| settings.style_weight = Some(weight))
     }
 
-    /// The weight of the total variation, γ, 0 or above. Larger values give a smoother result. By default 10, or 0 without a
+    /// The weight of the total variation, γ, 0 or above. Larger values give a smoother result. By default 10, or 1 without a
     /// style.
     #[must_use]
     pub fn tv_weight(self, weight: f64) -> Self {

@@ -10,7 +10,9 @@ fn strokes_have_a_size() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"))
+            .run(&format!(
+                "stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"
+            ))
             .notes();
         folder.read("out.png")
     };
@@ -97,7 +99,9 @@ fn colours_are_the_styles_the_contents_or_matched() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"))
+            .run(&format!(
+                "stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"
+            ))
             .notes();
         folder.read("out.png")
     };

@@ -29,13 +29,15 @@ pub mod defaults {
     /// The weight of the content term, α.
     pub const CONTENT_WEIGHT: f64 = 1.0;
     /// The weight of the style term, β, with [`Form::Relative`].
-    pub const STYLE_WEIGHT: f64 = 5.0;
+    pub const STYLE_WEIGHT: f64 = 8.0;
     /// The weight of the style term, β, with [`Form::Gatys`]: the paper's ratio α/β = 1e-3.
     pub const GATYS_STYLE_WEIGHT: f64 = 1000.0;
     /// The weight of the total variation, γ, if there is a style.
     pub const TV_WEIGHT: f64 = 10.0;
+    /// The weight of the total variation, γ, if there is none: enough that flat areas have no coloured dots.
+    pub const RECONSTRUCTION_TV_WEIGHT: f64 = 1.0;
     /// The statistic of the style term, with [`Form::Relative`]; with [`Form::Gatys`] it is always [`Statistic::Gram`].
-    pub const STATISTIC: Statistic = Statistic::Gram;
+    pub const STATISTIC: Statistic = Statistic::Wasserstein;
     /// Layers of the content term.
     pub const CONTENT_LAYERS: &[&str] = &["relu4_2"];
     /// Layers of the style term.
@@ -193,7 +195,7 @@ impl Settings {
             let reason = format!("{:?} needs a content and a style picture", self.colors.name());
             return Err(Error::setting(Setting::Colors, reason));
         }
-        let default_tv = if has_style { defaults::TV_WEIGHT } else { 0.0 };
+        let default_tv = if has_style { defaults::TV_WEIGHT } else { defaults::RECONSTRUCTION_TV_WEIGHT };
         let terms = Terms {
             form: self.form,
             content_weight: self.content_weight,
