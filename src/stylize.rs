@@ -283,7 +283,7 @@ impl Stylize {
     /// does not change.
     ///
     /// # Errors
-    /// The same as for [`run`](Self::run).
+    /// The same as for [`run`](Self::run); [`Error::Cancelled`] if the job is [cancelled](Self::cancelled_by).
     pub fn estimate(&self) -> Result<Estimate> {
         self.on_threads(|| estimate::estimate(self))?
     }

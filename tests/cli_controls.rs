@@ -10,9 +10,10 @@ fn strokes_have_a_size() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"))
+            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q -o out.png {options}"))
             .notes();
-        folder.read("out.png")
+        // Not the files: they hold the settings, too.
+        folder.decode("out.png")
     };
     let default = with("");
     assert!(with("--style-scale 1") == default);
@@ -22,8 +23,8 @@ fn strokes_have_a_size() {
     assert!(with("--style-size 37") == default);
     assert!(with("--style-size 73") == coarser);
     let texture = |options: &str| {
-        folder.run(&format!("texture style.png --size 40 --steps 4 -q --strip -o out.png {options}")).notes();
-        folder.read("out.png")
+        folder.run(&format!("texture style.png --size 40 --steps 4 -q -o out.png {options}")).notes();
+        folder.decode("out.png")
     };
     assert!(texture("--style-scale 2") != texture(""));
 }
@@ -97,9 +98,9 @@ fn colours_are_the_styles_the_contents_or_matched() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"))
+            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q -o out.png {options}"))
             .notes();
-        folder.read("out.png")
+        folder.decode("out.png")
     };
     let default = with("");
     assert!(with("--colors style") == default);
@@ -107,7 +108,7 @@ fn colours_are_the_styles_the_contents_or_matched() {
     assert!(content != default && matched != default && content != matched);
     // The pictures on the way have the result's colours.
     let saved = with("--colors content --save-every 4");
-    assert!(folder.read("out-0004.png") == saved);
+    assert!(folder.decode("out-0004.png") == saved);
     let (command, words) =
         ("stylize content.png style.png -o out.png --colors", &["--colors", "style, content, match"]);
     is_bad_usage(&folder, &format!("{command} photo"), words);
@@ -135,11 +136,11 @@ fn the_laplacian_term_is_reported_where_it_has_a_weight() {
         serde_json::from_str(metrics.lines().last().unwrap()).unwrap()
     };
     assert!(line("").get("laplacian").is_none());
-    let default = folder.read("out.png");
+    let default = folder.decode("out.png");
     assert!(line("--laplacian-weight 0").get("laplacian").is_none());
-    assert!(folder.read("out.png") == default);
+    assert!(folder.decode("out.png") == default);
     assert!(line("--laplacian-weight 5")["laplacian"].as_f64().unwrap() > 0.0);
-    assert!(folder.read("out.png") != default);
+    assert!(folder.decode("out.png") != default);
 }
 
 #[test]
