@@ -22,7 +22,10 @@
 //! - [`Weights`]: the weights of a VGG from a safetensors file, memory-mapped or in memory. [`Places`] finds installed
 //!   networks, and [`fetch`] downloads them.
 //! - [`Style`]: a style picture or a blend of several, reusable for many jobs.
-//! - [`Stylize`]: the job. [`Progress`] reports its state, [`Cancel`] ends it from any thread, [`Stylized`] is its result.
+//! - [`Stylize`]: the job. [`Estimate`] tells what it will take, [`Progress`] reports its state, [`Cancel`] ends it from any
+//!   thread, [`Stylized`] is its result.
+//! - The controls of a painter: [`StyleSize`], the strokes' size; [`Colors`], whose colours;
+//!   [`laplacian_weight`](Stylize::laplacian_weight), likeness.
 //! - [`Objective`]: the loss and its gradient as a function of a picture, for your own optimiser.
 //! - [`classify`](fn@classify): image classification by a network with its dense layers.
 //! - [`Error`]: the error of every fallible function.

@@ -124,8 +124,9 @@ impl Stylize {
     ///
     /// The term is the squared distance of the picture's Laplacian from the content's, summed over red, green and blue, after
     /// average pooling by 4 and by 16 (Lapstyle, Li et al. 2017). With [`Form::Relative`] it is divided by the energy of the
-    /// content's Laplacian, as the mean of both poolings: 1 for a picture without any detail, at any size. A side of up to 16
-    /// pixels is one cell of the larger pooling, which then compares nothing along it.
+    /// content's Laplacian, as the mean of both poolings: 1 for a picture without any detail, at any size. With [`Form::Gatys`]
+    /// it is the sum over both, of values of 0–255. A side of up to 16 pixels is one cell of the larger pooling, which then
+    /// compares nothing along it.
     #[must_use]
     pub fn laplacian_weight(self, weight: f64) -> Self {
         self.with(|settings| settings.laplacian_weight = weight)
@@ -285,7 +286,7 @@ impl Stylize {
     /// does not change.
     ///
     /// # Errors
-    /// The same as for [`run`](Self::run).
+    /// The same as for [`run`](Self::run); [`Error::Cancelled`] if the job is [cancelled](Self::cancelled_by).
     pub fn estimate(&self) -> Result<Estimate> {
         self.on_threads(|| estimate::estimate(self))?
     }

@@ -10,11 +10,10 @@ fn strokes_have_a_size() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!(
-                "stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"
-            ))
+            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q -o out.png {options}"))
             .notes();
-        folder.read("out.png")
+        // Not the files: they hold the settings, too.
+        folder.decode("out.png")
     };
     let default = with("");
     assert!(with("--style-scale 1") == default);
@@ -24,8 +23,8 @@ fn strokes_have_a_size() {
     assert!(with("--style-size 37") == default);
     assert!(with("--style-size 73") == coarser);
     let texture = |options: &str| {
-        folder.run(&format!("texture style.png --size 40 --steps 4 -q --strip -o out.png {options}")).notes();
-        folder.read("out.png")
+        folder.run(&format!("texture style.png --size 40 --steps 4 -q -o out.png {options}")).notes();
+        folder.decode("out.png")
     };
     assert!(texture("--style-scale 2") != texture(""));
 }
@@ -99,11 +98,9 @@ fn colours_are_the_styles_the_contents_or_matched() {
     let folder = Folder::with_pictures();
     let with = |options: &str| {
         folder
-            .run(&format!(
-                "stylize content.png style.png --size 40 --steps 4 -q --strip -o out.png {options}"
-            ))
+            .run(&format!("stylize content.png style.png --size 40 --steps 4 -q -o out.png {options}"))
             .notes();
-        folder.read("out.png")
+        folder.decode("out.png")
     };
     let default = with("");
     assert!(with("--colors style") == default);
@@ -111,7 +108,7 @@ fn colours_are_the_styles_the_contents_or_matched() {
     assert!(content != default && matched != default && content != matched);
     // The pictures on the way have the result's colours.
     let saved = with("--colors content --save-every 4");
-    assert!(folder.read("out-0004.png") == saved);
+    assert!(folder.decode("out-0004.png") == saved);
     let (command, words) =
         ("stylize content.png style.png -o out.png --colors", &["--colors", "style, content, match"]);
     is_bad_usage(&folder, &format!("{command} photo"), words);
@@ -139,11 +136,11 @@ fn the_laplacian_term_is_reported_where_it_has_a_weight() {
         serde_json::from_str(metrics.lines().last().unwrap()).unwrap()
     };
     assert!(line("").get("laplacian").is_none());
-    let default = folder.read("out.png");
+    let default = folder.decode("out.png");
     assert!(line("--laplacian-weight 0").get("laplacian").is_none());
-    assert!(folder.read("out.png") == default);
+    assert!(folder.decode("out.png") == default);
     assert!(line("--laplacian-weight 5")["laplacian"].as_f64().unwrap() > 0.0);
-    assert!(folder.read("out.png") != default);
+    assert!(folder.decode("out.png") != default);
 }
 
 #[test]
@@ -228,32 +225,39 @@ fn a_dry_run_finds_the_errors_of_the_work() {
     is_bad_usage(&folder, "features content.png --layer relu1_1 -o f.safetensors --dry-run", &["--dry-run"]);
 }
 
-/// In a terminal of 80 columns, where `script` can make one.
+/// In terminals of several widths, where `script` can make them.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_bar_is_seen_from_the_first_step_on_and_leaves_room_for_a_key_that_is_pressed() {
+fn a_bar_is_seen_from_the_first_step_on_and_takes_one_line() {
     let folder = Folder::with_pictures();
-    let command = "stylize content.png style.png --size 200 --steps 60 -v -o out.png";
-    let run = r#"stty cols 80; exec "$IMPASTO" $ARGUMENTS"#;
-    let mut script = folder.by_shell(r#"script -qec "$RUN" /dev/null"#, "");
-    script.env("RUN", run).env("ARGUMENTS", command).env("IMPASTO", env!("CARGO_BIN_EXE_impasto"));
-    script.env("TERM", "xterm");
-    let ran = command::Ran::to_its_end(script);
-    if ran.code == Some(127) {
-        return eprintln!("SKIPPED: there is no `script`");
+    let command = "stylize content.png style.png --size 200 --steps 60 --laplacian-weight 1 -v -o out.png";
+    for columns in [120, 80, 44, 20] {
+        let run = format!(r#"stty rows 24 cols {columns}; exec "$IMPASTO" $ARGUMENTS"#);
+        let mut script = folder.by_shell(r#"script -qec "$RUN" /dev/null"#, "");
+        script.env("RUN", run).env("ARGUMENTS", command).env("IMPASTO", env!("CARGO_BIN_EXE_impasto"));
+        script.env("TERM", "xterm");
+        let ran = command::Ran::to_its_end(script);
+        if ran.code == Some(127) {
+            return eprintln!("SKIPPED: there is no `script`");
+        }
+        let said = ran.answer();
+        // No line above the bar is touched, and there is none before the first step.
+        assert!(!said.contains("\u{1b}[1A"), "{columns}: {said:?}");
+        let (before, after) = said.split_once("steps: ").unwrap();
+        assert!(!before.contains(['░', '█']), "{columns}: {before:?}");
+        let bars: Vec<_> = after.split(['\r', '\n']).filter(|line| line.contains(['░', '█'])).collect();
+        assert!(!bars.is_empty(), "{columns}: {after:?}");
+        for bar in &bars {
+            // Room for the ^C of a key that is pressed.
+            let shown = bar.replace("\u{1b}[2K", "");
+            assert!(shown.chars().count() <= columns - 4, "{columns}: {shown:?}");
+            assert!(columns < 80 || shown.contains(" left, loss "), "{columns}: {shown:?}");
+            assert!(columns < 120 || shown.contains(", Laplacian 0."), "{columns}: {shown:?}");
+        }
+        // Nothing of it is left behind.
+        let last_bar = after.rfind(['░', '█']).unwrap();
+        assert!(after[last_bar..].contains("\r\u{1b}[2Kwrote out.png"), "{:?}", &after[last_bar..]);
     }
-    let said = ran.answer();
-    let (before, after) = said.split_once("steps: ").unwrap();
-    assert!(!before.contains(['░', '█']), "{before:?}");
-    let bars: Vec<_> = after.split(['\r', '\n']).filter(|line| line.contains(['░', '█'])).collect();
-    assert!(!bars.is_empty(), "{after:?}");
-    for bar in bars {
-        let shown = bar.replace("\u{1b}[2K", "");
-        assert!(shown.starts_with("scale ") && shown.chars().count() <= 76, "{shown:?}");
-    }
-    // Nothing of the bar is left behind.
-    let last_bar = after.rfind(['░', '█']).unwrap();
-    assert!(after[last_bar..].contains("\r\u{1b}[2Kwrote out.png"), "{:?}", &after[last_bar..]);
 }
 
 #[track_caller]

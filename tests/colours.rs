@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use impasto::{Colors, Error, Picture, Setting, Size, Style, Stylize, Weights};
+use impasto::{Colors, Error, Picture, Setting, Size, Statistic, Style, Stylize, Weights};
 use ndarray::{Array2, Array3, Axis};
 
 fn weights() -> Weights {
@@ -28,7 +28,13 @@ fn style() -> Style {
 }
 
 fn job(style: &Style, colors: Colors) -> Stylize {
-    Stylize::new(&weights()).content(content()).style(style).size(Size::Own).steps(8).colors(colors)
+    Stylize::new(&weights())
+        .content(content())
+        .style(style)
+        .size(Size::Own)
+        .steps(8)
+        .statistic(Statistic::Gram)
+        .colors(colors)
 }
 
 fn run(job: &Stylize) -> Picture {

@@ -58,14 +58,18 @@ pub(super) fn of_objective(
     at_most(job, network, terms, (width, height), 0)
 }
 
-/// Bytes of the process at the job's last scale, which needs the most.
-pub(super) fn of_run(job: &Stylize, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
-    // L-BFGS: the history of steps and gradient changes, and a dozen vectors at a time. Adam: its two moment estimates, and
-    // half a dozen others. Both counted in pictures of three f32 planes.
-    let vectors = match job.settings.optimizer {
+/// Vectors that an optimiser keeps, each as large as a picture of three f32 planes. L-BFGS: the history of steps and gradient
+/// changes, and a dozen at a time. Adam: its two moment estimates, and half a dozen others.
+pub(super) fn vectors(optimizer: Optimizer) -> u64 {
+    match optimizer {
         Optimizer::Lbfgs => 2 * HISTORY as u64 + 12,
         Optimizer::Adam => 8,
-    };
+    }
+}
+
+/// Bytes of the process at the job's last scale, which needs the most.
+pub(super) fn of_run(job: &Stylize, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
+    let vectors = vectors(job.settings.optimizer);
     at_most(job, network, terms, (width, height), vectors * planes(width * height))
 }
 

@@ -83,7 +83,7 @@ struct WorkOptions {
     #[arg(long, value_name = "FILE.jsonl")]
     metrics: Option<PathBuf>,
 
-    /// Print what the work would take, its scales, memory and seconds, measured in about a second, and write nothing
+    /// Print what the work would take: its scales, memory and seconds, measured in about a second. No picture is written
     #[arg(long)]
     dry_run: bool,
 

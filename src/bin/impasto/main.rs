@@ -1,6 +1,7 @@
 //! The `impasto` command: one file a subcommand, and what they share.
 
 mod arguments;
+mod bar;
 mod classify;
 mod compute;
 mod config;

@@ -95,9 +95,14 @@ fn of<T: Copy>(values: &[T], index: usize) -> Option<T> {
 /// A picture's file, and its width and height in pixels as it was read.
 pub(crate) type Opened = (PathBuf, (usize, usize));
 
+/// By how much a picture is enlarged before it is worth a line.
+const ENLARGED: f64 = 1.1;
+
 /// A line that names the pictures that are used at a larger size than they have; `None` if there is none.
 pub(crate) fn enlarged(opened: &[Opened], used: &[(usize, usize)]) -> Option<String> {
-    let enlarged = opened.iter().zip(used).filter(|((_, read), used)| used.0 > read.0 && used.1 > read.1);
+    let is_larger = |used: usize, read: usize| used as f64 > ENLARGED * read as f64;
+    let both = opened.iter().zip(used);
+    let enlarged = both.filter(|((_, read), used)| is_larger(used.0, read.0) && is_larger(used.1, read.1));
     let enlarged: Vec<_> = enlarged
         .map(|((path, read), used)| {
             format!("{} from {}×{} to {}×{}", path.display(), read.0, read.1, used.0, used.1)
@@ -142,6 +147,7 @@ mod tests {
         let of = |name: &str, size| (PathBuf::from(name), size);
         let (small, large) = (of("small.png", (30, 20)), of("large.png", (90, 60)));
         assert_eq!(enlarged(&[large.clone(), large.clone()], &[(90, 60), (30, 20)]), None);
+        assert_eq!(enlarged(std::slice::from_ref(&large), &[(96, 64)]), None);
         let line = enlarged(&[large, small], &[(30, 20), (90, 60)]).unwrap();
         assert!(line.starts_with("enlarged: small.png from 30×20 to 90×60;"), "{line}");
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::bar;
 use crate::failure::{Failure, Result};
-use crate::progress;
 use crate::terminal::{self, Detail, DetailOptions};
 use impasto::Error;
 use impasto::vgg::Architecture;
@@ -104,13 +104,12 @@ fn folder() -> Result<PathBuf> {
 /// How much has arrived.
 struct Bar {
     bar: indicatif::ProgressBar,
+    network: Architecture,
 }
 
 impl Bar {
     fn new(network: Architecture, detail: Detail) -> Self {
-        let bar = progress::bar(detail);
-        bar.set_prefix(network.name());
-        Self { bar }
+        Self { bar: bar::of_detail(detail), network }
     }
 
     fn update(&self, Progress { done, total, .. }: Progress) {
@@ -118,6 +117,7 @@ impl Bar {
         self.bar.set_position(done);
         let (so_far, all) = (terminal::bytes(done), terminal::bytes(total));
         let speed = terminal::bytes(self.bar.per_sec() as u64);
-        self.bar.set_message(format!("{so_far} of {all}, {speed}/s"));
+        let text = [format!("{so_far} of {all}"), format!("{speed}/s")];
+        bar::set_text(&self.bar, self.network.name(), &text);
     }
 }
