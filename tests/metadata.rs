@@ -295,3 +295,17 @@ fn the_command_keeps_them_of_the_content() {
     let ran = folder.run("stylize photo.jpg style.png --strip --keep-location");
     assert_eq!(ran.code, Some(2));
 }
+
+/// The decoder would take as much memory as is said: 4 GB.
+#[cfg(target_os = "linux")]
+#[test]
+fn metadata_that_are_said_to_be_endless_take_no_memory() {
+    let folder = Folder::with_pictures();
+    let mut webp = with_exif(OutputFormat::WebP, camera(true));
+    let at = webp.windows(4).position(|name| name == b"EXIF").unwrap();
+    webp[at + 4..at + 8].copy_from_slice(&0xF000_0000_u32.to_le_bytes());
+    assert!(metadata(&webp).exif.is_empty());
+    folder.write("endless.webp", webp);
+    let show = folder.by_shell(r#"ulimit -v 2000000; exec "$@""#, "show endless.webp");
+    command::Ran::to_its_end(show).failed_with(&["endless.webp", "no settings"]);
+}
