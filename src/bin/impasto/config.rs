@@ -20,7 +20,7 @@ pub(crate) struct ConfigOptions {
     pub(crate) config: Option<PathBuf>,
 
     /// Write the settings given, by flags, --config or a preset, to this TOML file
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "dry_run")]
     pub(crate) save_config: Option<PathBuf>,
 }
 
