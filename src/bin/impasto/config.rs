@@ -77,7 +77,7 @@ fn text_of(file: &Path) -> io::Result<String> {
 }
 
 /// Checks what a file sets, and says what is wrong.
-fn check(command: &Command, key: &str, value: &Value) -> Result<(), String> {
+pub(crate) fn check(command: &Command, key: &str, value: &Value) -> Result<(), String> {
     let Some(arg) = arg_of(command, key).filter(|_| !NOT_IN_A_FILE.contains(&key)) else {
         let of_other_form = key.replace('_', "-");
         let meant = if arg_of(command, &of_other_form).is_some() {
