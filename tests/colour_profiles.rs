@@ -267,11 +267,10 @@ fn of_tables() -> Vec<u8> {
     }
     // The corners of the cube, of which red changes least often. XYZ of 1 is 32768.
     for corner in 0..8 {
-        for axis in 0..3 {
-            let sum: f64 =
-                (0..3).filter(|channel| corner >> (2 - channel) & 1 == 1).map(|at| PRIMARIES[at][axis]).sum();
-            table.extend(((sum * 32768.0).round() as u16).to_be_bytes());
-        }
+        let is_in = |channel: &usize| corner >> (2 - channel) & 1 == 1;
+        let colour = (0..3).filter(is_in).map(|channel| PRIMARIES[channel]);
+        let sum = colour.fold([0.0; 3], |sum, colour| [0, 1, 2].map(|axis| sum[axis] + colour[axis]));
+        table.extend(sum.into_iter().flat_map(|value| ((value * 32768.0).round() as u16).to_be_bytes()));
     }
     for _ in 0..3 {
         table.extend([0, 0, 0xFF, 0xFF]);
