@@ -204,4 +204,7 @@ fn saved_settings_are_never_written_over_an_input_or_another_output() {
         assert_eq!(folder.names(), before, "{arguments}");
         assert_eq!(folder.read("f.toml"), b"size = 32\nsteps = 2\n", "{arguments}");
     }
+    // Which writes nothing.
+    let ran = folder.run("stylize content.png style.png --save-config g.toml --dry-run");
+    assert_eq!((ran.code, folder.names().contains(&"g.toml".to_owned())), (Some(2), false));
 }

@@ -31,8 +31,11 @@ fn the_command_shown_makes_the_same_file() {
         "stylize content.png style.png other.png --blend 2,0.5 --style-layer relu1_1=0.25 --style-layer relu3_1",
         "stylize content.png style.png --init other.png --pooling average --loss gatys --content-weight 1e-3",
         "stylize content.png style.png --init noise --seed 7 --optimizer adam --scales 2 --tv-weight 0",
+        "stylize content.png style.png other.png --colors match --style-scale 1.5,2 --laplacian-weight 2.5",
+        "stylize content.png style.png --colors content --style-size 30 --statistic gram --edges wrap",
         "stylize content.png style.png --weights tiny_a_lrn --preprocessing torchvision",
         "texture style.png other.png --seed 3 --depth 16",
+        "texture style.png --tileable",
         "reconstruct content.png --layer conv2_1=1.5 --layer relu1_1 --keep-location",
     ] {
         for name in ["out.png", "out.jpg"] {

@@ -12,7 +12,7 @@ use image::codecs::tiff::TiffEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use impasto::picture::{ColourProfile, Metadata, Needed, OutputFormat, Picture, Reading};
-use moxcms::{ColorProfile, DataColorSpace};
+use moxcms::ColorProfile;
 
 const FORMATS: [ImageFormat; 4] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Tiff];
 
@@ -189,17 +189,17 @@ fn a_profile_that_cannot_be_used_is_passed_over() {
 
 #[test]
 fn damage_anywhere_in_a_profile_is_no_panic_and_no_error() {
-    let whole = display_p3();
-    // The header and the table of tags, and of the rest some.
-    for at in (0..300).chain((300..whole.len()).step_by(7)) {
-        for byte in [0xFF, whole[at] ^ 0x10] {
-            let mut damaged = whole.clone();
-            damaged[at] = byte;
-            let (found, _) = read(&file(ImageFormat::Tiff, COLOURS[2], &damaged));
-            assert!(found.iter().all(|value| (0.0..=1.0).contains(value)), "{at}: {found:?}");
+    for whole in [display_p3(), of_tables()] {
+        // The header, the table of tags and the start of the first of them, and of the rest some.
+        for at in (0..220).chain((220..whole.len()).step_by(whole.len() / 40)) {
+            for byte in [0xFF, whole[at] ^ 0x10] {
+                let mut damaged = whole.clone();
+                damaged[at] = byte;
+                let (found, _) = read(&file(ImageFormat::Tiff, COLOURS[2], &damaged));
+                assert!(found.iter().all(|value| (0.0..=1.0).contains(value)), "{at}: {found:?}");
+            }
         }
     }
-    assert_eq!(ColorProfile::new_from_slice(&whole).unwrap().color_space, DataColorSpace::Rgb);
 }
 
 #[test]
@@ -245,4 +245,63 @@ fn the_command_warns_once_of_a_profile_that_it_cannot_use() {
     assert_eq!(folder.run(&format!("stylize bad.png p3.jpg {command} -q")).notes(), "");
     let notes = folder.run(&format!("stylize p3.jpg style.png {command} -v")).notes();
     assert!(notes.contains("from the colour profile \"Display P3\""), "{notes}");
+}
+
+/// A profile of tables rather than of primaries, as scanners and printers have: sRGB's primaries with a gamma of 1.8, in D50.
+fn of_tables() -> Vec<u8> {
+    const PRIMARIES: [[f64; 3]; 3] =
+        [[0.436_07, 0.222_50, 0.013_93], [0.385_06, 0.716_88, 0.097_10], [0.143_08, 0.060_62, 0.714_17]];
+    const ENTRIES: u16 = 1024;
+    let mut table = b"mft2\0\0\0\0\x03\x03\x02\0".to_vec();
+    let fixed = |value: f64| ((value * 65536.0).round() as i32).to_be_bytes();
+    for at in 0..9 {
+        table.extend(fixed(if at % 4 == 0 { 1.0 } else { 0.0 }));
+    }
+    table.extend(ENTRIES.to_be_bytes());
+    table.extend(2_u16.to_be_bytes());
+    for _ in 0..3 {
+        for at in 0..ENTRIES {
+            let value = (f64::from(at) / f64::from(ENTRIES - 1)).powf(1.8);
+            table.extend(((value * 65535.0).round() as u16).to_be_bytes());
+        }
+    }
+    // The corners of the cube, of which red changes least often. XYZ of 1 is 32768.
+    for corner in 0..8 {
+        let is_in = |channel: &usize| corner >> (2 - channel) & 1 == 1;
+        let colour = (0..3).filter(is_in).map(|channel| PRIMARIES[channel]);
+        let sum = colour.fold([0.0; 3], |sum, colour| [0, 1, 2].map(|axis| sum[axis] + colour[axis]));
+        table.extend(sum.into_iter().flat_map(|value| ((value * 32768.0).round() as u16).to_be_bytes()));
+    }
+    for _ in 0..3 {
+        table.extend([0, 0, 0xFF, 0xFF]);
+    }
+    let white: Vec<u8> = [0.9642, 1.0, 0.8249].into_iter().flat_map(fixed).collect();
+    let tags = [(b"A2B0", table), (b"wtpt", [b"XYZ \0\0\0\0", &white[..]].concat())];
+    let mut profile = vec![0; 128];
+    profile[8..12].copy_from_slice(&[4, 0, 0, 0]);
+    profile[12..24].copy_from_slice(b"mntrRGB XYZ ");
+    profile[36..40].copy_from_slice(b"acsp");
+    profile[68..80].copy_from_slice(&white);
+    profile.extend((tags.len() as u32).to_be_bytes());
+    let mut at = profile.len() + 12 * tags.len();
+    for (name, data) in &tags {
+        profile.extend(*name);
+        profile.extend((at as u32).to_be_bytes());
+        profile.extend((data.len() as u32).to_be_bytes());
+        at += data.len();
+    }
+    tags.into_iter().for_each(|(_, data)| profile.extend(data));
+    let length = (profile.len() as u32).to_be_bytes();
+    profile[..4].copy_from_slice(&length);
+    profile
+}
+
+#[test]
+fn profiles_of_tables_work_too() {
+    for colour in COLOURS {
+        let (found, profile) = read(&file(ImageFormat::Png, colour, &of_tables()));
+        assert!(matches!(profile, ColourProfile::Converted { .. }), "{profile:?}");
+        let expected = colour.map(|level| toned((f64::from(level) / 255.0).powf(1.8)));
+        assert_near(found, expected, 1.5, &format!("{colour:?}"));
+    }
 }

@@ -49,3 +49,16 @@ fn formats_of_8_bits_refuse_16() {
         fine(true).encode(OutputFormat::Png).unwrap()
     );
 }
+
+/// As fast and as small as by `image`, which says neither that colours are sRGB nor anything else.
+#[test]
+fn a_png_is_packed_as_image_does() {
+    let picture = fine(false);
+    let mut by_image = Cursor::new(Vec::new());
+    picture.to_image().write_to(&mut by_image, image::ImageFormat::Png).unwrap();
+    let data = |file: &[u8]| {
+        let at = file.windows(4).position(|name| name == b"IDAT").unwrap();
+        file[at..].to_vec()
+    };
+    assert!(data(&picture.encode(OutputFormat::Png).unwrap()) == data(&by_image.into_inner()));
+}

@@ -235,9 +235,12 @@ fn hostile_exif_is_passed_over() {
     }
     let many: Vec<_> = (0..5000).map(|_| (0x010F, text("a longer text"))).collect();
     check(block(false, &many, &[], &[]));
-    let long = "x".repeat(1001);
-    let exif = metadata(&with_exif(OutputFormat::Png, block(true, &[(0x8298, text(&long))], &[], &[]))).exif;
-    assert!(exif.is_empty());
+    // Texts too long to be kept, the second for the 0 behind it that it has not.
+    for long in [text(&"x".repeat(1000)), (2, vec![b'x'; 1000], 1)] {
+        let block = block(true, &[(0x8298, long)], &[], &[]);
+        check(block.clone());
+        assert!(metadata(&with_exif(OutputFormat::Png, block)).exif.is_empty());
+    }
 }
 
 /// As long as values may be, they fit in one segment of JPEG.
@@ -294,4 +297,18 @@ fn the_command_keeps_them_of_the_content() {
     assert_eq!(metadata(&folder.read("out.jpg")).density, Density::of(200.0, 200.0));
     let ran = folder.run("stylize photo.jpg style.png --strip --keep-location");
     assert_eq!(ran.code, Some(2));
+}
+
+/// The decoder would take as much memory as is said: 4 GB.
+#[cfg(target_os = "linux")]
+#[test]
+fn metadata_that_are_said_to_be_endless_take_no_memory() {
+    let folder = Folder::with_pictures();
+    let mut webp = with_exif(OutputFormat::WebP, camera(true));
+    let at = webp.windows(4).position(|name| name == b"EXIF").unwrap();
+    webp[at + 4..at + 8].copy_from_slice(&0xF000_0000_u32.to_le_bytes());
+    assert!(metadata(&webp).exif.is_empty());
+    folder.write("endless.webp", webp);
+    let show = folder.by_shell(r#"ulimit -v 2000000; exec "$@""#, "show endless.webp");
+    command::Ran::to_its_end(show).failed_with(&["endless.webp", "no settings"]);
 }

@@ -244,15 +244,19 @@ impl<'r> Opened<Box<dyn ImageDecoder + 'r>> {
             true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
             false => Orientation::NoTransforms,
         };
-        let profile = match format {
-            ImageFormat::Tiff => structure.profile.take(),
-            _ => decoder.icc_profile().ok().flatten(),
+        let profile = match structure.has_profile {
+            true => decoder.icc_profile().ok().flatten(),
+            false => structure.profile.take(),
         };
         let profile = profile.filter(|profile| profile.len() as u64 <= MAX_METADATA);
         // A TIFF file's tags are read already.
-        if let Some(exif) = decoder.exif_metadata().ok().flatten() {
-            let (exif, density) =
-                Exif::read(&mut Cursor::new(exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif)), 0);
+        let exif = match structure.has_orientation {
+            true => decoder.exif_metadata().ok().flatten(),
+            false => None,
+        };
+        if let Some(exif) = exif {
+            let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+            let (exif, density) = Exif::read(&mut Cursor::new(exif), 0);
             metadata.exif = exif;
             metadata.density = metadata.density.or(density);
         }

@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Args, Command};
 
 use crate::failure::{Failure, Result};
 use crate::presets;
-use crate::settings::{Value, may_have_several};
+use crate::settings::{Value, may_have_several, words};
 use crate::toml_file::{Entry, entries};
 
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(crate) struct ConfigOptions {
     pub(crate) config: Option<PathBuf>,
 
     /// Write the settings given, by flags, --config or a preset, to this TOML file
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "dry_run")]
     pub(crate) save_config: Option<PathBuf>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn added(command: &Command, matches: &ArgMatches) -> Result<Vec<Strin
     let entries = file.map(|file| read(command, file)).transpose()?.unwrap_or_default();
     let mut added = Vec::new();
     for Entry { key, value, .. } in entries.iter().filter(|entry| !is_given(&entry.key)) {
-        added.extend(arg_of(command, key).into_iter().flat_map(|arg| words(arg, value)));
+        added.extend(arg_of(command, key).into_iter().flat_map(|arg| words(key, value, Some(arg))));
     }
     let in_file = |key: &str| entries.iter().find(|entry| entry.key == key);
     let preset = match (matches.try_get_one::<String>("preset"), in_file("preset")) {
@@ -51,7 +51,7 @@ pub(crate) fn added(command: &Command, matches: &ArgMatches) -> Result<Vec<Strin
     for (key, values) in preset.map_or(&[][..], |preset| preset.values) {
         if !is_given(key) && in_file(key).is_none() {
             let value = Value::Several(values.iter().copied().map(str::to_owned).collect());
-            added.extend(arg_of(command, key).into_iter().flat_map(|arg| words(arg, &value)));
+            added.extend(arg_of(command, key).into_iter().flat_map(|arg| words(key, &value, Some(arg))));
         }
     }
     Ok(added)
@@ -77,7 +77,7 @@ fn text_of(file: &Path) -> io::Result<String> {
 }
 
 /// Checks what a file sets, and says what is wrong.
-fn check(command: &Command, key: &str, value: &Value) -> Result<(), String> {
+pub(crate) fn check(command: &Command, key: &str, value: &Value) -> Result<(), String> {
     let Some(arg) = arg_of(command, key).filter(|_| !NOT_IN_A_FILE.contains(&key)) else {
         let of_other_form = key.replace('_', "-");
         let meant = if arg_of(command, &of_other_form).is_some() {
@@ -99,7 +99,7 @@ fn check(command: &Command, key: &str, value: &Value) -> Result<(), String> {
     }
     // What the flag itself would say.
     let name = command.get_name().to_owned();
-    match command.clone().try_get_matches_from([name].into_iter().chain(words(arg, value))) {
+    match command.clone().try_get_matches_from([name].into_iter().chain(words(key, value, Some(arg)))) {
         Ok(_) => Ok(()),
         Err(error) => {
             let message = error.render().to_string();
@@ -112,17 +112,4 @@ fn check(command: &Command, key: &str, value: &Value) -> Result<(), String> {
 /// The argument whose flag has this name.
 fn arg_of<'c>(command: &'c Command, key: &str) -> Option<&'c Arg> {
     command.get_arguments().find(|arg| arg.get_long() == Some(key))
-}
-
-/// A setting as arguments.
-fn words(arg: &Arg, value: &Value) -> Vec<String> {
-    let flag = format!("--{}", arg.get_long().unwrap_or_default());
-    let with = |text: &str| format!("{flag}={text}");
-    match (value, arg.get_value_delimiter()) {
-        (Value::Off, _) => Vec::new(),
-        (Value::On, _) => vec![flag],
-        (Value::One(text), _) => vec![with(text)],
-        (Value::Several(texts), Some(delimiter)) => vec![with(&texts.join(&delimiter.to_string()))],
-        (Value::Several(texts), None) => texts.iter().map(|text| with(text)).collect(),
-    }
 }

@@ -40,6 +40,8 @@ pub(crate) fn open_with_metadata(path: &Path, needed: Needed, detail: Detail) ->
         picture.height(),
         if picture.alpha().is_some() { " with alpha" } else { "" },
         match &metadata.profile {
+            ColourProfile::Converted { name, .. } if name.is_empty() =>
+                ", from its colour profile".to_owned(),
             ColourProfile::Converted { name, .. } => format!(", from the colour profile {name:?}"),
             _ => String::new(),
         },

@@ -35,11 +35,7 @@ pub(crate) const PRESETS: [Preset; 6] = [
         about: "more style than content",
         values: &[("style-weight", &["30"]), ("steps", &["300"])],
     },
-    Preset {
-        name: "portrait",
-        about: "faces stay whom they show",
-        values: &[("style-weight", &["3"]), ("content-layer", &["relu2_2=0.3", "relu4_2=0.7"])],
-    },
+    Preset { name: "portrait", about: "faces stay whom they show", values: &[("laplacian-weight", &["2"])] },
 ];
 
 /// `--preset`.
@@ -56,4 +52,27 @@ pub(crate) fn arg() -> Arg {
 /// The preset of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Value;
+    use crate::{arguments, config};
+
+    #[test]
+    fn presets_have_flags_and_values_that_there_are() {
+        let command = arguments::command();
+        let stylize = command.find_subcommand("stylize").unwrap();
+        let stylize = stylize.clone().mut_args(|arg| arg.required(false));
+        for Preset { name, values, .. } in PRESETS {
+            for (flag, values) in values {
+                let value = match values {
+                    [only] => Value::One((*only).to_owned()),
+                    _ => Value::Several(values.iter().copied().map(str::to_owned).collect()),
+                };
+                assert_eq!(config::check(&stylize, flag, &value), Ok(()), "{name}: {flag}");
+            }
+        }
+    }
 }

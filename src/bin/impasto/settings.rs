@@ -133,9 +133,37 @@ fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
     Some(Setting { key, value, without_folders, is_given, is_flag })
 }
 
-/// Whether an argument may be given several times, or a list.
+/// Whether an argument may be given several times, is a list, or has several values.
 pub(crate) fn may_have_several(arg: &Arg) -> bool {
-    matches!(arg.get_action(), ArgAction::Append) || arg.get_value_delimiter().is_some()
+    matches!(arg.get_action(), ArgAction::Append)
+        || arg.get_value_delimiter().is_some()
+        || values_at_once(arg) > 1
+}
+
+/// How many values follow an argument's flag.
+fn values_at_once(arg: &Arg) -> usize {
+    arg.get_num_args().map_or(1, |range| range.min_values()).max(1)
+}
+
+/// What is set by a flag as words of a command, of which the definition is `arg`, where this version has it.
+pub(crate) fn words(flag: &str, value: &Value, arg: Option<&Arg>) -> Vec<String> {
+    let flag = format!("--{flag}");
+    let with = |text: &str| match text.starts_with('-') || text.is_empty() {
+        true => vec![format!("{flag}={text}")],
+        false => vec![flag.clone(), text.to_owned()],
+    };
+    match value {
+        Value::Off => Vec::new(),
+        Value::On => vec![flag],
+        Value::One(text) => with(text),
+        Value::Several(texts) => match arg.map(|arg| (arg.get_value_delimiter(), values_at_once(arg))) {
+            Some((Some(delimiter), _)) => with(&texts.join(&delimiter.to_string())),
+            Some((None, count)) if count > 1 => {
+                texts.chunks(count).flat_map(|texts| [std::slice::from_ref(&flag), texts].concat()).collect()
+            }
+            _ => texts.iter().flat_map(|text| with(text)).collect(),
+        },
+    }
 }
 
 /// A line of TOML.
@@ -206,6 +234,28 @@ mod tests {
                     "{line}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn flags_have_their_values_as_they_are_defined() {
+        let several = |texts: &[&str]| Value::Several(texts.iter().copied().map(str::to_owned).collect());
+        let list = Arg::new("list").value_delimiter(',').num_args(1..);
+        let pair = Arg::new("pair").num_args(2).action(ArgAction::Append);
+        let repeated = Arg::new("repeated").num_args(1).action(ArgAction::Append);
+        for (value, arg, expected) in [
+            (Value::On, None, "--f"),
+            (Value::Off, None, ""),
+            (Value::One("a".to_owned()), Some(&repeated), "--f a"),
+            (Value::One("-1".to_owned()), None, "--f=-1"),
+            (several(&["1", "2"]), Some(&list), "--f 1,2"),
+            (several(&["-1", "2"]), Some(&list), "--f=-1,2"),
+            (several(&["a", "b", "c", "d"]), Some(&pair), "--f a b --f c d"),
+            (several(&["a", "b"]), Some(&repeated), "--f a --f b"),
+            (several(&["a", "b"]), None, "--f a --f b"),
+        ] {
+            assert_eq!(words("f", &value, arg).join(" "), expected);
+            assert!(arg.is_none_or(may_have_several));
         }
     }
 

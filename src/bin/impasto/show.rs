@@ -95,19 +95,7 @@ impl Made {
             if is_positional || is_default(texts(value), defaults) {
                 continue;
             }
-            if *value == Value::On {
-                words.push(format!("--{key}"));
-            }
-            let joined = match arg.and_then(|arg| arg.get_value_delimiter()) {
-                Some(delimiter) => vec![texts(value).join(&delimiter.to_string())],
-                None => texts(value).to_vec(),
-            };
-            for text in joined {
-                match text.starts_with('-') {
-                    true => words.push(format!("--{key}={text}")),
-                    false => words.extend([format!("--{key}"), text]),
-                }
-            }
+            words.extend(settings::words(key, value, arg));
         }
         words.iter().map(|word| quoted(&without_controls(word))).collect::<Vec<_>>().join(" ")
     }

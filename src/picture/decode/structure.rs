@@ -5,7 +5,10 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use image::{ExtendedColorType, ImageFormat};
 
-use super::{Failure, tiff_tags};
+use super::{Failure, MAX_METADATA, tiff_tags};
+
+/// The most chunks of a WebP file that are looked at for its metadata's sake.
+const MOST_CHUNKS: usize = 100_000;
 
 /// What a file's decoder will hold beside the samples that it returns, and other facts of its structure.
 #[derive(Clone, Debug)]
@@ -20,10 +23,12 @@ pub(super) struct Structure {
     pub size: [u16; 2],
     /// Bytes of the rows that a PNG's decoder holds.
     pub rows: u64,
-    /// Whether the orientation may be asked for.
+    /// Whether the orientation, and other EXIF data, may be asked for.
     pub has_orientation: bool,
-    /// A TIFF file's colour profile. The decoders of other formats are asked for theirs.
+    /// A TIFF file's colour profile.
     pub profile: Option<Vec<u8>>,
+    /// Whether the decoder may be asked for a profile.
+    pub has_profile: bool,
 }
 
 impl Structure {
@@ -81,12 +86,14 @@ impl Structure {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         file.seek(SeekFrom::Start(start + 12))?;
+        let is_sound = has_sound_chunks(file, start + 8 + u64::from(length)).unwrap_or(false);
+        file.seek(SeekFrom::Start(start + 12))?;
         let bits_a_pixel = match webp_bits_a_pixel(file) {
             // The decoder says what is missing.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             bits => bits?,
         };
-        Ok(Self { bits_a_pixel, ..Self::default() })
+        Ok(Self { bits_a_pixel, has_orientation: is_sound, has_profile: is_sound, ..Self::default() })
     }
 
     /// The decoder has a buffer of its own for the samples, and, where they are JPEG data, decodes a strip or tile,
@@ -95,7 +102,14 @@ impl Structure {
         let tags = tiff_tags::read(file, start)?;
         let bits_a_pixel = if tags.holds_jpeg { 4 * (8 + 16) } else { 0 };
         let has_orientation = !tags.orientation_is_text;
-        Ok(Self { bits_a_pixel, original: true, has_orientation, profile: tags.profile, ..Self::default() })
+        Ok(Self {
+            bits_a_pixel,
+            original: true,
+            has_orientation,
+            profile: tags.profile,
+            has_profile: false,
+            ..Self::default()
+        })
     }
 }
 
@@ -109,6 +123,7 @@ impl Default for Structure {
             rows: 0,
             has_orientation: true,
             profile: None,
+            has_profile: true,
         }
     }
 }
@@ -185,6 +200,23 @@ impl JpegHeader {
         let block: u64 = self.sampling.iter().map(|factors| factors[0] * factors[1] * 64).sum();
         blocks(0) * blocks(1) * block
     }
+}
+
+/// Whether the chunks that follow end where the file does. The decoder takes as much memory for metadata as is said.
+fn has_sound_chunks<R: BufRead + Seek>(file: &mut R, end: u64) -> io::Result<bool> {
+    for _ in 0..MOST_CHUNKS {
+        let at = file.stream_position()?;
+        if at >= end {
+            return Ok(at == end);
+        }
+        let [name @ .., a, b, c, d] = read_bytes::<8>(file)?;
+        let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+        if matches!(&name, b"ICCP" | b"EXIF") && length > MAX_METADATA {
+            return Ok(false);
+        }
+        file.seek(SeekFrom::Start(at + 8 + length + length % 2))?;
+    }
+    Ok(false)
 }
 
 /// Bits that image-webp holds for a pixel beside the samples that it returns, from the chunks that follow.

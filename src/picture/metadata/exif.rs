@@ -232,7 +232,8 @@ impl<R: Read + Seek> Reader<'_, R> {
             1 => Some(Value::Bytes(bytes)),
             2 => {
                 bytes.truncate(bytes.iter().position(|byte| *byte == 0).unwrap_or(length));
-                (!bytes.is_empty()).then_some(Value::Text(bytes))
+                // Once written it has its 0 behind it.
+                (1..LONGEST as usize).contains(&bytes.len()).then_some(Value::Text(bytes))
             }
             3 => Some(Value::Shorts(
                 bytes.as_chunks::<2>().0.iter().map(|bytes| self.numbers.short_of(*bytes)).collect(),
