@@ -134,7 +134,8 @@ fn a_loss_may_have_either_term_and_any_size() {
     let blended = folder
         .run("loss content.png --style style.png --style content.png --blend 0,1 --tv-weight 0 --json")
         .json();
-    assert!(blended["loss"].as_f64().unwrap() < 1e-9, "{blended}");
+    // The square roots of covariances in f32 are exact to some 1e-7.
+    assert!(blended["loss"].as_f64().unwrap() < 1e-6, "{blended}");
     // Sizes that differ become the same where both pictures have one aspect.
     folder.picture("large.png", 80, 60);
     folder.run("loss large.png --content content.png").failed_with(&["80×60", "40×30"]);
@@ -153,7 +154,7 @@ fn a_loss_is_a_table_as_well() {
         let (found, value) = (text.parse::<f64>().unwrap(), value.as_f64().unwrap());
         assert!((found - value).abs() <= 1e-4 * value, "{found} for {value}");
     };
-    assert_eq!((rows[1][..2].join(" "), rows[1][3]), ("style relu1_1".to_owned(), "1.25000"));
+    assert_eq!((rows[1][..2].join(" "), rows[1][3]), ("style relu1_1".to_owned(), "2.00000"));
     near(rows[1][2], &json["style"]["relu1_1"]);
     assert_eq!((rows[2][..2].join(" "), rows[2][3]), ("total variation".to_owned(), "3.00000"));
     near(rows[2][2], &json["tv"]);

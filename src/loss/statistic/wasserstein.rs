@@ -84,15 +84,14 @@ impl Wasserstein {
         let slope = weight / (self.energy * moments.count);
         let value =
             scratch::with([n * stride(n); 5], |buffers| self.transport(slope as f32, moments, buffers));
-        let mut squares = 0.0;
         let Self { target_mean, ds, dmean, .. } = self;
-        let mut products = ds.dot(&moments.mean);
-        for ((dmean, product), (mean, target)) in
-            dmean.iter_mut().zip(&mut products).zip(moments.mean.iter().zip(&*target_mean))
-        {
-            let error = *mean as f64 - *target as f64;
+        let mean = moments.mean.as_slice().expect("made contiguous");
+        let mut squares = 0.0;
+        for (channel, ds) in ds.outer_iter().enumerate() {
+            let product: f64 = ds.iter().zip(mean).map(|(ds, mean)| *ds as f64 * *mean as f64).sum();
+            let error = mean[channel] as f64 - target_mean[channel] as f64;
             squares += error * error;
-            *dmean = (2.0 * (slope * error - *product as f64)) as f32;
+            dmean[channel] = (2.0 * (slope * error - product)) as f32;
         }
         gradient.set(self.ds.view(), Some(self.dmean.view()));
         value + squares / self.energy
@@ -123,7 +122,9 @@ impl Wasserstein {
                 *ds = slope * (f32::from(u8::from(row == column)) - t);
             }
         });
-        (trace + self.target_trace - 2.0 * root) / n as f64
+        let value = (trace + self.target_trace - 2.0 * root) / n as f64;
+        // Rounding may leave a little less than 0, where the covariances are equal.
+        if value < 0.0 { 0.0 } else { value }
     }
 }
 
