@@ -77,7 +77,7 @@ fn flags_come_before_the_file_and_the_file_before_the_preset() {
         ),
         (
             "--preset=sketch --steps 2 --content-layer relu2_1",
-            "--style-weight 2 --steps 2 --content-layer relu2_1",
+            "--style-weight 1.5 --steps 2 --content-layer relu2_1",
         ),
     ] {
         assert!(
@@ -173,7 +173,8 @@ fn settings_are_saved_for_other_pictures() {
         "steps = 3",
         "strip = true",
         "style-layer = [\"relu1_1=0.5\", \"relu2_1\"]",
-        "style-weight = 10",
+        "style-scale = [1.4]",
+        "style-weight = 12",
     ];
     assert_eq!(lines, expected);
     assert!(made(&folder, "stylize content.png style.png --config f.toml") == first);
