@@ -5,14 +5,14 @@
     python scripts/compare_pytorch.py --weights vgg19.safetensors [--sizes 256 512] [--rounds 5]
 
 Both evaluate the same loss and its gradient: VGG-19 to relu5_1, max pooling, content relu4_2, style
-relu1_1 … relu5_1, the relative form with content weight 1, style weight 5 and no total variation. They
+relu1_1 … relu5_1 by Gram matrices, the relative form with content weight 1, style weight 5 and no total variation. They
 take turns, each time in a process of its own; the table has the medians over all rounds.
 
 Seconds are of one evaluation, targets and weights being ready. Memory is the peak of the whole process;
 PyTorch's includes the library itself, whose share is stated. Differences are |a−b|/|b|, of gradients
 with the L2 norm, b being PyTorch's.
 
-With --to-loss it compares whole runs instead: how long impasto takes, at its default settings, to the loss
+With --to-loss it compares whole runs instead: how long impasto takes, with the same loss, to the value
 that L-BFGS in PyTorch reaches at one scale in 300 evaluations (time_to_loss.py).
 
     python scripts/compare_pytorch.py --weights vgg19.safetensors --sizes 512 --to-loss photo.jpg:painting.jpg
@@ -40,7 +40,7 @@ import time_to_loss
 from demo_noise import fractal_noise
 
 ROOT = Path(__file__).resolve().parent.parent
-LOSS_OPTIONS = ["--loss", "relative", "--pooling", "max"]
+LOSS_OPTIONS = ["--loss", "relative", "--pooling", "max", "--statistic", "gram", "--edges", "zero"]
 LOSS_OPTIONS += ["--content-weight", "1", "--style-weight", "5", "--tv-weight", "0"]
 
 
@@ -130,7 +130,7 @@ class Runs:
                 + ["--gradient", pytorch_gradient, self.content, self.style, self.image]
             )
         )
-        profile = [self.arguments.impasto, "profile", "--size", str(self.size), "--json"]
+        profile = [self.arguments.impasto, "profile", "--size", str(self.size), "--statistic", "gram", "--json"]
         self.impasto.append(answer([*profile, *self.common, "--convolution", self.arguments.convolution]))
         if len(self.pytorch) == 1:
             self.compare_answers(pytorch_gradient)

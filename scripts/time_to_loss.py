@@ -1,6 +1,6 @@
 """Time to a picture: how long impasto takes to the loss that the plain method in PyTorch ends at. See compare_pytorch.py.
 
-The plain method (pytorch_stylize.py) and impasto's `stylize` at its default settings, but for the network and the size,
+The plain method (pytorch_stylize.py) and impasto's `stylize` with the same loss but for its total variation, and otherwise at its default settings,
 both start from the same square pictures. The loss of PyTorch's picture at the end is the goal. impasto's steps on the
 last scale are looked through for the first whose picture has that loss, too. All losses are of pictures as they are
 written, of 8 bits in 0–1, and as PyTorch computes them, without total variation; only the column "unwritten" has that of
@@ -42,6 +42,7 @@ def row(arguments: argparse.Namespace, pair: str, size: int, folder: Path) -> st
 
     metrics, out = folder / "metrics.jsonl", folder / "impasto.png"
     stylize = [arguments.impasto, "stylize", content, style, "-o", out, "--size", size, "--quiet", *common]
+    stylize += ["--statistic", "gram", "--style-weight", 5, "--edges", "zero"]
     start = time.monotonic()
     run([*stylize, "--metrics", metrics])
     impasto_seconds = time.monotonic() - start

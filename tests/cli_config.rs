@@ -88,7 +88,7 @@ fn flags_come_before_the_file_and_the_file_before_the_preset() {
     folder.write("f.toml", "preset = \"strong\"\nsteps = 3\n");
     let expected = made(&folder, &format!("{command} --style-weight 30 --steps 3"));
     assert!(made(&folder, &format!("{command} --config f.toml")) == expected);
-    let expected = made(&folder, &format!("{command} --style-weight 10 --steps 3"));
+    let expected = made(&folder, &format!("{command} --style-weight 12 --style-scale 1.4 --steps 3"));
     assert!(made(&folder, &format!("{command} --config f.toml --preset painting")) == expected);
 }
 

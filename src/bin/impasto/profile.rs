@@ -13,6 +13,7 @@ use crate::network::NetworkOptions;
 use crate::terminal::{self, VerboseOption};
 use crate::values::{named, pixels};
 use impasto::layers::pool::Pooling;
+use impasto::loss::Statistic;
 use impasto::memory;
 use impasto::network::profile::LayerTimes;
 use impasto::picture::Picture;
@@ -43,6 +44,10 @@ pub(crate) struct Options {
     #[arg(long, value_parser = named::<Pooling>(), value_name = "KIND", default_value_t = defaults::POOLING)]
     pooling: Pooling,
 
+    /// Statistic of the style term
+    #[arg(long, value_parser = named::<Statistic>(), value_name = "NAME", default_value_t = defaults::STATISTIC)]
+    statistic: Statistic,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -62,7 +67,8 @@ impl Options {
         let detail = self.verbose.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
-        let job = Stylize::new(&weights).compute(compute).pooling(self.pooling).size(Size::Own);
+        let job = Stylize::new(&weights).compute(compute).pooling(self.pooling).statistic(self.statistic);
+        let job = job.size(Size::Own);
         // At most LONGEST_SIZE.
         let side = self.size as usize;
         // Before the pictures take memory: those given, that evaluated and its gradient.
