@@ -240,6 +240,12 @@ pub enum Setting {
     StyleSizes,
     /// Whose colours the result has.
     Colors,
+    /// The mask in which the style acts.
+    Mask,
+    /// The masks of the styles, one each.
+    StyleMasks,
+    /// The regions of the content and of the style.
+    Regions,
     /// The number of threads.
     Threads,
     /// The network.
@@ -263,6 +269,9 @@ impl fmt::Display for Setting {
             Self::Shares => "shares of the styles",
             Self::StyleSizes => "sizes of the styles",
             Self::Colors => "colours",
+            Self::Mask => "mask",
+            Self::StyleMasks => "masks of the styles",
+            Self::Regions => "regions",
             Self::Threads => "threads",
             Self::Network => "network",
         })

@@ -6,5 +6,6 @@ pub mod packed;
 pub mod pointwise;
 pub mod sgemm;
 pub mod syrk;
+pub mod weighted;
 
 pub use packed::{GROUP_DEPTH, Geometry, MultiplyPanels, PackedMatrix, TILE_ROWS_MULTIPLE, geometry};

@@ -24,7 +24,7 @@
 //! - [`Style`]: a style picture or a blend of several, reusable for many jobs.
 //! - [`Stylize`]: the job. [`Estimate`] tells what it will take, [`Progress`] reports its state, [`Cancel`] ends it from any
 //!   thread, [`Stylized`] is its result.
-//! - The controls of a painter: [`StyleSize`], the strokes' size; [`Colors`], whose colours;
+//! - The controls of a painter: [`StyleSize`], the strokes' size; [`Colors`], whose colours; [`Mask`] and [`Regions`], where;
 //!   [`laplacian_weight`](Stylize::laplacian_weight), likeness.
 //! - [`Objective`]: the loss and its gradient as a function of a picture, for your own optimiser.
 //! - [`classify`](fn@classify): image classification by a network with its dense layers.
@@ -88,11 +88,12 @@ pub use layers::pool::Pooling;
 pub use loss::{Form, Losses, Objective, Statistic};
 pub use parallel::cancel::Cancel;
 pub use picture::{
-    ColourProfile, Density, Depth, Encoding, Exif, Foreseen, Metadata, Needed, OutputFormat, Picture, Reading,
+    ColourProfile, Density, Depth, Encoding, Exif, Foreseen, Mask, Metadata, Needed, OutputFormat, Picture,
+    Reading,
 };
 pub use stylize::{
-    Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Scale, ScaleEstimate, Scales, Size, Style,
-    StyleSize, Stylize, Stylized, defaults,
+    Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Regions, Scale, ScaleEstimate, Scales,
+    Size, Style, StyleSize, Stylize, Stylized, defaults,
 };
 pub use vgg::{Architecture, Layer, Preprocessing};
 #[cfg(feature = "fetch")]

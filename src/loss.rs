@@ -4,12 +4,14 @@
 pub mod content;
 pub mod laplacian;
 pub mod objective;
+pub mod region;
 pub mod statistic;
 pub mod style;
 pub mod terms;
 pub mod total_variation;
 
 pub use objective::{Losses, Objective};
+pub use region::RegionTarget;
 pub use statistic::Statistic;
 pub use style::StyleTarget;
 pub use terms::{Form, Terms};

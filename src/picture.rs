@@ -3,6 +3,7 @@
 mod buffers;
 mod decode;
 mod encode;
+mod mask;
 mod metadata;
 mod numbers;
 mod orientation;
@@ -20,6 +21,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
 pub use self::decode::{MAX_PIXELS, is_decoding};
 pub use self::encode::{Depth, Encoding, OutputFormat};
+pub use self::mask::Mask;
 pub use self::metadata::{Density, Exif, Metadata};
 pub use self::output::Output;
 pub use self::profile::ColourProfile;

@@ -4,10 +4,13 @@
 mod colours;
 mod cost;
 mod estimate;
+mod masked;
 mod matching;
 mod memory;
 mod pace;
+mod placement;
 mod progress;
+mod regions;
 mod run;
 pub mod schedule;
 mod settings;
@@ -25,17 +28,19 @@ use crate::layers::pool::Pooling;
 use crate::loss::{Form, Objective, Statistic, Terms};
 use crate::network::{Compute, Network, check_size};
 use crate::parallel::cancel::Cancel;
-use crate::picture::{Picture, fit};
+use crate::picture::{Mask, Picture, fit};
 use crate::weights::Weights;
 
 pub use colours::Colors;
 pub use estimate::{Estimate, ScaleEstimate};
 pub use progress::{End, Progress, Stylized};
+pub use regions::Regions;
 pub use schedule::{Scale, Scales};
 pub use settings::{Init, LayerWeight, Optimizer, Size, defaults};
 pub use style::Style;
 pub use style_size::StyleSize;
 
+use placement::Placement;
 use settings::Settings;
 
 /// A builder for a style transfer job: pictures, settings, and [`run`](Self::run).
@@ -63,6 +68,7 @@ pub struct Stylize {
     weights: Weights,
     content: Option<Picture>,
     style: Option<Style>,
+    placement: Placement,
     settings: Settings,
     cancel: Cancel,
 }
@@ -75,6 +81,7 @@ impl Stylize {
             weights: weights.clone(),
             content: None,
             style: None,
+            placement: Placement::default(),
             settings: Settings::default(),
             cancel: Cancel::new(),
         }
@@ -91,6 +98,32 @@ impl Stylize {
     #[must_use]
     pub fn style(self, style: impl Into<Style>) -> Self {
         Self { style: Some(style.into()), ..self }
+    }
+
+    /// Where the style acts: where the mask is white; elsewhere the picture stays the content, to the bit. At a soft edge the
+    /// style fades: with x the picture, c the content, u a picture that is optimised freely and m the mask,
+    /// x = (1 − m)·c + m·u, and the style's moments are those of the features weighted by m. It has the content's aspect, in
+    /// any resolution, and is resized with it.
+    ///
+    /// The loss of [`objective`](Self::objective) is a function of x.
+    #[must_use]
+    pub fn mask(self, mask: impl Into<Mask>) -> Self {
+        self.placed(|placement| placement.mask = Some(mask.into()))
+    }
+
+    /// Where each style goes: a mask for each picture of the [`Style`], in their order. The shares of a blend multiply the
+    /// masks. Masks may overlap: where they sum to more than 1, the styles share the place. Where all are black there is no
+    /// style term, and the content term alone holds the picture; see [`mask`](Self::mask) to keep it. Each has the result's
+    /// aspect, in any resolution.
+    #[must_use]
+    pub fn style_masks<M: Into<Mask>>(self, masks: impl IntoIterator<Item = M>) -> Self {
+        self.placed(|placement| placement.style_masks = masks.into_iter().map(M::into).collect())
+    }
+
+    /// Which parts of the content take after which parts of the style, of which there is one picture.
+    #[must_use]
+    pub fn regions(self, regions: Regions) -> Self {
+        self.placed(|placement| placement.regions = Some(regions))
     }
 
     /// The size of the result. By default its longest side is 512 pixels.
@@ -241,6 +274,11 @@ impl Stylize {
         self.with(|settings| settings.compute = compute)
     }
 
+    fn placed(mut self, change: impl FnOnce(&mut Placement)) -> Self {
+        change(&mut self.placement);
+        self
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self
@@ -253,7 +291,8 @@ impl Stylize {
     /// [cancelled](Self::cancelled_by), it ends with the best picture so far: see [`Stylized::end`].
     ///
     /// # Errors
-    /// - [`Error::Setting`] for an invalid setting, or if there is no picture.
+    /// - [`Error::Setting`] for an invalid setting, if there is no picture, or for masks or regions that do not fit the
+    ///   pictures or are empty.
     /// - [`Error::UnknownLayer`] or [`Error::Weights`] for a layer that the network or its weights file lacks.
     /// - [`Error::Weights`] if a weight is not finite, [`Error::WeightsChanged`] if the file changed since it was opened, and
     ///   [`Error::Read`] if that cannot be determined.
@@ -355,6 +394,7 @@ impl Stylize {
     }
 
     fn network_and_terms(&self) -> Result<(Arc<Network>, Terms)> {
+        self.check_placement()?;
         let terms = self.terms()?;
         Ok((self.network(&terms)?, terms))
     }

@@ -78,7 +78,7 @@ fn check_backward(
         let gradient = style.map(|style| taps.gradient(isa, style));
         let dx = on_any_threads(&what, || {
             let mut dx = x.clone();
-            let style = gradient.as_ref();
+            let style = gradient.as_slice();
             let content = content.then_some((&taps.content_map, taps.slope));
             backward(&dy, &mut dx, GradientEpilogue { tap: TapGradient { style, content }, relu });
             dx

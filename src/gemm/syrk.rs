@@ -14,6 +14,12 @@ use super::micro_kernel::{Broadcast, Channels, Initial, RegisterTile};
 /// 256 KiB, which stays in the L2 cache.
 const CHUNK: usize = 128;
 
+/// Rows of the map that all register tiles sum over before the next rows are read, at least 1. A sum over the rows of a map
+/// that is divided at multiples of it has the same bits as the whole.
+pub fn chunk_rows(map: &FeatureMap) -> usize {
+    CHUNK / map.width().clamp(1, CHUNK)
+}
+
 /// Row stride of the sums in floats: the map's channels, padded to a multiple of the register tile's width.
 pub fn row_stride(isa: Isa, map: &FeatureMap) -> usize {
     (map.blocks() * BLOCK).next_multiple_of(isa.run_tiled(TileWidth))
@@ -21,9 +27,17 @@ pub fn row_stride(isa: Isa, map: &FeatureMap) -> usize {
 
 /// Adds to `sums` the products of channels, summed over the rows `y` of the map. The rows of `sums` are the channels of
 /// `blocks`, [`row_stride`] floats apart, the columns all channels. Only columns from the row's own block on are valid: those
-/// before it are unspecified.
-pub fn update(isa: Isa, map: &FeatureMap, blocks: Range<usize>, y: Range<usize>, sums: &mut [f32]) {
-    isa.run_tiled(Update { map, blocks, y, sums });
+/// before it are unspecified. The left factors are read from `left(block, y)`: the map's own rows, or those rows with each
+/// position multiplied by a weight.
+pub fn update<'f>(
+    isa: Isa,
+    map: &FeatureMap,
+    left: impl Fn(usize, usize) -> &'f [f32],
+    blocks: Range<usize>,
+    y: Range<usize>,
+    sums: &mut [f32],
+) {
+    isa.run_tiled(Update { map, left, blocks, y, sums });
 }
 
 /// Adds to `sums` the sum of each channel of `blocks` over the rows `y` of the map: eight floats per block.
@@ -46,14 +60,15 @@ impl TileKernel for TileWidth {
     }
 }
 
-struct Update<'a> {
+struct Update<'a, Left> {
     map: &'a FeatureMap,
+    left: Left,
     blocks: Range<usize>,
     y: Range<usize>,
     sums: &'a mut [f32],
 }
 
-impl TileKernel for Update<'_> {
+impl<'f, Left: Fn(usize, usize) -> &'f [f32]> TileKernel for Update<'_, Left> {
     type Output = ();
 
     #[inline(always)]
@@ -67,15 +82,15 @@ impl TileKernel for Update<'_> {
     }
 }
 
-impl Update<'_> {
+impl<'f, Left: Fn(usize, usize) -> &'f [f32]> Update<'_, Left> {
     #[inline(always)]
     fn tiles<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let Self { map, blocks, y, sums } = self;
+        let Self { map, left: left_row, blocks, y, sums } = self;
         let tile_blocks = NV * S::LANES / BLOCK;
         let stride = map.blocks().next_multiple_of(tile_blocks) * BLOCK;
-        let width = map.width().clamp(1, CHUNK);
-        for top in y.clone().step_by(CHUNK / width) {
-            let y = top..(top + CHUNK / width).min(y.end);
+        let (width, rows) = (map.width().clamp(1, CHUNK), chunk_rows(map));
+        for top in y.clone().step_by(rows) {
+            let y = top..(top + rows).min(y.end);
             for left in (0..map.width()).step_by(width) {
                 let x = left..(left + width).min(map.width());
                 for block in blocks.clone() {
@@ -86,7 +101,8 @@ impl Update<'_> {
                             let mut tile =
                                 RegisterTile::<S, MR, NV>::begin(simd, Initial::Sums, sums, stride);
                             for y in y.clone() {
-                                add_row(&mut tile, map, (block, row), first, y, x.clone());
+                                let left = &left_row(block, y)[x.start * BLOCK + row..x.end * BLOCK];
+                                add_row(&mut tile, map, left, first, y, x.clone());
                             }
                             tile.store(sums, stride);
                         }
@@ -97,13 +113,13 @@ impl Update<'_> {
     }
 }
 
-/// Adds to the tile the products of MR channels, from channel `row` of `block` on, and NV vectors of channels, from block
-/// `first` on, at the positions `x` of the map's row `y`.
+/// Adds to the tile the products of MR channels, those of each position from the start of `left` on, and NV vectors of
+/// channels, from block `first` on, at the positions `x` of the map's row `y`.
 #[inline(always)]
 fn add_row<S: Simd, const MR: usize, const NV: usize>(
     tile: &mut RegisterTile<S, MR, NV>,
     map: &FeatureMap,
-    (block, row): (usize, usize),
+    left: &[f32],
     first: usize,
     y: usize,
     x: Range<usize>,
@@ -117,8 +133,7 @@ fn add_row<S: Simd, const MR: usize, const NV: usize>(
             *run = &map.row(block.min(last), y)[x.start * BLOCK..x.end * BLOCK];
         }
     }
-    let a = &map.row(block, y)[x.start * BLOCK + row..x.end * BLOCK];
-    tile.add_product(Broadcast::<1, BLOCK>(a), Channels::new(blocks, x.len()));
+    tile.add_product(Broadcast::<1, BLOCK>(left), Channels::new(blocks, x.len()));
 }
 
 struct ChannelSums<'a> {

@@ -23,11 +23,12 @@ pub struct GradientEpilogue<'a> {
 }
 
 /// The gradient of the loss terms at a tap with respect to its features X: the sum of a style part,
-/// (2·dS·x_p + dμ)/n at each position p, and a content part, slope · (X − P). Either may be absent.
+/// Σ_r (t_rp/n_r)·(2·dS_r·x_p + dμ_r) at each position p, over the regions r, and a content part, slope · (X − P). Either may
+/// be absent.
 #[derive(Clone, Copy, Default)]
 pub struct TapGradient<'a> {
-    /// The gradient with respect to X's moments.
-    pub style: Option<&'a moments::Gradient>,
+    /// The gradient with respect to X's moments: one over all positions, or one for each region.
+    pub style: &'a [moments::Gradient],
     /// The content picture's features P, of X's shape, and the slope.
     pub content: Option<(&'a FeatureMap, f32)>,
 }
@@ -53,8 +54,10 @@ impl<'a> GradientEpilogue<'a> {
             let shapes = [content, x].map(|map| (map.channels(), map.height(), map.width()));
             assert_eq!(shapes[0], shapes[1], "a tap of another shape");
         }
-        if let Some(style) = self.tap.style {
+        for style in self.tap.style {
             assert_eq!(style.channels(), x.channels(), "a tap of another shape");
+            let weights = style.weights().map(|weights| weights.plane().dim());
+            assert!(weights.is_none_or(|size| size == (x.height(), x.width())), "a region of another size");
         }
     }
 
@@ -62,8 +65,8 @@ impl<'a> GradientEpilogue<'a> {
     /// channels.
     pub(super) fn tile_size(self, tile_size: TileSize, x: &FeatureMap) -> TileSize {
         match self.tap.style {
-            Some(_) => TileSize { blocks: x.blocks().max(1), ..tile_size },
-            None => tile_size,
+            [] => tile_size,
+            _ => TileSize { blocks: x.blocks().max(1), ..tile_size },
         }
     }
 
@@ -78,7 +81,7 @@ impl<'a> GradientEpilogue<'a> {
         let tile_size = self.tile_size(tile_size, x);
         x.for_each_tile(tile_size, |mut tile| {
             scratch::with([self.prepared_len(tile.positions())], |[prepared]| {
-                self.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
+                self.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
                 work(&mut tile, prepared);
             });
         });
@@ -86,20 +89,29 @@ impl<'a> GradientEpilogue<'a> {
 
     /// Length in floats of [`GradientEpilogue::prepare`]'s output for this many positions.
     pub(super) fn prepared_len(self, positions: usize) -> usize {
-        self.tap.style.map_or(0, |style| positions * style.stride())
+        self.tap.style.first().map_or(0, |style| positions * style.stride())
     }
 
     /// Computes the style part, which depends on all channels of a position and so must be known before the first of them
-    /// is overwritten: for the rows `y` of `width` positions, whose features are `row(block, y)`.
+    /// is overwritten: for the positions `y` × `x`, whose features are `row(block, y)`.
     pub(super) fn prepare<'r>(
         self,
         row: impl Fn(usize, usize) -> &'r [f32],
         y: Range<usize>,
-        width: usize,
+        x: Range<usize>,
         to: &mut [f32],
     ) {
-        if let Some(style) = self.tap.style {
-            moments::backward(style, row, y, width, to);
+        let mut acting = self.tap.style.iter().filter(|style| style.acts_on(y.clone(), x.clone()));
+        match acting.next() {
+            Some(style) => moments::backward(style, &row, y.clone(), x.clone(), to),
+            // Empty, or all of it outside the regions.
+            None => to.fill(0.0),
+        }
+        for style in acting {
+            scratch::with([to.len()], |[of_region]| {
+                moments::backward(style, &row, y.clone(), x.clone(), of_region);
+                to.iter_mut().zip(of_region).for_each(|(sum, df)| *sum += *df);
+            });
         }
     }
 
@@ -116,7 +128,7 @@ impl<'a> GradientEpilogue<'a> {
     where
         'a: 'p,
     {
-        let style = self.tap.style.map(|style| {
+        let style = self.tap.style.first().map(|style| {
             let position = (y - tile.y().start) * tile.x().len();
             (&prepared[position * style.stride() + block * BLOCK..], style.stride())
         });

@@ -1,20 +1,23 @@
 //! The moments of a layer's features over its positions, from which every style statistic is computed.
 //!
-//! With F the features as an N×M matrix, N channels by M positions, and f_p its columns:
+//! With F the features as an N×M matrix, N channels by M positions, f_p its columns, and t_p ≥ 0 the positions' weights,
+//! which are 1 unless a region is given:
 //!
 //! ```text
-//! n = M        μ = Σ f_p / n        S = Σ f_p f_pᵀ / n
+//! n = Σ t_p        μ = Σ t_p f_p / n        S = Σ t_p f_p f_pᵀ / n
 //! ```
 //!
-//! S is the Gram matrix G = F·Fᵀ of Gatys, Ecker and Bethge 2015, equation 3, divided by the number of positions. All
-//! three are sums over positions, so the moments of a whole are the weighted mean of those of its parts.
+//! Without weights n is M, and S is the Gram matrix G = F·Fᵀ of Gatys, Ecker and Bethge 2015, equation 3, divided by the
+//! number of positions. All three are sums over positions, so the moments of a whole are the weighted mean of those of its
+//! parts.
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use crate::gemm::pointwise;
 use crate::gemm::syrk;
+use crate::gemm::weighted;
 use crate::gemm::{GROUP_DEPTH, PackedMatrix};
 use crate::parallel::scratch;
 use crate::parallel::team;
@@ -69,11 +72,93 @@ impl Moments {
     }
 }
 
+/// The weights t of a layer's positions: a region of the picture, seen at the layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PositionWeights {
+    /// H×W, in standard layout.
+    plane: Array2<f32>,
+    sum: f64,
+}
+
+impl PositionWeights {
+    /// The weights of H×W positions.
+    ///
+    /// # Panics
+    /// If one is negative or not finite.
+    pub fn new(plane: Array2<f32>) -> Self {
+        assert!(plane.iter().all(|t| *t >= 0.0 && t.is_finite()), "weights are finite and not negative");
+        let plane = if plane.is_standard_layout() { plane } else { plane.as_standard_layout().into_owned() };
+        Self { sum: plane.iter().map(|t| f64::from(*t)).sum(), plane }
+    }
+
+    /// H×W.
+    pub fn plane(&self) -> ArrayView2<'_, f32> {
+        self.plane.view()
+    }
+
+    /// n = Σ t_p: how many whole positions they amount to.
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// Whether any of the positions `y` × `x` has a weight above 0.
+    fn any_in(&self, y: Range<usize>, x: Range<usize>) -> bool {
+        self.plane.slice(s![y, x]).iter().any(|t| *t > 0.0)
+    }
+}
+
 /// Computes the moments of the features `f`, N×H×W. Of the symmetric S only the upper half is summed, then mirrored.
 ///
 /// # Panics
 /// If `moments` does not have N channels.
 pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
+    sum_slices(isa, f, f.positions() as f64, moments, |blocks, y, products, sums| {
+        syrk::update(isa, f, |block, y| f.row(block, y), blocks.clone(), y.clone(), products);
+        syrk::channel_sums(isa, f, blocks, y, sums);
+    });
+}
+
+/// Computes the moments of the features `f`, N×H×W, with weights of their positions. With weights of 1 these are those of
+/// [`forward`], to the bit; without a weight above 0, all are 0. Rows of positions without weight take no time.
+///
+/// # Panics
+/// If `moments` does not have N channels, or there are not H×W weights.
+pub fn forward_weighted(isa: Isa, f: &FeatureMap, weights: &PositionWeights, moments: &mut Moments) {
+    if weights.sum == 0.0 {
+        moments.count = 0.0;
+        moments.mean.fill(0.0);
+        moments.second.fill(0.0);
+        return;
+    }
+    // In Σ (t_p f_p) f_pᵀ only the left factors are multiplied by the weights: the band's channels, at a few rows at a time.
+    let row_len = f.width() * BLOCK;
+    sum_slices(isa, f, weights.sum, moments, |blocks, y, products, sums| {
+        for top in y.clone().step_by(syrk::chunk_rows(f)) {
+            let y = top..(top + syrk::chunk_rows(f)).min(y.end);
+            if !weights.any_in(y.clone(), 0..f.width()) {
+                continue;
+            }
+            scratch::with([blocks.len() * y.len() * row_len], |[left]| {
+                weighted::weigh(isa, f, weights.plane(), blocks.clone(), y.clone(), left, sums);
+                let row = |block: usize, row: usize| {
+                    &left[((block - blocks.start) * y.len() + row - y.start) * row_len..][..row_len]
+                };
+                syrk::update(isa, f, row, blocks.clone(), y.clone(), products);
+            });
+        }
+    });
+}
+
+/// Sets `moments` to the sums over the positions of `f` divided by `count`. `add(blocks, y, products, sums)` adds those of
+/// the rows `y`: to `products` the products of the channels of `blocks` with all channels, as [`syrk::update`] has them,
+/// and to `sums` the channels themselves.
+fn sum_slices(
+    isa: Isa,
+    f: &FeatureMap,
+    count: f64,
+    moments: &mut Moments,
+    add: impl Fn(Range<usize>, Range<usize>, &mut [f32], &mut [f32]) + Sync,
+) {
     let n = f.channels();
     assert_eq!(moments.channels(), n, "the moments and the features differ in channels");
     // Each slice of positions is summed on its own, and the slices' sums are added in order: the result does not depend on
@@ -92,17 +177,16 @@ pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
             let (partial, sums) = partial.split_at_mut(products);
             let blocks = first..(first + BAND).min(f.blocks());
             let y = top..(top + rows).min(f.height());
-            syrk::update(isa, f, blocks.clone(), y.clone(), partial);
             let sums = &mut sums[..blocks.len() * BLOCK];
-            syrk::channel_sums(isa, f, blocks, y, sums);
+            add(blocks, y, partial, sums);
         });
         // The sum over all slices of the element `at` of the partial sums of the channel's band.
         let sum = |channel: usize, at: usize| {
             let of_band = &partials[channel / (BAND * BLOCK) * slices * band..];
             (0..slices).map(|slice| of_band[slice * band + at] as f64).sum::<f64>()
         };
-        let scale = 1.0 / f.positions() as f32;
-        moments.count = f.positions() as f64;
+        let scale = 1.0 / count as f32;
+        moments.count = count;
         for (channel, mean) in moments.mean.iter_mut().enumerate() {
             *mean = sum(channel, products + channel % (BAND * BLOCK)) as f32 * scale;
         }
@@ -117,19 +201,27 @@ pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
     });
 }
 
-/// The gradient of the loss with respect to the moments of a layer, packed for computing that with respect to the features.
+/// The gradient of the loss with respect to the moments of a layer, or of a region of it, packed for computing that with
+/// respect to the features.
 pub struct Gradient {
     channels: usize,
     /// 2·dS/n.
     matrix: PackedMatrix,
     /// dμ/n, zero-padded to the matrix's columns. Empty if the loss does not depend on μ.
     vector: Vec<f32>,
+    /// The positions' weights in the moments; `None` if all are 1.
+    weights: Option<PositionWeights>,
 }
 
 impl Gradient {
     /// An empty gradient, of no channels.
     pub fn new(isa: Isa) -> Self {
-        Self { channels: 0, matrix: PackedMatrix::new(isa), vector: Vec::new() }
+        Self { channels: 0, matrix: PackedMatrix::new(isa), vector: Vec::new(), weights: None }
+    }
+
+    /// An empty gradient, of no channels, with respect to the moments with these weights.
+    pub fn weighted(isa: Isa, weights: PositionWeights) -> Self {
+        Self { weights: Some(weights), ..Self::new(isa) }
     }
 
     /// Replaces the gradient by dS/n, N×N and symmetric, and dμ/n, N values, or `None` if the loss does not depend on μ.
@@ -149,23 +241,39 @@ impl Gradient {
         self.channels
     }
 
+    /// The positions' weights in the moments; `None` if all are 1.
+    pub fn weights(&self) -> Option<&PositionWeights> {
+        self.weights.as_ref()
+    }
+
     /// Floats from one position to the next in the output of [`backward`].
     pub(super) fn stride(&self) -> usize {
         self.matrix.columns()
     }
+
+    /// Whether it may be other than 0 at the positions `y` × `x`.
+    pub(super) fn acts_on(&self, y: Range<usize>, x: Range<usize>) -> bool {
+        self.weights.as_ref().is_none_or(|weights| weights.any_in(y, x))
+    }
 }
 
-/// Computes df_p = (2·dS·f_p + dμ)/n for the rows `y` of `width` positions, whose features are `row(block, y)`. In `df`
-/// each position's channels are contiguous, [`Gradient::stride`] floats apart. The factor 2 is there because S is
-/// quadratic in F. With the Gram statistic this is equation 6 of Gatys et al. 2015 without its case F < 0, which is the
-/// derivative of the ReLU and is applied by the epilogue.
+/// Computes df_p = t_p·(2·dS·f_p + dμ)/n for the positions `y` × `x`, whose features are `row(block, y)`. In `df` each
+/// position's channels are contiguous, [`Gradient::stride`] floats apart. The factor 2 is there because S is quadratic in F.
+/// With the Gram statistic this is equation 6 of Gatys et al. 2015 without its case F < 0, which is the derivative of the
+/// ReLU and is applied by the epilogue.
 pub(super) fn backward<'f>(
     gradient: &Gradient,
     row: impl Fn(usize, usize) -> &'f [f32],
     y: Range<usize>,
-    width: usize,
+    x: Range<usize>,
     df: &mut [f32],
 ) {
     let vector = (!gradient.vector.is_empty()).then_some(&gradient.vector[..]);
-    pointwise::multiply(&gradient.matrix, vector, row, y, width, df);
+    pointwise::multiply(&gradient.matrix, vector, row, y.clone(), x.len(), df);
+    if let Some(weights) = &gradient.weights {
+        let weights = weights.plane.slice(s![y, x]);
+        for (df, weight) in df.chunks_exact_mut(gradient.stride().max(1)).zip(weights) {
+            df.iter_mut().for_each(|df| *df *= weight);
+        }
+    }
 }

@@ -20,6 +20,7 @@ use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::content::ContentTarget;
 use super::laplacian::LaplacianTerm;
+use super::region::{self, LayerStyle, RegionTarget};
 use super::style::{StyleTarget, StyleTerm};
 use super::terms::Terms;
 use super::total_variation::total_variation;
@@ -52,7 +53,7 @@ pub struct Objective {
     plan: Plan,
     terms: Terms,
     content: BTreeMap<Layer, ContentTarget>,
-    style: BTreeMap<Layer, StyleTerm>,
+    style: BTreeMap<Layer, LayerStyle>,
     laplacian: Option<LaplacianTerm>,
     losses: Losses,
     cancel: Cancel,
@@ -69,9 +70,43 @@ impl Objective {
     pub fn new(
         network: &Arc<Network>,
         terms: Terms,
-        (height, width): (usize, usize),
+        size: (usize, usize),
         content: Option<ArrayView3<f32>>,
         style: Option<StyleTarget>,
+    ) -> Result<Self> {
+        let moments = style.map_or_else(BTreeMap::new, StyleTarget::into_moments).into_iter();
+        let whole = |moments| LayerStyle::whole(network.isa(), terms.statistic, moments);
+        let style = moments.map(|(layer, moments)| (layer, whole(moments))).collect();
+        Self::with_style(network, terms, size, content, style)
+    }
+
+    /// The loss for pictures of `height` by `width` pixels, whose `regions` each have a style of their own; see [`region`].
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] if a layer would have no positions.
+    ///
+    /// # Panics
+    /// If a region is not of this size.
+    ///
+    /// [`region`]: super::region
+    #[doc(hidden)]
+    pub fn with_regions(
+        network: &Arc<Network>,
+        terms: Terms,
+        size: (usize, usize),
+        content: Option<ArrayView3<f32>>,
+        regions: Vec<RegionTarget>,
+    ) -> Result<Self> {
+        let style = region::of_regions(network.isa(), &terms, size, regions);
+        Self::with_style(network, terms, size, content, style)
+    }
+
+    fn with_style(
+        network: &Arc<Network>,
+        terms: Terms,
+        (height, width): (usize, usize),
+        content: Option<ArrayView3<f32>>,
+        style: BTreeMap<Layer, LayerStyle>,
     ) -> Result<Self> {
         let mut targets = BTreeMap::new();
         if let Some(content) = content {
@@ -79,10 +114,6 @@ impl Objective {
                 targets.insert(layer, ContentTarget::new(map));
             }
         }
-        let moments = style.map_or_else(BTreeMap::new, StyleTarget::into_moments).into_iter();
-        let style = moments
-            .map(|(layer, moments)| (layer, StyleTerm::new(network.isa(), terms.statistic, moments)))
-            .collect();
         Ok(Self {
             laplacian: content.filter(|_| terms.laplacian_weight > 0.0).map(LaplacianTerm::new),
             plan: Plan::new(network, &terms.taps(), terms.mode(), height, width)?,
@@ -117,6 +148,21 @@ impl Objective {
             + network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
             + style
             + laplacian
+    }
+
+    /// Bytes of memory that `regions` regions take beside what [`Objective::bytes`] counts.
+    #[doc(hidden)]
+    pub fn region_bytes(
+        network: &Network,
+        terms: &Terms,
+        height: usize,
+        width: usize,
+        regions: usize,
+    ) -> u64 {
+        let mut layers = terms.style_taps();
+        layers.sort();
+        let channels = network.tap_channels(&layers);
+        region::bytes(terms.statistic, layers.into_iter().zip(channels), (height, width), regions)
     }
 
     /// Height and width in pixels of the pictures that it takes.
@@ -190,7 +236,7 @@ impl Objective {
             losses.content_layers.insert(layer, value);
         }
         let tap = |layer| TapGradient {
-            style: style.get(&layer).map(StyleTerm::gradient),
+            style: style.get(&layer).map_or(&[], LayerStyle::gradients),
             content: terms
                 .content_weight_of(layer)
                 .map(|weight| content[&layer].gradient(terms.form, terms.content_weight * weight)),

@@ -17,7 +17,7 @@ use super::terms::Form;
 /// A style's moments at each style layer. Computed once per size, and blended.
 #[derive(Clone, Debug)]
 pub struct StyleTarget {
-    moments: BTreeMap<Layer, Moments>,
+    pub(super) moments: BTreeMap<Layer, Moments>,
 }
 
 impl StyleTarget {
@@ -59,18 +59,17 @@ impl StyleTarget {
     }
 }
 
-/// The style term of one layer, with the buffers that its evaluations reuse.
+/// The style term of one layer, or of a region of it, with the buffers that its evaluations reuse.
 pub struct StyleTerm {
     distance: Distance,
     moments: Moments,
-    gradient: Gradient,
 }
 
 impl StyleTerm {
     /// The term with a style's moments at the layer as target.
     pub fn new(isa: Isa, statistic: Statistic, target: Moments) -> Self {
         let moments = Moments::zeros(target.channels());
-        Self { distance: Distance::new(isa, statistic, target), moments, gradient: Gradient::new(isa) }
+        Self { distance: Distance::new(isa, statistic, target), moments }
     }
 
     /// Bytes of the term of a layer with `channels` channels: the distance's, and two N×N matrices, the moments and the packed
@@ -79,15 +78,20 @@ impl StyleTerm {
         Distance::bytes(statistic, channels) + (2 * channels * channels * size_of::<f32>()) as u64
     }
 
-    /// The style term of the features `f`, without its weight. Stores `weight` times its gradient with respect to the
-    /// moments for [`StyleTerm::gradient`].
-    pub fn evaluate(&mut self, isa: Isa, form: Form, weight: f64, f: &FeatureMap) -> f64 {
-        moments::forward(isa, f, &mut self.moments);
-        self.distance.evaluate(form, weight, &self.moments, &mut self.gradient)
-    }
-
-    /// The gradient stored by the last evaluation.
-    pub fn gradient(&self) -> &Gradient {
-        &self.gradient
+    /// The style term of the features `f`, without its weight, over the positions that `gradient` has weights for. Sets
+    /// `gradient` to `weight` times the term's gradient with respect to the moments.
+    pub fn evaluate(
+        &mut self,
+        isa: Isa,
+        form: Form,
+        weight: f64,
+        f: &FeatureMap,
+        gradient: &mut Gradient,
+    ) -> f64 {
+        match gradient.weights() {
+            None => moments::forward(isa, f, &mut self.moments),
+            Some(weights) => moments::forward_weighted(isa, f, weights, &mut self.moments),
+        }
+        self.distance.evaluate(form, weight, &self.moments, gradient)
     }
 }

@@ -168,7 +168,7 @@ fn of_pixels<S: Sample>(samples: &[S], (height, width): (usize, usize), channels
 }
 
 /// The array in standard layout, clamped to 0–1.
-fn in_range<D: Dimension>(array: ndarray::Array<f32, D>) -> Result<ndarray::Array<f32, D>> {
+pub(super) fn in_range<D: Dimension>(array: ndarray::Array<f32, D>) -> Result<ndarray::Array<f32, D>> {
     if let Some(value) = array.iter().find(|value| !value.is_finite()) {
         return Err(Error::shape("finite values", value.to_string()));
     }
@@ -178,6 +178,6 @@ fn in_range<D: Dimension>(array: ndarray::Array<f32, D>) -> Result<ndarray::Arra
 }
 
 /// An array's shape as text: `3×4×5`.
-fn dimensions<S: Data, D: Dimension>(array: &ArrayBase<S, D>) -> String {
+pub(super) fn dimensions<S: Data, D: Dimension>(array: &ArrayBase<S, D>) -> String {
     array.shape().iter().map(usize::to_string).collect::<Vec<_>>().join("×")
 }

@@ -53,6 +53,15 @@ pub(super) fn resized(picture: &Picture, width: usize, height: usize) -> Picture
     Picture::of_parts(planes, opacity.map(|opacity| opacity.mapv_into(in_range)))
 }
 
+/// A plane of values in 0–1 at another size, of sides that are not 0, by the same splines.
+pub(super) fn resized_plane(plane: ArrayView2<'_, f32>, width: usize, height: usize) -> Array2<f32> {
+    if plane.dim() == (height, width) {
+        return plane.to_owned();
+    }
+    let (columns, rows) = (resample_weights(plane.ncols(), width), resample_weights(plane.nrows(), height));
+    resampled(plane, &rows, &columns).mapv_into(in_range)
+}
+
 /// The splines overshoot beside edges.
 fn in_range(value: f32) -> f32 {
     value.clamp(0.0, 1.0)

@@ -27,7 +27,12 @@ fn pictures(job: &Stylize) -> u64 {
         Init::Picture(init) => init.memory(),
         _ => 0,
     };
-    content + style + init
+    content + style + init + job.placement.memory()
+}
+
+/// Bytes of one f32 plane of a picture with this many pixels.
+fn plane(pixels: usize) -> u64 {
+    planes(pixels) / 3
 }
 
 impl Stylize {
@@ -70,7 +75,9 @@ pub(super) fn vectors(optimizer: Optimizer) -> u64 {
 /// Bytes of the process at the job's last scale, which needs the most.
 pub(super) fn of_run(job: &Stylize, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
     let vectors = vectors(job.settings.optimizer);
-    at_most(job, network, terms, (width, height), vectors * planes(width * height))
+    // The mask, and the picture that is seen of the free one.
+    let masked = job.placement.mask.as_ref().map_or(0, |_| plane(width * height) + planes(width * height));
+    at_most(job, network, terms, (width, height), vectors * planes(width * height) + masked)
 }
 
 /// Bytes of the process with the job's objective at this size, and with what takes `optimizer` bytes and is created after it.
@@ -81,18 +88,22 @@ fn at_most(
     (width, height): (usize, usize),
     optimizer: u64,
 ) -> u64 {
-    let objective = Objective::bytes(network, terms, height, width);
+    let regions = job.placement.region_count();
+    let objective = Objective::bytes(network, terms, height, width)
+        + Objective::region_bytes(network, terms, height, width, regions);
     // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
     let most = of_style(job, network, terms, width * height).max(objective + optimizer);
     PROGRAM + network.bytes() + pictures(job) + planes(width * height) + most
 }
 
-/// Bytes of the features of the largest style picture, and of its copy at the size at which it is used for a result of
+/// Bytes of the features of the largest style picture, and of its copy and its regions at the size at which it is used for a result of
 /// `pixels` pixels.
 fn of_style(job: &Stylize, network: &Network, terms: &Terms, pixels: usize) -> u64 {
     let sizes = job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(pixels, pixels));
+    let regions = job.placement.region_count() as u64;
     let bytes = |(width, height): (usize, usize)| {
-        planes(width * height) + network.features_bytes(&terms.style_taps(), terms.pooling, height, width)
+        let copies = planes(width * height) + regions * plane(width * height);
+        copies + network.features_bytes(&terms.style_taps(), terms.pooling, height, width)
     };
     sizes.into_iter().map(bytes).max().unwrap_or(0)
 }

@@ -14,6 +14,7 @@ use crate::network::{Network, check_size};
 use crate::optimize::{self, Bounds, Minimum, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
 
+use super::masked::Masked;
 use super::matching::ColourStatistics;
 use super::pace::Pace;
 use super::progress::{finished, picture_of};
@@ -64,11 +65,13 @@ pub(super) fn run(
         let mut objective = objective_at(job, &network, &terms, width, height, content.as_deref(), colours)?;
         picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
         content_before = content;
+        let mask = job.placement.mask.as_ref().map(|mask| mask.at_size(width, height));
+        let masked = masked(mask.as_ref(), content_before.as_deref());
         let alpha = alpha_at(job, width, height);
         let evaluations_before = evaluations;
         let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
         let work_before: f64 = scales[..index].iter().map(work).sum();
-        let mut report = |step: &Step, losses: &Losses| {
+        let mut report = |step: &Step, picture: &[f32], losses: &Losses| {
             let seconds = start.elapsed().as_secs_f64();
             on_progress(&Progress {
                 scale: index + 1,
@@ -85,13 +88,19 @@ pub(super) fn run(
                     / all_work.max(1.0),
                 schedule: &scales,
                 memory: needed,
-                pixels: step.point,
+                pixels: picture,
                 alpha: alpha.as_ref(),
                 chroma: job.chroma_of(content_before.as_deref()),
             })
         };
-        let found =
-            minimize(job.settings.optimizer, &mut objective, picture.planes(), scale.steps, &mut report);
+        let found = minimize(
+            job.settings.optimizer,
+            &mut objective,
+            masked,
+            picture.planes(),
+            scale.steps,
+            &mut report,
+        );
         steps += found.steps;
         evaluations += found.evaluations;
         picture = picture_of(as_planes(found.point, height, width), None);
@@ -108,10 +117,16 @@ pub(super) fn run(
         // The job ended early, at a smaller scale.
         let content = content.as_ref().map(|content| content.at_size(width, height));
         picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
+        content_before = content;
     }
+    let mask = job.placement.mask.as_ref().map(|mask| mask.at_size(width, height));
+    let planes = match masked(mask.as_ref(), content_before.as_deref()) {
+        Some(masked) => masked.picture(picture.planes()),
+        None => picture.into_planes(),
+    };
     let content = content.as_ref().map(|content| content.at_size(width, height));
     let chroma = job.chroma_of(content.as_deref());
-    let picture = finished(picture.into_planes(), chroma, alpha_at(job, width, height));
+    let picture = finished(planes, chroma, alpha_at(job, width, height));
     Ok(Stylized { picture, steps, evaluations, end })
 }
 
@@ -149,14 +164,21 @@ pub(super) fn objective_at(
     content: Option<&Picture>,
     colours: Option<ColourStatistics>,
 ) -> Result<Objective> {
+    let (content, size) = (content.map(Picture::planes), (height, width));
     let of_result = job.result_size().map(|(width, height)| width * height)?;
-    let target = |style: &Style| {
-        let sizes = style.sizes(width * height, of_result);
-        style.target(&job.weights, network, terms, sizes, colours)
+    let sizes = |style: &Style| style.sizes(width * height, of_result);
+    let objective = match job.placement.is_everywhere() {
+        true => {
+            let target = |style: &Style| style.target(&job.weights, network, terms, sizes(style), colours);
+            let style = job.style.as_ref().map(target).transpose()?;
+            Objective::new(network, terms.clone(), size, content, style)?
+        }
+        false => {
+            let style_sizes = job.style.as_ref().map_or_else(Vec::new, sizes);
+            let regions = job.region_targets(network, terms, (width, height), style_sizes, colours)?;
+            Objective::with_regions(network, terms.clone(), size, content, regions)?
+        }
     };
-    let style = job.style.as_ref().map(target);
-    let content = content.map(Picture::planes);
-    let objective = Objective::new(network, terms.clone(), (height, width), content, style.transpose()?)?;
     Ok(objective.cancelled_by(job.cancel.clone()))
 }
 
@@ -186,6 +208,11 @@ impl Stylize {
         let min_longest = (min_side * width.max(height)).div_ceil(width.min(height));
         schedule(width.max(height), min_longest, self.settings.scales, self.settings.steps)
     }
+}
+
+/// The part of a picture that the mask leaves free; `None` if there is no mask. Both have the same size.
+fn masked<'p>(mask: Option<&'p Array2<f32>>, content: Option<&'p Picture>) -> Option<Masked<'p>> {
+    mask.zip(content).map(|(mask, content)| Masked::new(mask, content.planes()))
 }
 
 /// The content's alpha plane, resized; `None` if it has none.
@@ -244,30 +271,55 @@ fn with_change_enlarged(picture: &Picture, before: &Picture, content: &Picture) 
     picture_of(planes, None)
 }
 
-/// Optimises the pixels at one scale.
+/// Called after every step with the picture that was judged and its losses; breaking stops the optimiser.
+type Report<'r> = dyn FnMut(&Step, &[f32], &Losses) -> ControlFlow<()> + 'r;
+
+/// Optimises the pixels at one scale: those of the picture, or where it is `masked` those of the free picture, as which
+/// `start` is taken and the point found is returned.
 fn minimize(
     optimizer: Optimizer,
     objective: &mut Objective,
+    masked: Option<Masked>,
     start: ArrayView3<f32>,
     steps: usize,
-    report: &mut dyn FnMut(&Step, &Losses) -> ControlFlow<()>,
+    report: &mut Report,
 ) -> Minimum {
     let shape = start.dim();
     let losses = RefCell::new(Losses::default());
+    let judged = RefCell::new(masked.map(|masked| (masked, vec![0.0; start.len()])));
     let mut function = |pixels: &[f32], gradient: &mut [f32]| {
+        let mut judged = judged.borrow_mut();
+        let pixels = match &mut *judged {
+            Some((masked, picture)) => {
+                masked.write(pixels, picture);
+                picture
+            }
+            None => pixels,
+        };
         let picture = ArrayView3::from_shape(shape, pixels).expect("as many pixels");
-        let gradient = ArrayViewMut3::from_shape(shape, gradient).expect("as many pixels");
+        let gradient_planes = ArrayViewMut3::from_shape(shape, &mut *gradient).expect("as many pixels");
         // The shapes are right, so the only possible error is `Cancelled`.
-        let found = objective.evaluate(picture, gradient).ok()?;
+        let found = objective.evaluate(picture, gradient_planes).ok()?;
+        if let Some(masked) = masked {
+            masked.apply(gradient);
+        }
         losses.borrow_mut().clone_from(found);
         Some(found.total)
     };
-    let mut on_step = |step: &Step| report(step, &losses.borrow());
+    // The point of a step is the one last evaluated.
+    let mut on_step = |step: &Step| match &*judged.borrow() {
+        Some((_, picture)) => report(step, picture, &losses.borrow()),
+        None => report(step, step.point, &losses.borrow()),
+    };
     let start = start.iter().copied().collect();
     let bounds = Bounds { lower: 0.0, upper: 1.0 };
     let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history: HISTORY, bounds };
     match optimizer {
-        Optimizer::Lbfgs => lbfgs(&mut function, start, &settings, &mut on_step),
+        Optimizer::Lbfgs => {
+            // The first trial changes the pixels by so much on average, and only those in the mask change.
+            let first_step = settings.first_step * masked.map_or(1.0, Masked::root_mean_square);
+            lbfgs(&mut function, start, &optimize::Settings { first_step, ..settings }, &mut on_step)
+        }
         Optimizer::Adam => adam(&mut function, start, &settings, &mut on_step),
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use ndarray::Array2;
+
 use crate::error::{Error, Result, Setting};
 use crate::loss::{StyleTarget, Terms};
 use crate::network::{Compute, Mode, Network, check_size};
@@ -55,6 +57,25 @@ impl Part {
         let mut planes = picture.into_owned().into_planes();
         from.map_to(to).apply(planes.view_mut());
         Cow::Owned(Picture::of_planes(planes))
+    }
+}
+
+impl Part {
+    /// The target of the picture at this size.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] if it is too small for a layer.
+    fn target(
+        &self,
+        network: &Network,
+        (width, height): (usize, usize),
+        colours: Option<&ColourStatistics>,
+        layers: &[Layer],
+        mode: Mode,
+    ) -> Result<StyleTarget> {
+        check_size("the style", layers, height, width)?;
+        let picture = self.at_size((width, height), colours);
+        StyleTarget::of_picture(network, picture.planes(), layers, mode)
     }
 }
 
@@ -157,7 +178,54 @@ impl Style {
         self.parts.iter().zip(&*self.sizes).map(size).collect()
     }
 
-    /// The target for pictures used at these [sizes](Self::sizes), with their colours matched to `colours` if there are some, from the cache or computed.
+    /// How many pictures there are.
+    pub(super) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The share of each picture.
+    pub(super) fn shares(&self) -> Vec<f64> {
+        self.parts.iter().map(|part| part.share).collect()
+    }
+
+    /// The targets of each picture on its own, used at these [sizes](Self::sizes), with their colours matched to `colours` if
+    /// there are some. They are not cached.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] if a picture is too small for a layer.
+    pub(super) fn part_targets(
+        &self,
+        network: &Network,
+        terms: &Terms,
+        sizes: &[(usize, usize)],
+        colours: Option<ColourStatistics>,
+    ) -> Result<Vec<StyleTarget>> {
+        let (layers, mode) = (terms.style_taps(), terms.mode());
+        let parts = self.parts.iter().zip(sizes);
+        parts.map(|(part, size)| part.target(network, *size, colours.as_ref(), &layers, mode)).collect()
+    }
+
+    /// The targets of regions of the first picture, from the weights of each region's pixels, H×W, at the size at which it is
+    /// used, with its colours matched to `colours` if there are some. They are not cached.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] if the picture is too small for a layer.
+    pub(super) fn region_targets(
+        &self,
+        network: &Network,
+        terms: &Terms,
+        regions: &[Array2<f32>],
+        colours: Option<ColourStatistics>,
+    ) -> Result<Vec<StyleTarget>> {
+        let layers = terms.style_taps();
+        let (height, width) = regions.first().map_or((1, 1), |region| region.dim());
+        check_size("the style", &layers, height, width)?;
+        let picture = self.parts[0].at_size((width, height), colours.as_ref());
+        StyleTarget::of_regions(network, picture.planes(), &layers, terms.mode(), regions)
+    }
+
+    /// The target for pictures used at these [sizes](Self::sizes), with their colours matched to `colours` if there are some,
+    /// from the cache or computed.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if a picture is too small for a layer.
@@ -177,10 +245,8 @@ impl Style {
             return Ok(cached.target.clone());
         }
         let mut targets = Vec::with_capacity(self.parts.len());
-        for (part, &(width, height)) in self.parts.iter().zip(&key.sizes) {
-            check_size("the style", &key.layers, height, width)?;
-            let picture = part.at_size((width, height), key.colours.as_ref());
-            targets.push(StyleTarget::of_picture(network, picture.planes(), &key.layers, mode)?);
+        for (part, &size) in self.parts.iter().zip(&key.sizes) {
+            targets.push(part.target(network, size, key.colours.as_ref(), &key.layers, mode)?);
         }
         let shares = self.parts.iter().map(|part| part.share);
         let target = StyleTarget::blend(&shares.zip(&targets).collect::<Vec<_>>());

@@ -41,7 +41,7 @@ fn from_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix)
     output.for_each_tile(epilogue.tile_size(tile_size, output), |mut tile| {
         let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([POSITIONS * panel, prepared_len], |[sums, prepared]| {
-            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
+            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
             for y in tile.y() {
                 for left in tile.x().step_by(POSITIONS) {
                     let x = left..(left + POSITIONS).min(tile.x().end);
@@ -147,7 +147,7 @@ fn to_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
     output.for_each_tile(epilogue.tile_size(tile_size, output), |mut tile| {
         let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([3 * row_len, (width + 1) * BLOCK, prepared_len], |[products, sums, prepared]| {
-            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), width, prepared);
+            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
             products.fill(0.0);
             let multiply = |y: usize, products: &mut [f32]| {
                 let to = &mut products[y % 3 * row_len..][..row_len];

@@ -22,12 +22,12 @@ pub trait Epilogue: Sync {
     }
 
     /// Called for each tile before any of it is written: computes into `to` whatever [`Epilogue::write`] needs from the
-    /// output map's previous values. These are `row(block, y)`, for the rows `y` of `width` positions.
+    /// output map's previous values. These are `row(block, y)`, for the positions `y` × `x`.
     fn prepare<'r>(
         &self,
         _row: impl Fn(usize, usize) -> &'r [f32],
         _y: Range<usize>,
-        _width: usize,
+        _x: Range<usize>,
         _to: &mut [f32],
     ) {
     }
@@ -87,10 +87,10 @@ impl Epilogue for GradientEpilogue<'_> {
         &self,
         row: impl Fn(usize, usize) -> &'r [f32],
         y: Range<usize>,
-        width: usize,
+        x: Range<usize>,
         to: &mut [f32],
     ) {
-        GradientEpilogue::prepare(*self, row, y, width, to);
+        GradientEpilogue::prepare(*self, row, y, x, to);
     }
 
     #[inline(always)]

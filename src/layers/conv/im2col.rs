@@ -52,7 +52,7 @@ pub fn convolve<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix)
                 });
                 matrix.multiply(panel, group, columns.clone(), sums, index > 0);
             }
-            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
+            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
             let (y, x) = (tile.y(), tile.x());
             isa.run(WritePositions {
                 epilogue,

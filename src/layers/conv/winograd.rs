@@ -100,7 +100,7 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
                 room,
                 to: inputs,
             });
-            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x().len(), prepared);
+            epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
             for column in (tile.blocks().start * BLOCK..tile.blocks().end * BLOCK).step_by(panel) {
                 let width = panel.min(columns - column);
                 let filters = &transformed[column / panel * panel_len..];
@@ -191,7 +191,7 @@ fn batch<E: Epilogue>(
         let row = |block: usize, y: usize| &features.row(block, y)[x.start * BLOCK..x.end * BLOCK];
         team::for_each_chunk(&mut buffers.prepared, TILE * row_len, |index, to| {
             let top = y.start + index * TILE;
-            epilogue.prepare(row, top..(top + TILE).min(y.end), x.len(), to);
+            epilogue.prepare(row, top..(top + TILE).min(y.end), x.clone(), to);
         });
     }
 
