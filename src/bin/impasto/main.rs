@@ -17,6 +17,7 @@ mod metrics;
 mod network;
 mod overwrite;
 mod picture_file;
+mod placement;
 mod presets;
 mod profile;
 mod progress;

@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::failure::Result;
 use crate::job::JobOptions;
 use crate::picture_file::stem;
+use crate::placement::PlacementOptions;
 use crate::result_file::KeptOptions;
 use crate::strokes::StrokeOptions;
 use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
@@ -23,6 +24,8 @@ Examples:
   impasto stylize portrait.jpg painting.jpg drawing.png --blend 2,1 --size 1024 -o out.png
   impasto stylize portrait.jpg painting.jpg --style-scale 0.5   finer strokes
   impasto stylize portrait.jpg painting.jpg --colors match      the portrait's colours
+  impasto stylize portrait.jpg painting.jpg --mask coat.png     the rest stays a photograph
+  impasto stylize bridge.jpg night.jpg --regions bridge-map.png night-map.png   sky after sky
   impasto stylize portrait.jpg painting.jpg --laplacian-weight 2   a face that is recognised
   impasto stylize portrait.jpg painting.jpg --size 2000 --dry-run  how long, and how much memory
   impasto stylize portrait.jpg painting.jpg --style-weight 10 --style-layer relu3_1 --style-layer relu4_1")]
@@ -47,6 +50,9 @@ pub(crate) struct Options {
     #[arg(long, value_parser = values::named::<Colors>(), value_name = "WHOSE", default_value_t = Colors::Style,
           help_heading = "Colours")]
     colors: Colors,
+
+    #[command(flatten)]
+    placement: PlacementOptions,
 
     #[command(flatten)]
     balance: BalanceOptions,
@@ -87,6 +93,7 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Outcome> {
         self.style_options.check(self.style.len())?;
         self.strokes.check(self.style.len())?;
+        self.placement.check(self.style.len())?;
         let (weights, mut work) = self.job.prepare(&self.output(), self.inputs())?;
         let content = work.open_content(&self.content, &self.kept)?;
         let (width, height) = work.result_size(&content);
@@ -102,6 +109,7 @@ impl Options {
         let job = work.job(&weights).content(content).style(style).colors(self.colors);
         let job = self.style_options.apply(self.content_layers.apply(job));
         let job = self.balance.apply(self.measure.apply(job)).init(init);
+        let job = self.placement.apply(job, &work, (width, height))?;
         let used = [&[(width, height)][..], &job.style_sizes()?].concat();
         work.run(job.seed(self.seed.unwrap_or(0)), &used)
     }
@@ -112,7 +120,8 @@ impl Options {
             Init::File(file) => Some(file),
             _ => None,
         };
-        [&self.content].into_iter().chain(&self.style).chain(init).map(PathBuf::as_path)
+        let pictures = [&self.content].into_iter().chain(&self.style).chain(init);
+        pictures.map(PathBuf::as_path).chain(self.placement.inputs())
     }
 
     fn output(&self) -> PathBuf {
