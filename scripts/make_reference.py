@@ -13,7 +13,8 @@ machine makes the same bytes every time.
 - `tiny_*`: weights of small networks in every naming and number format that impasto reads.
 - `case_*` and `real_*`: `content.<tap>` and `style.<tap>` (unweighted), `tv`, in one `laplacian`, `loss`, `gradient`
   (3×H×W, of `loss` by RGB in 0–1), and in some `features.<tap>` of `image`, or the pictures themselves,
-  `picture.<name>`; or `probabilities`.
+  `picture.<name>`; or `probabilities`. With regions, `region.<n>` and `style_region.<n>`, a weight (1×H×W)
+  for each pixel of the picture and of the style.
   The metadata names the weights, the pictures and the loss.
 """
 
@@ -29,7 +30,7 @@ from torch import Tensor
 import stable_safetensors
 import tiny_networks
 import vgg_names
-from vgg_torch import LossSpec, Objective, Vgg, load_vgg19
+from vgg_torch import LossSpec, Objective, Region, Vgg, load_vgg19
 
 Pictures = dict[str, Tensor]
 
@@ -103,6 +104,7 @@ def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures)
     for edges in ("replicate", "wrap"):
         case = LossCase(vgg19, "tiny_vgg19", "max", LossSpec(**STRONG_TV), edges=edges)
         case.write(folder / f"case_{edges}.safetensors", pictures)
+    write_region_cases(folder, vgg19, pictures)
     spec = LossSpec(**RELATIVE, laplacian_weight=5.0)
     laplacian = LossCase(vgg19, "tiny_vgg19", "max", spec)
     laplacian.write(folder / "case_laplacian.safetensors", pictures)
@@ -115,6 +117,32 @@ def write_loss_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures)
     lrn = LossCase(networks["tiny_a_lrn"], "tiny_a_lrn", "average", spec)
     features = lrn.features(pictures, ["norm1", "pool1", "relu2_1"])
     lrn.write(folder / "case_lrn.safetensors", pictures, features)
+
+
+def write_region_cases(folder: Path, vgg19: Vgg, pictures: Pictures) -> None:
+    """A soft mask, and regions of the picture and of the style, of which the last is too small for the deepest layer."""
+    generator = np.random.default_rng(2017)
+    blobs = [random_picture(generator, *pictures[name].shape[1:])[0] for name in ("image", "style")]
+    mask = whole_255ths(1.6 * blobs[0].numpy() - 0.3)
+    whole = torch.ones_like(pictures["style"][0])
+    case = LossCase(vgg19, "tiny_vgg19", "max", LossSpec(**STRONG_TV))
+    case.regions = [Region(mask, whole)]
+    case.write(folder / "case_mask.safetensors", pictures)
+
+    corner = torch.zeros_like(mask)
+    corner[:8, :8] = 1.0
+    regions = [
+        Region((1 - corner) * blobs[0], blobs[1]),
+        Region((1 - corner) * (1 - blobs[0]), 1 - blobs[1]),
+        Region(corner, whole),
+    ]
+    # As float32 holds them.
+    regions = [Region(region.image.float().double(), region.style.float().double()) for region in regions]
+    for statistic, edges in (("gram", "wrap"), ("wasserstein", "zero")):
+        spec = LossSpec(**(STRONG_TV if statistic == "gram" else WASSERSTEIN))
+        case = LossCase(vgg19, "tiny_vgg19", "average", spec, edges=edges)
+        case.regions = regions
+        case.write(folder / f"case_regions_{statistic}.safetensors", pictures)
 
 
 def write_classifier_cases(folder: Path, networks: dict[str, Vgg], pictures: Pictures) -> None:
@@ -187,6 +215,7 @@ class LossCase:
     ):
         self.vgg = Vgg(vgg.network, vgg.weights, vgg.preprocessing, pooling, edges)
         self.weights_name, self.spec, self.style = weights_name, spec, style
+        self.regions: list[Region] = []
 
     def features(self, pictures: Pictures, taps: list[str]) -> dict[str, Tensor]:
         """Feature maps of the picture, as `features.<tap>`."""
@@ -196,9 +225,13 @@ class LossCase:
         self, path: Path, pictures: Pictures, more: dict | None = None, strides: dict | None = None
     ) -> None:
         """Evaluates the loss and writes the case, with `more` tensors."""
-        objective = Objective(self.vgg, self.spec, pictures["content"], pictures[self.style])
+        objective = Objective(
+            self.vgg, self.spec, pictures["content"], pictures[self.style], self.regions
+        )
         terms, gradient = objective.terms_and_gradient(pictures["image"])
         tensors = (more or {}) | {"gradient": gradient}
+        for number, region in enumerate(self.regions):
+            tensors |= {f"region.{number}": region.image[None], f"style_region.{number}": region.style[None]}
         scalars = {"tv": terms.tv, "loss": terms.total}
         if self.spec.laplacian_weight:
             scalars["laplacian"] = terms.laplacian

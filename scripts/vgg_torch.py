@@ -122,10 +122,21 @@ class Terms:
     total: Tensor
 
 
-class Objective:
-    """The loss of a picture against one content and one style picture, whose targets it keeps."""
+@dataclass
+class Region:
+    """A part of the picture that takes after a part of the style: a weight for each pixel of both, H×W."""
 
-    def __init__(self, vgg: Vgg, spec: LossSpec, content: Tensor, style: Tensor):
+    image: Tensor
+    style: Tensor
+
+
+class Objective:
+    """The loss of a picture against one content and one style picture, whose targets it keeps. With `regions`, each of these
+    has a style term of its own, which counts by its share of the picture."""
+
+    def __init__(
+        self, vgg: Vgg, spec: LossSpec, content: Tensor, style: Tensor, regions: list[Region] | None = None
+    ):
         self.vgg, self.spec = vgg, spec
         self.content = content
         with torch.no_grad():
@@ -133,7 +144,11 @@ class Objective:
             # A style's picture does not repeat.
             of_style = replace(vgg, edges="replicate") if vgg.edges == "wrap" else vgg
             style_features = of_style.features(style, spec.style_layers)
-            self.style_targets = {tap: moments(maps) for tap, maps in style_features.items()}
+            self.regions = regions
+            self.style_targets = {
+                tap: [moments(maps, region and weights_at(region.style, maps)) for region in regions or [None]]
+                for tap, maps in style_features.items()
+            }
 
     def terms(self, image: Tensor) -> Terms:
         """Every term of the loss of `image` (3×H×W)."""
@@ -144,8 +159,7 @@ class Objective:
             for tap, target in self.content_targets.items()
         }
         style = {
-            tap: style_loss(spec, moments(features[tap]), target)
-            for tap, target in self.style_targets.items()
+            tap: self._style_loss(features[tap], targets) for tap, targets in self.style_targets.items()
         }
         tv = total_variation(image, self.vgg.edges == "wrap")
         laplacian = laplacian_loss(spec.form, image, self.content)
@@ -158,6 +172,17 @@ class Objective:
             total = total + spec.laplacian_weight * laplacian
         return Terms(content, style, tv, laplacian, total)
 
+    def _style_loss(self, maps: Tensor, targets: list["Moments"]) -> Tensor:
+        """The style term of one layer: with regions, of those that have a position there, by their shares."""
+        if not self.regions:
+            return style_loss(self.spec, moments(maps), targets[0])
+        term = maps.new_zeros(())
+        for region, target in zip(self.regions, targets):
+            found = moments(maps, weights_at(region.image, maps))
+            if min(found.count, target.count) >= 1:
+                term = term + region.image.mean() * style_loss(self.spec, found, target)
+        return term
+
     def terms_and_gradient(self, image: Tensor) -> tuple[Terms, Tensor]:
         """The terms, and the gradient of the total by the picture's RGB in 0–1 (3×H×W)."""
         image = image.detach().requires_grad_()
@@ -168,8 +193,9 @@ class Objective:
 
 @dataclass
 class Moments:
-    """The mean of C×H×W feature maps over positions, and their Gram matrix F·Fᵀ over the number of positions M."""
+    """The weighted mean of C×H×W feature maps over positions, and their Gram matrix Σ t f·fᵀ over the sum of weights."""
 
+    count: Tensor
     mean: Tensor
     second: Tensor
 
@@ -178,10 +204,21 @@ class Moments:
         return self.second - self.mean.outer(self.mean)
 
 
-def moments(maps: Tensor) -> Moments:
-    """The moments of C×H×W feature maps."""
+def moments(maps: Tensor, weights: Tensor | None = None) -> Moments:
+    """The moments of C×H×W feature maps, with H×W weights of their positions if there are some."""
     flat = maps.flatten(1)
-    return Moments(flat.mean(1), flat @ flat.T / flat.shape[1])
+    if weights is None:
+        return Moments(flat.new_tensor(flat.shape[1]), flat.mean(1), flat @ flat.T / flat.shape[1])
+    weights = weights.flatten()
+    count = weights.sum()
+    return Moments(count, flat @ weights / count, (flat * weights) @ flat.T / count)
+
+
+def weights_at(weights: Tensor, maps: Tensor) -> Tensor:
+    """The weights of a picture's pixels at the positions of feature maps."""
+    while weights.shape != maps.shape[1:]:
+        weights = F.avg_pool2d(weights[None], kernel_size=2, stride=2)[0]
+    return weights
 
 
 def content_loss(form: str, maps: Tensor, target: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use impasto::layers::conv::edges::Edges;
 use impasto::layers::pool::Pooling;
-use impasto::loss::{Form, Objective, Statistic, StyleTarget, Terms};
+use impasto::loss::{Form, Objective, RegionTarget, Statistic, StyleTarget, Terms};
 use impasto::named::Named;
 use impasto::network::{Compute, Convolution, Network};
 use impasto::simd::Isa;
@@ -18,7 +18,7 @@ use impasto::stylize::Size;
 use impasto::stylize::schedule::Scales;
 use impasto::vgg::Layer;
 use impasto::{Picture, Stylize, Weights};
-use ndarray::Array3;
+use ndarray::{Array2, Array3, Axis};
 use tensors::{Tensors, relative_error};
 
 /// Relative error of a loss term, and of a feature map in the L2 norm.
@@ -50,6 +50,13 @@ impl Reference {
             true => self.0.planes(&own),
             false => Tensors::read(&folder().join("pictures.safetensors")).planes(name),
         }
+    }
+
+    /// The weights of the pixels of each region, if the case has regions.
+    fn regions(&self, name: &str) -> Vec<Array2<f32>> {
+        let names = (0..).map(|number| format!("{name}.{number}"));
+        let names = names.take_while(|name| self.0.tensors.contains_key(name));
+        names.map(|name| self.0.planes(&name).index_axis_move(Axis(0), 0)).collect()
     }
 
     fn number(&self, name: &str) -> f64 {
@@ -142,10 +149,23 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
     let network = Arc::new(Network::load(weights, Compute { isa, convolution }, deepest).unwrap());
     check_features(case, &reference, &network, weights, &image);
 
-    let style = StyleTarget::of_picture(&network, style.view(), &terms.style_taps(), terms.mode()).unwrap();
+    let (layers, mode) = (terms.style_taps(), terms.mode());
     let (_, height, width) = image.dim();
-    let mut objective =
-        Objective::new(&network, terms, (height, width), Some(content.view()), Some(style)).unwrap();
+    let (size, content) = ((height, width), Some(content.view()));
+    let regions = reference.regions("region");
+    let mut objective = match regions.is_empty() {
+        true => {
+            let style = StyleTarget::of_picture(&network, style.view(), &layers, mode).unwrap();
+            Objective::new(&network, terms, size, content, Some(style)).unwrap()
+        }
+        false => {
+            let of_style = reference.regions("style_region");
+            let styles = StyleTarget::of_regions(&network, style.view(), &layers, mode, &of_style).unwrap();
+            let target = |(weights, style)| RegionTarget { weights, style };
+            let regions = regions.into_iter().zip(styles).map(target).collect();
+            Objective::with_regions(&network, terms, size, content, regions).unwrap()
+        }
+    };
     // Twice: reusing the buffers must not change the result.
     let mut gradient = Array3::from_elem(image.dim(), f32::NAN);
     for _ in 0..2 {
@@ -183,6 +203,9 @@ fn small_networks() {
         "case_replicate",
         "case_wrap",
         "case_laplacian",
+        "case_mask",
+        "case_regions_gram",
+        "case_regions_wasserstein",
         "case_lrn",
     ] {
         let file = Reference::read(&format!("{case}.safetensors")).metadata("weights").to_owned();

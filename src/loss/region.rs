@@ -37,8 +37,8 @@ pub struct RegionTarget {
 }
 
 impl StyleTarget {
-    /// The moments of regions of `picture`, 3×H×W, RGB in 0–1, at those of `layers` at which they have enough positions. A
-    /// region has a weight for each pixel, H×W.
+    /// The moments of regions of `picture`, 3×H×W, RGB in 0–1, at those of `layers` at which they have enough positions, for
+    /// results made in this mode. A region has a weight for each pixel, H×W.
     ///
     /// # Errors
     /// [`Error::TooSmall`](crate::Error::TooSmall) if a layer would have no positions.
@@ -52,7 +52,7 @@ impl StyleTarget {
         mode: Mode,
         regions: &[Array2<f32>],
     ) -> Result<Vec<Self>> {
-        let features = network.features(picture, layers, mode)?;
+        let features = network.features(picture, layers, mode.of_style())?;
         let moments_of = |region: &Array2<f32>, layer: Layer, map: &FeatureMap| {
             let weights = weights_at(region.view(), layer)?;
             let mut moments = Moments::zeros(map.channels());
