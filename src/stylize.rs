@@ -101,11 +101,12 @@ impl Stylize {
     }
 
     /// Where the style acts: where the mask is white; elsewhere the picture stays the content, to the bit. At a soft edge the
-    /// style fades: with x the picture, c the content, u a picture that is optimised freely and m the mask,
-    /// x = (1 − m)·c + m·u, and the style's moments are those of the features weighted by m. It has the content's aspect, in
+    /// style fades: with c the content, m the mask and u a picture that is optimised where m is above 0, the result is
+    /// (1 − m)·c + m·u. The style's moments are those of the features of u weighted by m. The mask has the content's aspect, in
     /// any resolution, and is resized with it.
     ///
-    /// The loss of [`objective`](Self::objective) is a function of x.
+    /// The losses, and [`objective`](Self::objective), are those of u. With [`Colors::Content`] what is outside the mask is
+    /// the content but for rounding.
     #[must_use]
     pub fn mask(self, mask: impl Into<Mask>) -> Self {
         self.placed(|placement| placement.mask = Some(mask.into()))

@@ -75,7 +75,7 @@ pub(super) fn vectors(optimizer: Optimizer) -> u64 {
 /// Bytes of the process at the job's last scale, which needs the most.
 pub(super) fn of_run(job: &Stylize, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
     let vectors = vectors(job.settings.optimizer);
-    // The mask, and the picture that is seen of the free one.
+    // The mask, and the picture that is seen of the one that is optimised.
     let masked = job.placement.mask.as_ref().map_or(0, |_| plane(width * height) + planes(width * height));
     at_most(job, network, terms, (width, height), vectors * planes(width * height) + masked)
 }

@@ -121,7 +121,7 @@ pub(super) fn run(
     }
     let mask = job.placement.mask.as_ref().map(|mask| mask.at_size(width, height));
     let planes = match masked(mask.as_ref(), content_before.as_deref()) {
-        Some(masked) => masked.picture(picture.planes()),
+        Some(masked) => masked.seen(picture.planes()),
         None => picture.into_planes(),
     };
     let content = content.as_ref().map(|content| content.at_size(width, height));
@@ -271,11 +271,10 @@ fn with_change_enlarged(picture: &Picture, before: &Picture, content: &Picture) 
     picture_of(planes, None)
 }
 
-/// Called after every step with the picture that was judged and its losses; breaking stops the optimiser.
+/// Called after every step with the picture that is seen and its losses; breaking stops the optimiser.
 type Report<'r> = dyn FnMut(&Step, &[f32], &Losses) -> ControlFlow<()> + 'r;
 
-/// Optimises the pixels at one scale: those of the picture, or where it is `masked` those of the free picture, as which
-/// `start` is taken and the point found is returned.
+/// Optimises the pixels at one scale; where the picture is `masked`, those in the mask.
 fn minimize(
     optimizer: Optimizer,
     objective: &mut Objective,
@@ -286,38 +285,35 @@ fn minimize(
 ) -> Minimum {
     let shape = start.dim();
     let losses = RefCell::new(Losses::default());
-    let judged = RefCell::new(masked.map(|masked| (masked, vec![0.0; start.len()])));
     let mut function = |pixels: &[f32], gradient: &mut [f32]| {
-        let mut judged = judged.borrow_mut();
-        let pixels = match &mut *judged {
-            Some((masked, picture)) => {
-                masked.write(pixels, picture);
-                picture
-            }
-            None => pixels,
-        };
         let picture = ArrayView3::from_shape(shape, pixels).expect("as many pixels");
-        let gradient_planes = ArrayViewMut3::from_shape(shape, &mut *gradient).expect("as many pixels");
+        let of_picture = ArrayViewMut3::from_shape(shape, &mut *gradient).expect("as many pixels");
         // The shapes are right, so the only possible error is `Cancelled`.
-        let found = objective.evaluate(picture, gradient_planes).ok()?;
+        let found = objective.evaluate(picture, of_picture).ok()?;
         if let Some(masked) = masked {
-            masked.apply(gradient);
+            masked.hold(gradient);
         }
         losses.borrow_mut().clone_from(found);
         Some(found.total)
     };
-    // The point of a step is the one last evaluated.
-    let mut on_step = |step: &Step| match &*judged.borrow() {
-        Some((_, picture)) => report(step, picture, &losses.borrow()),
+    let mut on_step = |step: &Step| match masked {
+        Some(masked) => {
+            let free = ArrayView3::from_shape(shape, step.point).expect("as many pixels");
+            let seen = masked.seen(free);
+            report(step, seen.as_slice().expect("a new array is in standard layout"), &losses.borrow())
+        }
         None => report(step, step.point, &losses.borrow()),
     };
-    let start = start.iter().copied().collect();
+    let start = match masked {
+        Some(masked) => masked.start(start).into_iter().collect(),
+        None => start.iter().copied().collect(),
+    };
     let bounds = Bounds { lower: 0.0, upper: 1.0 };
     let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history: HISTORY, bounds };
     match optimizer {
         Optimizer::Lbfgs => {
-            // The first trial changes the pixels by so much on average, and only those in the mask change.
-            let first_step = settings.first_step * masked.map_or(1.0, Masked::root_mean_square);
+            // The root mean square of the first trial's change is that of all pixels, and only those in the mask change.
+            let first_step = settings.first_step * masked.map_or(1.0, |masked| masked.share().sqrt());
             lbfgs(&mut function, start, &optimize::Settings { first_step, ..settings }, &mut on_step)
         }
         Optimizer::Adam => adam(&mut function, start, &settings, &mut on_step),
