@@ -20,7 +20,7 @@ const MAX_COLORS: usize = 32;
 /// ```
 /// use impasto::{Picture, Regions};
 ///
-/// let map = |upper, lower| Picture::from_rgb8(&[upper, lower].concat(), 1, 2, 3);
+/// let map = |upper: [u8; 3], lower: [u8; 3]| Picture::from_rgb8(&[upper, lower].concat(), 1, 2, 3);
 /// let (blue, green) = ([0, 0, 255], [0, 255, 0]);
 /// assert!(Regions::new(&map(blue, green)?, &map(green, blue)?).is_ok());
 /// // In the second map there is nothing for the green of the first.
