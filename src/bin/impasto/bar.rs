@@ -17,6 +17,7 @@ const SHORTEST: usize = 6;
 const PERCENTAGE: usize = 7;
 
 /// A bar on stderr, of a length to be told; never where that is no terminal or `--quiet` was given.
+#[cfg(feature = "fetch")]
 pub(crate) fn of_detail(detail: Detail) -> ProgressBar {
     ProgressBar::with_draw_target(None, target(detail)).with_style(style())
 }
