@@ -5,7 +5,7 @@
     python scripts/compare_pytorch.py --weights vgg19.safetensors [--sizes 256 512] [--rounds 5]
 
 Both evaluate the same loss and its gradient: VGG-19 to relu5_1, max pooling, content relu4_2, style
-relu1_1 … relu5_1 by Gram matrices, the relative form with content weight 1, style weight 5 and no total variation. They
+relu1_1 … relu5_1 in even shares by Gram matrices, the relative form with content weight 1, style weight 5 and no total variation. They
 take turns, each time in a process of its own; the table has the medians over all rounds.
 
 Seconds are of one evaluation, targets and weights being ready. Memory is the peak of the whole process;
@@ -38,10 +38,12 @@ from safetensors.numpy import load_file
 
 import time_to_loss
 from demo_noise import fractal_noise
+from vgg_torch import STYLE_LAYERS
 
 ROOT = Path(__file__).resolve().parent.parent
 LOSS_OPTIONS = ["--loss", "relative", "--pooling", "max", "--statistic", "gram", "--edges", "zero"]
 LOSS_OPTIONS += ["--content-weight", "1", "--style-weight", "5", "--tv-weight", "0"]
+LOSS_OPTIONS += [word for layer in STYLE_LAYERS for word in ("--style-layer", layer)]
 
 
 @dataclass

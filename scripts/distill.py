@@ -6,7 +6,8 @@
 
 The student has VGG-19's convolutions up to conv5_1, with the given number of channels in each of its five blocks.
 It starts as a pruned teacher: layer by layer, the channels that best explain the others are kept, and each kernel is
-the least-squares fit from what the student sees to what the teacher computes. Then it learns, at each tap that style
+the least-squares fit from what the student sees to what the teacher computes; or, with `--start`, as a student that was
+trained before, unchanged in what it computes, with such channels added where it is to be wider. Then it learns, at each tap that style
 transfer reads, (1) to carry the teacher's feature map, up to a linear map that only training knows, and (2) to have
 the teacher's inner products between positions, because content and style losses are functions of these alone. It
 sees photographs and paintings, spoiled in many ways, and the pictures that an optimiser makes with the student
@@ -62,14 +63,20 @@ def pool(x: Tensor, kind: str) -> Tensor:
     return F.avg_pool2d(x, 2) if kind == "average" else F.max_pool2d(x, 2)
 
 
+def convolve(layer: str, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """3×3, same size; the picture's edge pixels are replicated, feature maps end in zeros, as in impasto."""
+    if layer == "1_1":
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias)
+    return F.conv2d(x, kernel, bias, padding=1)
+
+
 def features(weights: Weights, x: Tensor, pooling: str, taps: list[str] = TAPS) -> dict[str, Tensor]:
     """Feature maps (after ReLU) at `taps` of preprocessed pictures (N, 3, H, W)."""
     maps = {}
     for layer in LAYERS:
         if layer in FIRST_IN_BLOCK:
             x = pool(x, pooling)
-        kernel, bias = weights[layer]
-        x = F.relu(F.conv2d(x, kernel, bias, padding=1))
+        x = F.relu(convolve(layer, x, *weights[layer]))
         if layer in taps:
             maps[layer] = x
     return maps
@@ -79,13 +86,13 @@ def detached(weights: Weights) -> Weights:
     return {layer: (kernel.detach(), bias.detach()) for layer, (kernel, bias) in weights.items()}
 
 
-def load_teacher(path: Path, device: torch.device) -> tuple[Weights, dict[str, str]]:
+def load_network(path: Path, device: torch.device) -> tuple[Weights, dict[str, str]]:
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
         tensors = {key: file.get_tensor(key).to(device) for key in file.keys()}
     if metadata.get("preprocessing") != "caffe-bgr":
-        raise SystemExit(f"{path}: this script wants a teacher whose metadata says preprocessing=caffe-bgr")
-    return {layer: (tensors[f"conv{layer}.weight"], tensors[f"conv{layer}.bias"]) for layer in LAYERS}, metadata
+        raise SystemExit(f"{path}: this script wants a network whose metadata says preprocessing=caffe-bgr")
+    return {layer: (tensors[f"conv{layer}.weight"].float(), tensors[f"conv{layer}.bias"].float()) for layer in LAYERS}, metadata
 
 
 class Student(nn.Module):
@@ -143,8 +150,11 @@ def least_squares(x: Tensor, y: Tensor, ridge: float = 1e-3) -> Tensor:
 
 
 @torch.no_grad()
-def start_from_teacher(student: Student, teacher: Weights, batches: list[Tensor]) -> None:
-    """Set the student's kernels, gains, biases and linear maps by selection and regression on `batches`."""
+def start(student: Student, teacher: Weights, before: Weights, batches: list[Tensor]) -> None:
+    """Set the student's kernels, gains, biases and linear maps by selection and regression on `batches`.
+
+    Channels that `before` has keep their kernels, and see nothing of the channels added to the layer below.
+    """
 
     def sampled(maps: Iterable[Tensor]) -> Tensor:
         """The same 192 positions (all, where there are fewer) of each batch of maps: (samples, C)."""
@@ -158,29 +168,49 @@ def start_from_teacher(student: Student, teacher: Weights, batches: list[Tensor]
     def with_one(x: Tensor) -> Tensor:
         return torch.cat([x, torch.ones(len(x), 1, device=x.device)], 1)
 
+    def unfold(layer: str, x: Tensor) -> Tensor:
+        padded = F.pad(x, (1, 1, 1, 1), mode="replicate" if layer == "1_1" else "constant")
+        return F.unfold(padded, 3).reshape(len(x), -1, *x.shape[2:])
+
     seen = list(batches)  # what the teacher's layer sees
     own = [batch * INPUT_SCALE for batch in batches]  # what the student's layer sees
     for layer in LAYERS:
         if layer in FIRST_IN_BLOCK:
             seen = [pool(x, student.pooling) for x in seen]
             own = [pool(x, student.pooling) for x in own]
-        raw = [F.conv2d(x, *teacher[layer], padding=1) for x in seen]
+        raw = [convolve(layer, x, *teacher[layer]) for x in seen]
         seen = [F.relu(x) for x in raw]
-
         responses = sampled(seen)
-        kernel = student.kernels[layer]
-        kept = most_telling_channels(responses.T @ responses, len(kernel))
-        target = sampled(raw)[:, kept]
-        mean, deviation = target.mean(0), target.std(0)
-        patches = sampled(F.unfold(x, 3, padding=1).reshape(len(x), -1, *x.shape[2:]) for x in own)
-        fit = least_squares(with_one(patches), (target - mean) / deviation)
-        # The channels keep the teacher's proportions, so that Gram matrices weigh them as the teacher's do.
-        scale = deviation.square().mean().sqrt()
-        kernel.copy_(fit[:-1].T.reshape(kernel.shape))
-        student.gains[layer].copy_(deviation / scale)
-        student.biases[layer].copy_((mean + fit[-1] * deviation) / scale)
-        kernel = kernel * student.gains[layer][:, None, None, None]
-        own = [F.relu(F.conv2d(x, kernel, student.biases[layer], padding=1)) for x in own]
+        kernel, gains, biases = student.kernels[layer], student.gains[layer], student.biases[layer]
+        kernel.zero_()
+
+        known, missing = 0, responses
+        if before:
+            old_kernel, old_bias = before[layer]
+            known = len(old_kernel)
+            old_kernel = old_kernel / INPUT_SCALE if layer == "1_1" else old_kernel
+            kernel[:known, : old_kernel.shape[1]] = old_kernel
+            biases[:known] = old_bias
+            answers = sampled(convolve(layer, x, kernel[:known], biases[:known]) for x in own)
+            gains[:known] = answers.std(0).clamp_min(1e-6)
+            kernel[:known] /= gains[:known, None, None, None]
+            explained = with_one(F.relu(answers))
+            missing = responses - explained @ least_squares(explained, responses)
+        if known < len(kernel):
+            kept = most_telling_channels(missing.T @ missing, len(kernel) - known)
+            target = sampled(raw)[:, kept]
+            mean, deviation = target.mean(0), target.std(0)
+            patches = sampled(unfold(layer, x) for x in own)
+            fit = least_squares(with_one(patches), (target - mean) / deviation)
+            # The channels keep the teacher's proportions, so that Gram matrices weigh them as the teacher's do.
+            scale = deviation.square().mean().sqrt()
+            if known:
+                scale = scale / gains[:known].square().mean().sqrt()
+            kernel[known:] = fit[:-1].T.reshape(kernel[known:].shape)
+            gains[known:] = deviation / scale
+            biases[known:] = (mean + fit[-1] * deviation) / scale
+        kernel = kernel * gains[:, None, None, None]
+        own = [F.relu(convolve(layer, x, kernel, biases)) for x in own]
 
         if layer in TAPS:
             linear = student.maps[layer]
@@ -301,20 +331,38 @@ class Pictures:
 # --- Pictures made with the student -----------------------------------------------------------------------------------
 
 
-def gram(maps: Tensor) -> Tensor:
-    """Gram matrix of one picture's maps (1, C, H, W), over the number of positions."""
+def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance over positions of one picture's maps (1, C, H, W), regularised as impasto does."""
     flat = maps[0].flatten(1)
-    return flat @ flat.T / flat.shape[1]
+    mean = flat.mean(1)
+    centred = flat - mean[:, None]
+    covariance = centred @ centred.T / flat.shape[1]
+    energy = mean.square().mean() + covariance.diagonal().mean()
+    return mean, covariance + 1e-2 * energy * torch.eye(len(mean), device=flat.device)
+
+
+def square_root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+
+
+def wasserstein(maps: Tensor, target: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Squared distance of two Gaussians over the target's energy; `target` is mean, covariance and its root."""
+    (mean, covariance), (wanted, wanted_covariance, root) = moments(maps), target
+    between = torch.linalg.eigvalsh(root @ covariance @ root).clamp_min(1e-12).sqrt().sum()
+    distance = (mean - wanted).square().sum() + covariance.trace() + wanted_covariance.trace() - 2 * between
+    return distance / (wanted.square().sum() + wanted_covariance.trace())
 
 
 def transfer(
     weights: Weights, pooling: str, start: Tensor, content: Tensor, style: Tensor, style_weight: float, evaluations: int
 ) -> Tensor:
-    """Style transfer at one size by L-BFGS, with relative losses; pictures are (1, 3, H, W), preprocessed."""
+    """Style transfer at one size by L-BFGS, Wasserstein style; pictures are (1, 3, H, W), preprocessed."""
     with torch.no_grad():
         target = features(weights, content, pooling)[CONTENT_TAP]
         style_maps = features(weights, style, pooling)
-        grams = {tap: gram(style_maps[tap]) for tap in STYLE_TAPS}
+        wanted = {tap: moments(style_maps[tap]) for tap in STYLE_TAPS}
+        targets = {tap: (mean, covariance, square_root(covariance)) for tap, (mean, covariance) in wanted.items()}
     x = start.clone(memory_format=torch.contiguous_format).requires_grad_()
     optimizer = torch.optim.LBFGS(
         [x], max_iter=evaluations, max_eval=evaluations, history_size=10, line_search_fn="strong_wolfe"
@@ -324,9 +372,8 @@ def transfer(
         optimizer.zero_grad()
         maps = features(weights, x, pooling)
         total = (maps[CONTENT_TAP] - target).square().sum() / target.square().sum()
-        for tap, wanted in grams.items():
-            error = (gram(maps[tap]) - wanted).square().sum() / wanted.square().sum()
-            total = total + style_weight / len(grams) * error
+        for tap, goal in targets.items():
+            total = total + style_weight / len(targets) * wasserstein(maps[tap], goal)
         total.backward()
         return total
 
@@ -339,7 +386,7 @@ def make_picture(weights: Weights, pooling: str, pictures: Pictures, device: tor
     rng = pictures.rng
     content = preprocess(pictures.crop(OWN_SIDE, widest=True)[None], device)
     style = preprocess(pictures.crop(OWN_SIDE, widest=bool(rng.random() < 0.7))[None], device)
-    style_weight = math.exp(rng.uniform(math.log(2), math.log(30)))
+    style_weight = math.exp(rng.uniform(math.log(2), math.log(40)))
     x = content
     if rng.random() < 0.2:
         x = x + torch.from_numpy(rng.normal(0, 40, x.shape).astype(np.float32)).to(device)
@@ -396,7 +443,7 @@ class Training:
         self.out: Path = arguments.out
         self.state_path = arguments.out.with_name(arguments.out.name + ".state")
 
-        teacher, self.teacher_metadata = load_teacher(arguments.teacher, self.device)
+        teacher, self.teacher_metadata = load_network(arguments.teacher, self.device)
         # bfloat16 changes the teacher's maps by under 1e-4 of their energy, far below the student's error.
         self.teacher = {
             layer: (kernel.bfloat16().to(memory_format=torch.channels_last), bias.bfloat16())
@@ -404,13 +451,13 @@ class Training:
         }
         self.widths = arguments.widths
         self.student = Student(self.widths, teacher, self.pooling).to(self.device)
-        if arguments.resume or arguments.start:
-            path = self.state_path if arguments.resume else arguments.start
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        if arguments.resume:
+            state = torch.load(self.state_path, map_location="cpu", weights_only=True)
             self.student.load_state_dict(state["student"])
         else:
+            before = load_network(arguments.start, self.device)[0] if arguments.start else {}
             calibration = [preprocess(self.pictures.batch(8, 128), self.device) for _ in range(32)]
-            start_from_teacher(self.student, teacher, calibration)
+            start(self.student, teacher, before, calibration)
         # Kernels differ in size by an order of magnitude: each has a learning rate relative to its own.
         groups = [{"params": [p], "size": float(p.detach().square().mean().sqrt())} for p in self.student.parameters()]
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
@@ -477,7 +524,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=8e-3, help="peak learning rate, relative to a parameter's size")
     parser.add_argument("--alignment", type=float, default=1.0, help="weight of the inner products (%(default)s)")
     parser.add_argument("--pooling", choices=["average", "max"], default="average")
-    parser.add_argument("--start", type=Path, metavar="STATE", help="begin with this state's student, on a new schedule")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin with this student, which may be narrower")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, help="CPU threads (PyTorch's choice)")
     parser.add_argument("--save-every", type=int, default=250, help="steps between saves (%(default)s)")

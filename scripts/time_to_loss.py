@@ -18,6 +18,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from vgg_torch import STYLE_LAYERS
+
 PLAIN = Path(__file__).with_name("pytorch_stylize.py")
 
 
@@ -43,6 +45,7 @@ def row(arguments: argparse.Namespace, pair: str, size: int, folder: Path) -> st
     metrics, out = folder / "metrics.jsonl", folder / "impasto.png"
     stylize = [arguments.impasto, "stylize", content, style, "-o", out, "--size", size, "--quiet", *common]
     stylize += ["--statistic", "gram", "--style-weight", 5, "--edges", "zero"]
+    stylize += [word for layer in STYLE_LAYERS for word in ("--style-layer", layer)]
     start = time.monotonic()
     run([*stylize, "--metrics", metrics])
     impasto_seconds = time.monotonic() - start

@@ -185,10 +185,11 @@ impl Stylize {
         self.with(|settings| settings.content_layers = layers.into_iter().map(L::into).collect())
     }
 
-    /// The layers of the style term. By default `relu1_1`, `relu2_1`, `relu3_1`, `relu4_1` and `relu5_1`.
+    /// The layers of the style term. By default [`defaults::STYLE_LAYERS`], or with [`Form::Gatys`]
+    /// [`defaults::GATYS_STYLE_LAYERS`].
     #[must_use]
     pub fn style_layers<L: Into<LayerWeight>>(self, layers: impl IntoIterator<Item = L>) -> Self {
-        self.with(|settings| settings.style_layers = layers.into_iter().map(L::into).collect())
+        self.with(|settings| settings.style_layers = Some(layers.into_iter().map(L::into).collect()))
     }
 
     /// Whose colours the result has. By default [`Colors::Style`]. The others need a content and a style.

@@ -77,7 +77,7 @@ fn flags_come_before_the_file_and_the_file_before_the_preset() {
         ),
         (
             "--preset=sketch --steps 2 --content-layer relu2_1",
-            "--style-weight 1.5 --steps 2 --content-layer relu2_1",
+            "--style-weight 2 --steps 2 --content-layer relu2_1",
         ),
     ] {
         assert!(
@@ -88,7 +88,7 @@ fn flags_come_before_the_file_and_the_file_before_the_preset() {
     folder.write("f.toml", "preset = \"strong\"\nsteps = 3\n");
     let expected = made(&folder, &format!("{command} --style-weight 30 --steps 3"));
     assert!(made(&folder, &format!("{command} --config f.toml")) == expected);
-    let expected = made(&folder, &format!("{command} --style-weight 12 --style-scale 1.4 --steps 3"));
+    let expected = made(&folder, &format!("{command} --style-weight 14 --style-scale 1.4 --steps 3"));
     assert!(made(&folder, &format!("{command} --config f.toml --preset painting")) == expected);
 }
 
@@ -174,7 +174,7 @@ fn settings_are_saved_for_other_pictures() {
         "strip = true",
         "style-layer = [\"relu1_1=0.5\", \"relu2_1\"]",
         "style-scale = [1.4]",
-        "style-weight = 12",
+        "style-weight = 14",
     ];
     assert_eq!(lines, expected);
     assert!(made(&folder, "stylize content.png style.png --config f.toml") == first);

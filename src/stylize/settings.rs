@@ -1,5 +1,7 @@
 //! The settings of a job, and the terms of the loss that they describe.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result, Setting};
 use crate::layers::conv::edges::Edges;
 use crate::layers::pool::Pooling;
@@ -29,7 +31,7 @@ pub mod defaults {
     /// The weight of the content term, α.
     pub const CONTENT_WEIGHT: f64 = 1.0;
     /// The weight of the style term, β, with [`Form::Relative`].
-    pub const STYLE_WEIGHT: f64 = 8.0;
+    pub const STYLE_WEIGHT: f64 = 10.0;
     /// The weight of the style term, β, with [`Form::Gatys`]: the paper's ratio α/β = 1e-3.
     pub const GATYS_STYLE_WEIGHT: f64 = 1000.0;
     /// The weight of the total variation, γ, if there is a style.
@@ -40,8 +42,14 @@ pub mod defaults {
     pub const STATISTIC: Statistic = Statistic::Wasserstein;
     /// Layers of the content term.
     pub const CONTENT_LAYERS: &[&str] = &["relu4_2"];
-    /// Layers of the style term.
-    pub const STYLE_LAYERS: &[&str] = &["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
+    /// Layers of the style term and their weights, with [`Form::Relative`]. The shallow layers, which have colours and
+    /// strokes, weigh more than the deep ones, which put the style's objects into the picture: so chosen by those who didn't
+    /// know which picture was made how.
+    pub const STYLE_LAYERS: &[(&str, f64)] =
+        &[("relu1_1", 0.4), ("relu2_1", 0.24), ("relu3_1", 0.16), ("relu4_1", 0.12), ("relu5_1", 0.08)];
+    /// Layers of the style term and their weights, with [`Form::Gatys`]: even ones, as the paper's.
+    pub const GATYS_STYLE_LAYERS: &[(&str, f64)] =
+        &[("relu1_1", 0.2), ("relu2_1", 0.2), ("relu3_1", 0.2), ("relu4_1", 0.2), ("relu5_1", 0.2)];
     /// The network's pooling.
     pub const POOLING: Pooling = Pooling::Max;
     /// What lies beyond the picture's edges, with [`Form::Relative`].
@@ -139,7 +147,8 @@ pub(super) struct Settings {
     pub(super) statistic: Option<Statistic>,
     pub(super) laplacian_weight: f64,
     pub(super) content_layers: Vec<LayerWeight>,
-    pub(super) style_layers: Vec<LayerWeight>,
+    /// If `None`, the default of the form.
+    pub(super) style_layers: Option<Vec<LayerWeight>>,
     pub(super) pooling: Pooling,
     /// If `None`, the default of the form.
     pub(super) edges: Option<Edges>,
@@ -155,7 +164,6 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let layers = |names: &[&str]| names.iter().map(|name| LayerWeight::from(*name)).collect();
         Self {
             compute: Compute::default(),
             size: Size::Longest(defaults::SIZE),
@@ -167,8 +175,8 @@ impl Default for Settings {
             tv_weight: None,
             statistic: None,
             laplacian_weight: 0.0,
-            content_layers: layers(defaults::CONTENT_LAYERS),
-            style_layers: layers(defaults::STYLE_LAYERS),
+            content_layers: defaults::CONTENT_LAYERS.iter().map(|layer| (*layer).into()).collect(),
+            style_layers: None,
             pooling: defaults::POOLING,
             edges: None,
             colors: Colors::default(),
@@ -209,7 +217,7 @@ impl Settings {
             }),
             statistic: self.statistic()?,
             style_layers: match has_style {
-                true => resolve(weights, Setting::StyleLayers, &self.style_layers)?,
+                true => resolve(weights, Setting::StyleLayers, &self.style_layers())?,
                 false => Vec::new(),
             },
             tv_weight: self.tv_weight.unwrap_or(default_tv),
@@ -232,6 +240,18 @@ impl Settings {
 }
 
 impl Settings {
+    /// The layers of the style term: those that are set, or the default of the form.
+    fn style_layers(&self) -> Cow<'_, [LayerWeight]> {
+        let defaults = match self.form {
+            Form::Relative => defaults::STYLE_LAYERS,
+            Form::Gatys => defaults::GATYS_STYLE_LAYERS,
+        };
+        match &self.style_layers {
+            Some(layers) => layers.into(),
+            None => defaults.iter().map(|layer| LayerWeight::from(*layer)).collect(),
+        }
+    }
+
     /// The statistic, which the paper's form leaves no choice of.
     fn statistic(&self) -> Result<Statistic> {
         match (self.form, self.statistic) {

@@ -27,12 +27,12 @@ pub(crate) const PRESETS: [Preset; 6] = [
     Preset {
         name: "sketch",
         about: "the content's drawing, the style's strokes and colours lightly",
-        values: &[("style-weight", &["1.5"]), ("content-layer", &["relu3_1", "relu4_2"])],
+        values: &[("style-weight", &["2"]), ("content-layer", &["relu3_1", "relu4_2"])],
     },
     Preset {
         name: "painting",
         about: "plainly painted, with broad strokes",
-        values: &[("style-weight", &["12"]), ("style-scale", &["1.4"])],
+        values: &[("style-weight", &["14"]), ("style-scale", &["1.4"])],
     },
     Preset {
         name: "strong",

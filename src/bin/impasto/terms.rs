@@ -57,7 +57,7 @@ pub(crate) struct BalanceOptions {
     content_weight: f64,
 
     /// Weight of the style term. With --loss relative 1: its colours and light strokes; 3: painted, all detail left;
-    /// 8: plainly painted; 20: the style before the content; 60: little but style [default: 8; with --loss gatys
+    /// 10: plainly painted; 25: the style before the content; 60: little but style [default: 10; with --loss gatys
     /// 1000]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     style_weight: Option<f64>,
@@ -99,8 +99,8 @@ impl ContentLayers {
 #[command(next_help_heading = "Loss")]
 pub(crate) struct StyleOptions {
     /// Layer whose features should be distributed as the style's, and its weight (without one, an even share); repeatable
-    #[arg(long = "style-layer", value_name = "L[=W]", value_parser = layer_weight,
-          default_values = defaults::STYLE_LAYERS.iter().copied())]
+    /// [default: relu1_1=0.4 relu2_1=0.24 relu3_1=0.16 relu4_1=0.12 relu5_1=0.08; with --loss gatys 0.2 each]
+    #[arg(long = "style-layer", value_name = "L[=W]", value_parser = layer_weight)]
     style_layers: Vec<LayerWeight>,
 
     /// What of the style's features the result's should have: gram, their Gram matrices; wasserstein, their means and
@@ -137,7 +137,10 @@ impl StyleOptions {
     }
 
     pub(crate) fn apply(&self, job: Stylize) -> Stylize {
-        let job = job.style_layers(&self.style_layers);
+        let job = match &self.style_layers[..] {
+            [] => job,
+            layers => job.style_layers(layers),
+        };
         match self.statistic {
             Some(statistic) => job.statistic(statistic),
             None => job,
@@ -156,13 +159,20 @@ mod tests {
     fn defaults_are_as_the_help_says() {
         assert_eq!(
             (defaults::TV_WEIGHT, defaults::STYLE_WEIGHT, defaults::GATYS_STYLE_WEIGHT),
-            (10.0, 8.0, 1000.0)
+            (10.0, 10.0, 1000.0)
         );
         let mut command = crate::Cli::command();
-        let help =
-            command.find_subcommand_mut("stylize").map(|stylize| stylize.render_long_help().to_string());
-        assert!(help.is_some_and(
-            |help| help.contains("default: 8; with --loss gatys") && help.contains("default: 10;")
-        ));
+        let help = command.find_subcommand_mut("stylize").expect("a command").render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let layers: Vec<_> =
+            defaults::STYLE_LAYERS.iter().map(|(layer, weight)| format!("{layer}={weight}")).collect();
+        let [(_, of_gatys), ..] = defaults::GATYS_STYLE_LAYERS else { panic!("no layers") };
+        for text in [
+            "default: 10; with --loss gatys".to_owned(),
+            "default: 10;".to_owned(),
+            format!("[default: {}; with --loss gatys {of_gatys} each]", layers.join(" ")),
+        ] {
+            assert!(help.contains(&text), "{text}");
+        }
     }
 }
