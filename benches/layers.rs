@@ -94,7 +94,7 @@ fn others(criterion: &mut Criterion) {
         });
         let mut gradient = moments::Gradient::new(Isa::best());
         gradient.set(Array2::from_elem((channels, channels), 0.01).view(), None);
-        let tap = TapGradient { style: std::slice::from_ref(&gradient), content: None };
+        let tap = TapGradient { style: std::slice::from_ref(&gradient), content: None, top: 0 };
         group.throughput(Throughput::Elements(2 * flop as u64));
         group.bench_function("backward", |bencher| {
             bencher.iter(|| GradientEpilogue { tap, relu: false }.write_deepest(Isa::best(), &mut f))

@@ -39,11 +39,17 @@ fn available_by(root: &std::path::Path) -> u64 {
 /// # Errors
 /// [`Error::OutOfMemory`].
 pub fn require(what: &str, needed: u64, width: usize, height: usize) -> Result<()> {
-    match available() {
-        available if needed > available => {
-            Err(Error::OutOfMemory { what: what.to_owned(), width, height, needed, available })
-        }
-        _ => Ok(()),
+    require_of(available(), what, needed, width, height)
+}
+
+/// Refuses work on `width`×`height` pixels that needs more than the `available` bytes of memory.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn require_of(available: u64, what: &str, needed: u64, width: usize, height: usize) -> Result<()> {
+    match needed > available {
+        true => Err(Error::OutOfMemory { what: what.to_owned(), width, height, needed, available }),
+        false => Ok(()),
     }
 }
 

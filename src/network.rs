@@ -1,11 +1,16 @@
 //! A VGG with its weights: the forward pass to the loss's taps, and the backward pass to the picture.
 
+mod chain;
 mod compute;
+mod cut;
 mod mode;
 mod plan;
 mod preprocess;
 pub mod profile;
 mod steps;
+mod strips;
+
+use std::ops::ControlFlow;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
@@ -13,15 +18,18 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::layers::conv::{Algorithm, Conv, Workspace};
 use crate::layers::pool::Pooling;
+use crate::parallel::cancel::Cancel;
 use crate::simd::Isa;
-use crate::tensor::FeatureMap;
+use crate::tensor::{FeatureMap, Part};
 use crate::vgg::{Architecture, Layer, Preprocessing};
 use crate::weights::Weights;
 
 pub use compute::{Compute, Convolution};
+pub use cut::{Cut, Passes};
 pub use mode::Mode;
 pub use plan::Plan;
 
+use chain::Pass;
 use steps::{bytes_of, map_of};
 
 /// A network's convolutions, ready to run. Weights of type F32 are used in the memory of the file, without a copy.
@@ -31,6 +39,8 @@ pub struct Network {
     compute: Compute,
     layers: Vec<Layer>,
     convolutions: Vec<Conv>,
+    /// Bytes that the maps of a pass may take.
+    room: u64,
 }
 
 impl Network {
@@ -62,7 +72,20 @@ impl Network {
             compute: compute.into(),
             layers,
             convolutions,
+            room: u64::MAX,
         })
+    }
+
+    /// The same network, whose passes take at most `room` bytes for feature maps and workspace, or what they take at least:
+    /// where all maps don't fit, they are computed in strips.
+    #[must_use]
+    pub fn within(self, room: u64) -> Self {
+        Self { room, ..self }
+    }
+
+    /// The bytes that the maps of a pass may take.
+    pub fn room(&self) -> u64 {
+        self.room
     }
 
     /// Which network of the VGG paper's table it is.
@@ -95,8 +118,7 @@ impl Network {
         self.convolutions.iter().map(Conv::bytes).sum()
     }
 
-    /// The features of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order. Memory holds only the maps of
-    /// `taps` and the input and output of the current step.
+    /// The features of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if a tap would have no positions.
@@ -106,39 +128,72 @@ impl Network {
         taps: &[Layer],
         mode: impl Into<Mode>,
     ) -> Result<Vec<(Layer, FeatureMap)>> {
-        let Mode { pooling, edges } = mode.into();
+        let mode = mode.into();
         let (_, height, width) = picture.dim();
-        check_size("the picture", taps, height, width)?;
-        let mut input = map_of(Self::input_shape(height, width));
-        preprocess::forward(self.preprocessing, picture, &mut input);
-        let mut features = Vec::new();
-        let mut workspace = Workspace::new(self.isa());
-        let mut current = (None, input);
-        for step in self.steps(taps, pooling, height, width) {
-            let mut next = map_of(step.shape);
-            self.forward_step(&step, edges, &mut current.1, &mut next, &mut workspace);
-            let (layer, map) = std::mem::replace(&mut current, (Some(step.layer), next));
-            features.extend(layer.filter(|layer| taps.contains(layer)).map(|layer| (layer, map)));
-        }
-        features.extend(current.0.map(|layer| (layer, current.1)));
+        let steps = self.steps(taps, mode.pooling, height, width).into_iter();
+        let mut features: Vec<_> = steps
+            .filter(|step| taps.contains(&step.layer))
+            .map(|step| (step.layer, map_of(step.shape)))
+            .collect();
+        self.visit(picture, taps, mode, |layer, part| {
+            let map = features.iter_mut().find(|(tap, _)| *tap == layer);
+            let (_, map) = map.expect("taps have steps");
+            map.copy_rows(part.rows_of_layer().start, part.map, part.rows);
+        })?;
         Ok(features)
     }
 
-    /// Peak bytes of [`Network::features`] for a picture of `height` by `width` pixels.
-    pub fn features_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
-        let steps = self.steps(taps, pooling, height, width);
-        let mut current = bytes_of(Self::input_shape(height, width));
-        let (mut kept, mut most) = (0, current);
-        for step in &steps {
-            let next = bytes_of(step.shape);
-            most = most.max(kept + current + next);
-            // A tap stays in memory anyway, so it is not counted as the current map as well.
-            (kept, current) = if taps.contains(&step.layer) { (kept + next, 0) } else { (kept, next) };
+    /// Computes the features of `picture` (3×H×W, RGB in 0–1), and shows `visit` those of the layers `taps`, in parts or whole.
+    /// They are forgotten as soon as the next layer is known.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`] if a tap would have no positions.
+    pub fn visit(
+        &self,
+        picture: ArrayView3<f32>,
+        taps: &[Layer],
+        mode: impl Into<Mode>,
+        mut visit: impl FnMut(Layer, Part),
+    ) -> Result<()> {
+        let mode = mode.into();
+        let (_, height, width) = picture.dim();
+        check_size("the picture", taps, height, width)?;
+        let cut = self.cut(taps, mode, (height, width), Passes::Forward, self.room);
+        let (mut workspace, mut profile) = (Workspace::new(self.isa()), None);
+        let (edges, cancel) = (mode.edges, &Cancel::new());
+        let mut pass =
+            Pass { network: self, edges, taps, workspace: &mut workspace, profile: &mut profile, cancel };
+        let mut input: Option<FeatureMap> = None;
+        for (strips, (shape, _)) in cut.strips.iter().zip(&cut.inputs) {
+            let mut output = map_of(*shape);
+            let flow = strips.forward(&mut pass, picture, input.as_ref(), &mut output, &mut visit);
+            debug_assert_eq!(flow, ControlFlow::Continue(()), "nobody cancels it");
+            input = Some(output);
         }
-        most + self.workspace_bytes(&steps)
+        let mut current = input.unwrap_or_else(|| {
+            let mut input = map_of(Self::input_shape(height, width));
+            preprocess::forward(self.preprocessing, picture, &mut input);
+            input
+        });
+        for step in &cut.steps[cut.tail.clone()] {
+            let mut next = map_of(step.shape);
+            self.forward_step(step, edges, &mut current, &mut next, &mut workspace);
+            if taps.contains(&step.layer) {
+                visit(step.layer, Part::whole(&next));
+            }
+            current = next;
+        }
+        Ok(())
     }
 
-    /// Bytes of the maps at the layers `taps`.
+    /// Peak bytes of [`Network::features`] for a picture of `height` by `width` pixels.
+    pub fn features_bytes(&self, taps: &[Layer], mode: impl Into<Mode>, height: usize, width: usize) -> u64 {
+        let mode = mode.into();
+        let cut = self.cut(taps, mode, (height, width), Passes::Forward, self.room);
+        cut.bytes(Passes::Forward) + self.tap_bytes(taps, mode.pooling, height, width)
+    }
+
+    /// Bytes of the whole maps at the layers `taps`.
     pub fn tap_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
         let steps = self.steps(taps, pooling, height, width);
         steps.iter().filter(|step| taps.contains(&step.layer)).map(|step| bytes_of(step.shape)).sum()

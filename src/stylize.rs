@@ -18,7 +18,6 @@ mod style;
 mod style_size;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -255,8 +254,10 @@ impl Stylize {
         self.with(|settings| settings.threads = Some(threads))
     }
 
-    /// The maximum memory in bytes that the job may need: if its [estimate](Self::memory_foreseen) is higher, it is refused.
-    /// By default the memory that the machine has available. `None` removes the limit.
+    /// The memory in bytes that the process may take. Where a whole evaluation does not fit, the same loss and gradient are
+    /// computed in strips of rows, with less memory and more time, and L-BFGS keeps fewer pairs of steps and gradient changes;
+    /// where that does not help, as with [`Edges::Wrap`], the job is refused. By default the memory that the machine has
+    /// available. `None` removes the limit.
     #[must_use]
     pub fn memory_limit(self, bytes: Option<u64>) -> Self {
         self.with(|settings| settings.memory_limit = Some(bytes.unwrap_or(u64::MAX)))
@@ -299,7 +300,7 @@ impl Stylize {
     /// - [`Error::Weights`] if a weight is not finite, [`Error::WeightsChanged`] if the file changed since it was opened, and
     ///   [`Error::Read`] if that cannot be determined.
     /// - [`Error::TooSmall`] if a picture is too small for a layer.
-    /// - [`Error::OutOfMemory`] if the job is estimated to need more memory than its limit.
+    /// - [`Error::OutOfMemory`] if the job needs more memory than its [limit](Self::memory_limit) in any way.
     pub fn run(&self, progress: impl FnMut(&Progress) -> ControlFlow<()> + Send) -> Result<Stylized> {
         self.on_threads(|| run::run(self, progress))?
     }
@@ -314,7 +315,9 @@ impl Stylize {
         self.on_threads(|| {
             let (network, terms) = self.network_and_terms()?;
             check_size("the result", &terms.taps(), height, width)?;
-            self.require_memory(memory::of_objective(self, &network, &terms, width, height), width, height)?;
+            let budget = self.budget_of_objective(&network, &terms, (width, height));
+            self.require_memory(budget.needed, width, height)?;
+            let network = budget.bound(network);
             let content = self.flat_content();
             let content = content.as_ref().map(|content| content.at_size(width, height));
             let content = content.as_deref();
@@ -339,7 +342,7 @@ impl Stylize {
     pub fn memory_foreseen(&self) -> Result<u64> {
         let (width, height) = self.result_size()?;
         let (network, terms) = self.network_and_terms()?;
-        Ok(memory::of_run(self, &network, &terms, width, height))
+        Ok(self.budget_of_run(&network, &terms, (width, height)).needed)
     }
 
     /// Width and height of the result in pixels.
@@ -392,19 +395,24 @@ impl Stylize {
         let terms = self.settings.terms(&self.weights, true, true)?;
         let network = self.network(&terms)?;
         check_size("the picture", &terms.taps(), height, width)?;
-        Ok(memory::PROGRAM + network.bytes() + Objective::bytes(&network, &terms, height, width))
+        let beside = memory::PROGRAM + network.bytes();
+        let available = self.settings.memory_limit.unwrap_or(u64::MAX);
+        let room = available.saturating_sub(
+            beside + Objective::bytes_beside_maps(&network, &terms, (height, width), 1, true),
+        );
+        Ok(beside + Objective::bytes(&network.within(room), &terms, (height, width), 1))
     }
 
-    fn network_and_terms(&self) -> Result<(Arc<Network>, Terms)> {
+    fn network_and_terms(&self) -> Result<(Network, Terms)> {
         self.check_placement()?;
         let terms = self.terms()?;
         Ok((self.network(&terms)?, terms))
     }
 
-    fn network(&self, terms: &Terms) -> Result<Arc<Network>> {
+    fn network(&self, terms: &Terms) -> Result<Network> {
         self.weights.check_unchanged()?;
         let deepest = *terms.taps().last().expect("terms have at least one layer");
-        Network::load(&self.weights, self.settings.compute, deepest).map(Arc::new)
+        Network::load(&self.weights, self.settings.compute, deepest)
     }
 
     /// Runs `work` on the threads that the settings select.

@@ -4,9 +4,11 @@ pub mod aligned;
 mod border;
 pub mod feature_map;
 pub mod filters;
+mod part;
 pub mod rows;
 pub mod tiles;
 pub mod values;
 
 pub use feature_map::FeatureMap;
+pub use part::Part;
 pub use values::Values;

@@ -80,7 +80,7 @@ fn check_backward(
             let mut dx = x.clone();
             let style = gradient.as_slice();
             let content = content.then_some((&taps.content_map, taps.slope));
-            backward(&dy, &mut dx, GradientEpilogue { tap: TapGradient { style, content }, relu });
+            backward(&dy, &mut dx, GradientEpilogue { tap: TapGradient { style, content, top: 0 }, relu });
             dx
         });
         assert_close(&what, &dx.to_planes(), &expected);

@@ -107,6 +107,11 @@ impl Conv {
         self.kernel
     }
 
+    /// Rows above and below an output's row on which it depends.
+    pub fn reach(&self) -> usize {
+        self.kernel / 2
+    }
+
     /// Floating-point operations of one pass over `positions` positions, forward or backward: 2·N·C·k² per position,
     /// whatever the algorithm.
     pub fn flop(&self, positions: usize) -> f64 {

@@ -29,8 +29,10 @@ pub struct GradientEpilogue<'a> {
 pub struct TapGradient<'a> {
     /// The gradient with respect to X's moments: one over all positions, or one for each region.
     pub style: &'a [moments::Gradient],
-    /// The content picture's features P, of X's shape, and the slope.
+    /// The content picture's features P, of the layer's shape, and the slope.
     pub content: Option<(&'a FeatureMap, f32)>,
+    /// The row of the layer that is X's first: 0 where X is the whole layer.
+    pub top: usize,
 }
 
 impl<'a> GradientEpilogue<'a> {
@@ -48,16 +50,18 @@ impl<'a> GradientEpilogue<'a> {
     /// Checks the shape of the tap's gradient.
     ///
     /// # Panics
-    /// If it is not that of the features.
+    /// If it has other channels or another width than the features `x`, or not all of their rows.
     pub(super) fn check(self, x: &FeatureMap) {
+        let has_rows = |height: usize| self.tap.top + x.height() <= height;
         if let Some((content, _)) = self.tap.content {
-            let shapes = [content, x].map(|map| (map.channels(), map.height(), map.width()));
-            assert_eq!(shapes[0], shapes[1], "a tap of another shape");
+            let shapes = [content, x].map(|map| (map.channels(), map.width()));
+            assert!(shapes[0] == shapes[1] && has_rows(content.height()), "a tap of another shape");
         }
         for style in self.tap.style {
             assert_eq!(style.channels(), x.channels(), "a tap of another shape");
             let weights = style.weights().map(|weights| weights.plane().dim());
-            assert!(weights.is_none_or(|size| size == (x.height(), x.width())), "a region of another size");
+            let fits = |(height, width)| has_rows(height) && width == x.width();
+            assert!(weights.is_none_or(fits), "a region of another size");
         }
     }
 
@@ -101,15 +105,17 @@ impl<'a> GradientEpilogue<'a> {
         x: Range<usize>,
         to: &mut [f32],
     ) {
-        let mut acting = self.tap.style.iter().filter(|style| style.acts_on(y.clone(), x.clone()));
+        let top = self.tap.top;
+        let of_layer = top + y.start..top + y.end;
+        let mut acting = self.tap.style.iter().filter(|style| style.acts_on(of_layer.clone(), x.clone()));
         match acting.next() {
-            Some(style) => moments::backward(style, &row, y.clone(), x.clone(), to),
+            Some(style) => moments::backward(style, &row, y.clone(), x.clone(), top, to),
             // Empty, or all of it outside the regions.
             None => to.fill(0.0),
         }
         for style in acting {
             scratch::with([to.len()], |[of_region]| {
-                moments::backward(style, &row, y.clone(), x.clone(), of_region);
+                moments::backward(style, &row, y.clone(), x.clone(), top, of_region);
                 to.iter_mut().zip(of_region).for_each(|(sum, df)| *sum += *df);
             });
         }
@@ -133,8 +139,10 @@ impl<'a> GradientEpilogue<'a> {
             (&prepared[position * style.stride() + block * BLOCK..], style.stride())
         });
         let first = tile.x().start;
-        let content =
-            self.tap.content.map(|(content, slope)| (content.vectors(block, y), first, simd.splat(slope)));
+        let content = self
+            .tap
+            .content
+            .map(|(content, slope)| (content.vectors(block, self.tap.top + y), first, simd.splat(slope)));
         RowEpilogue { simd, style, content, relu: self.relu }
     }
 }

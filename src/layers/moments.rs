@@ -11,6 +11,8 @@
 //! number of positions. All three are sums over positions, so the moments of a whole are the weighted mean of those of its
 //! parts.
 
+mod sum;
+
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
@@ -22,8 +24,10 @@ use crate::gemm::{GROUP_DEPTH, PackedMatrix};
 use crate::parallel::scratch;
 use crate::parallel::team;
 use crate::simd::Isa;
-use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
+use crate::tensor::{FeatureMap, Part};
+
+pub use sum::Sum;
 
 /// Channel blocks whose rows of S one task computes. A task skips the columns before its band, so smaller bands save more
 /// of the symmetric half, and larger ones read the features fewer times.
@@ -112,10 +116,7 @@ impl PositionWeights {
 /// # Panics
 /// If `moments` does not have N channels.
 pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
-    sum_slices(isa, f, f.positions() as f64, moments, |blocks, y, products, sums| {
-        syrk::update(isa, f, |block, y| f.row(block, y), blocks.clone(), y.clone(), products);
-        syrk::channel_sums(isa, f, blocks, y, sums);
-    });
+    forward_part(isa, &Part::whole(f), None, moments);
 }
 
 /// Computes the moments of the features `f`, N×H×W, with weights of their positions. With weights of 1 these are those of
@@ -124,22 +125,46 @@ pub fn forward(isa: Isa, f: &FeatureMap, moments: &mut Moments) {
 /// # Panics
 /// If `moments` does not have N channels, or there are not H×W weights.
 pub fn forward_weighted(isa: Isa, f: &FeatureMap, weights: &PositionWeights, moments: &mut Moments) {
-    if weights.sum == 0.0 {
+    assert_eq!(weights.plane.nrows(), f.height(), "the weights and the map differ in size");
+    forward_part(isa, &Part::whole(f), Some(weights), moments);
+}
+
+/// Computes the moments of a part of a layer, with weights of the layer's positions if there are such.
+///
+/// # Panics
+/// If `moments` has other channels, or the layer fewer weights than the part has positions.
+pub fn forward_part(isa: Isa, part: &Part, weights: Option<&PositionWeights>, moments: &mut Moments) {
+    let f = part.map;
+    let count = match weights {
+        None => (part.rows.len() * f.width()) as f64,
+        Some(weights) if part.rows == (0..weights.plane.nrows()) => weights.sum,
+        Some(weights) => {
+            weights.plane.slice(s![part.rows_of_layer(), ..]).iter().map(|t| f64::from(*t)).sum()
+        }
+    };
+    if count == 0.0 {
         moments.count = 0.0;
         moments.mean.fill(0.0);
         moments.second.fill(0.0);
         return;
     }
+    let Some(weights) = weights else {
+        return sum_slices(isa, part, count, moments, |blocks, y, products, sums| {
+            syrk::update(isa, f, |block, y| f.row(block, y), blocks.clone(), y.clone(), products);
+            syrk::channel_sums(isa, f, blocks, y, sums);
+        });
+    };
     // In Σ (t_p f_p) f_pᵀ only the left factors are multiplied by the weights: the band's channels, at a few rows at a time.
     let row_len = f.width() * BLOCK;
-    sum_slices(isa, f, weights.sum, moments, |blocks, y, products, sums| {
+    let of_map = weights.plane.slice(s![part.top.., ..]);
+    sum_slices(isa, part, count, moments, |blocks, y, products, sums| {
         for top in y.clone().step_by(syrk::chunk_rows(f)) {
             let y = top..(top + syrk::chunk_rows(f)).min(y.end);
-            if !weights.any_in(y.clone(), 0..f.width()) {
+            if of_map.slice(s![y.clone(), ..]).iter().all(|t| *t == 0.0) {
                 continue;
             }
             scratch::with([blocks.len() * y.len() * row_len], |[left]| {
-                weighted::weigh(isa, f, weights.plane(), blocks.clone(), y.clone(), left, sums);
+                weighted::weigh(isa, f, of_map, blocks.clone(), y.clone(), left, sums);
                 let row = |block: usize, row: usize| {
                     &left[((block - blocks.start) * y.len() + row - y.start) * row_len..][..row_len]
                 };
@@ -149,34 +174,35 @@ pub fn forward_weighted(isa: Isa, f: &FeatureMap, weights: &PositionWeights, mom
     });
 }
 
-/// Sets `moments` to the sums over the positions of `f` divided by `count`. `add(blocks, y, products, sums)` adds those of
+/// Sets `moments` to the sums over the positions of `part` divided by `count`. `add(blocks, y, products, sums)` adds those of
 /// the rows `y`: to `products` the products of the channels of `blocks` with all channels, as [`syrk::update`] has them,
 /// and to `sums` the channels themselves.
 fn sum_slices(
     isa: Isa,
-    f: &FeatureMap,
+    part: &Part,
     count: f64,
     moments: &mut Moments,
     add: impl Fn(Range<usize>, Range<usize>, &mut [f32], &mut [f32]) + Sync,
 ) {
+    let Part { map: f, rows: all_rows, .. } = part;
     let n = f.channels();
     assert_eq!(moments.channels(), n, "the moments and the features differ in channels");
     // Each slice of positions is summed on its own, and the slices' sums are added in order: the result does not depend on
     // the number of threads.
-    let slices = (f.positions() / SLICE).clamp(1, 64);
-    let rows = f.height().div_ceil(slices).max(1);
-    let slices = f.height().div_ceil(rows);
+    let slices = (all_rows.len() * f.width() / SLICE).clamp(1, 64);
+    let rows = all_rows.len().div_ceil(slices).max(1);
+    let slices = all_rows.len().div_ceil(rows);
     let stride = syrk::row_stride(isa, f);
     // The partial sums of one task: the band's rows of S, followed by the sums of the band's channels.
     let products = BAND * BLOCK * stride;
     let band = products + BAND * BLOCK;
     scratch::with([f.blocks().div_ceil(BAND) * slices * band], |[partials]| {
         team::for_each_chunk(partials, band, |task, partial| {
-            let (first, top) = (task / slices * BAND, task % slices * rows);
+            let (first, top) = (task / slices * BAND, all_rows.start + task % slices * rows);
             partial.fill(0.0);
             let (partial, sums) = partial.split_at_mut(products);
             let blocks = first..(first + BAND).min(f.blocks());
-            let y = top..(top + rows).min(f.height());
+            let y = top..(top + rows).min(all_rows.end);
             let sums = &mut sums[..blocks.len() * BLOCK];
             add(blocks, y, partial, sums);
         });
@@ -257,8 +283,8 @@ impl Gradient {
     }
 }
 
-/// Computes df_p = t_p·(2·dS·f_p + dμ)/n for the positions `y` × `x`, whose features are `row(block, y)`. In `df` each
-/// position's channels are contiguous, [`Gradient::stride`] floats apart. The factor 2 is there because S is quadratic in F.
+/// Computes df_p = t_p·(2·dS·f_p + dμ)/n for the positions `y` × `x`, whose features are `row(block, y)`. Row `y` is row
+/// `top` + `y` of the layer. In `df` each position's channels are contiguous, [`Gradient::stride`] floats apart. The factor 2 is there because S is quadratic in F.
 /// With the Gram statistic this is equation 6 of Gatys et al. 2015 without its case F < 0, which is the derivative of the
 /// ReLU and is applied by the epilogue.
 pub(super) fn backward<'f>(
@@ -266,12 +292,13 @@ pub(super) fn backward<'f>(
     row: impl Fn(usize, usize) -> &'f [f32],
     y: Range<usize>,
     x: Range<usize>,
+    top: usize,
     df: &mut [f32],
 ) {
     let vector = (!gradient.vector.is_empty()).then_some(&gradient.vector[..]);
     pointwise::multiply(&gradient.matrix, vector, row, y.clone(), x.len(), df);
     if let Some(weights) = &gradient.weights {
-        let weights = weights.plane.slice(s![y, x]);
+        let weights = weights.plane.slice(s![top + y.start..top + y.end, x]);
         for (df, weight) in df.chunks_exact_mut(gradient.stride().max(1)).zip(weights) {
             df.iter_mut().for_each(|df| *df *= weight);
         }

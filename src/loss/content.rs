@@ -1,7 +1,7 @@
 //! The content term: the squared distance of a layer's features from those of the content picture.
 
 use crate::parallel::reduce;
-use crate::tensor::FeatureMap;
+use crate::tensor::{FeatureMap, Part};
 
 use super::terms::Form;
 
@@ -10,25 +10,38 @@ pub struct ContentTarget {
     features: FeatureMap,
     /// ΣP², or 1 if all features are 0.
     energy: f64,
+    /// Σ(F−P)² over the parts of the features F that were added.
+    squares: f64,
 }
 
 impl ContentTarget {
     /// The target with these features.
     pub fn new(features: FeatureMap) -> Self {
         let squares = |block, y| reduce::dot(features.row(block, y), features.row(block, y));
-        let energy = sum_rows(&features, squares);
-        Self { energy: if energy > 0.0 { energy } else { 1.0 }, features }
+        let energy = sum_rows(&Part::whole(&features), squares);
+        Self { energy: if energy > 0.0 { energy } else { 1.0 }, features, squares: 0.0 }
     }
 
-    /// The content term of the features `f`, without its weight.
+    /// Forgets the features of the evaluation before.
+    pub fn clear(&mut self) {
+        self.squares = 0.0;
+    }
+
+    /// Adds the features of a part of the layer.
     ///
     /// # Panics
-    /// If their shape is not the target's.
-    pub fn value(&self, form: Form, f: &FeatureMap) -> f64 {
-        let p = &self.features;
-        assert_eq!((f.channels(), f.height(), f.width()), (p.channels(), p.height(), p.width()));
-        let squares = |block, y| reduce::sum2(f.row(block, y), p.row(block, y), |f, p| (f - p) * (f - p));
-        self.factor(form) * sum_rows(f, squares)
+    /// If its channels or width are not the target's.
+    pub fn add(&mut self, part: &Part) {
+        let (f, p) = (part.map, &self.features);
+        assert_eq!((f.channels(), f.width()), (p.channels(), p.width()));
+        let squared = |f, p| (f - p) * (f - p);
+        let squares = |block, y| reduce::sum2(f.row(block, y), p.row(block, part.top + y), squared);
+        self.squares += sum_rows(part, squares);
+    }
+
+    /// The content term of the features that were added, without its weight.
+    pub fn value(&self, form: Form) -> f64 {
+        self.factor(form) * self.squares
     }
 
     /// `weight` times the content term's gradient with respect to the features F, which is slope · (F − P): returns P and
@@ -47,7 +60,8 @@ impl ContentTarget {
     }
 }
 
-/// The sum of `value(block, y)` over the rows of all blocks, in an order that does not depend on the number of threads.
-fn sum_rows(f: &FeatureMap, value: impl Fn(usize, usize) -> f64 + Sync) -> f64 {
-    reduce::sum_of(0..f.blocks() * f.height(), |row| value(row / f.height(), row % f.height()))
+/// The sum of `value(block, y)` over the part's rows of all blocks, in an order that does not depend on the number of threads.
+fn sum_rows(part: &Part, value: impl Fn(usize, usize) -> f64 + Sync) -> f64 {
+    let rows = part.rows.len();
+    reduce::sum_of(0..part.map.blocks() * rows, |row| value(row / rows, part.rows.start + row % rows))
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::layers::TapGradient;
 use crate::layers::conv::edges::Edges;
 use crate::network::profile::Profile;
-use crate::network::{Network, Plan};
+use crate::network::{Network, Passes, Plan};
 use crate::parallel::cancel::Cancel;
 use crate::parallel::team;
 use crate::vgg::{Layer, PICTURE_CHANNELS};
@@ -134,35 +134,39 @@ impl Objective {
         Self { cancel, ..self }
     }
 
-    /// Bytes of memory of an objective for pictures of `height` by `width` pixels.
+    /// Bytes of memory of an objective with `regions` regions, at most 1 where the style is of the whole picture, for pictures of
+    /// `height` by `width` pixels: the maps of its passes, in the network's room, and all else.
     #[doc(hidden)]
-    pub fn bytes(network: &Network, terms: &Terms, height: usize, width: usize) -> u64 {
+    pub fn bytes(network: &Network, terms: &Terms, (height, width): (usize, usize), regions: usize) -> u64 {
+        let cut = network.cut(&terms.taps(), terms.mode(), (height, width), Passes::Both, network.room());
+        let beside = Self::bytes_beside_maps(network, terms, (height, width), regions, cut.is_cut());
+        beside + cut.bytes(Passes::Both)
+    }
+
+    /// What of [`Objective::bytes`] is not the maps of its passes, which come in parts or whole: the targets, the style terms'
+    /// buffers and the regions' weights.
+    #[doc(hidden)]
+    pub fn bytes_beside_maps(
+        network: &Network,
+        terms: &Terms,
+        (height, width): (usize, usize),
+        regions: usize,
+        in_parts: bool,
+    ) -> u64 {
         let laplacian = match terms.laplacian_weight > 0.0 {
             true => LaplacianTerm::bytes(height, width),
             false => 0,
         };
-        let channels = network.tap_channels(&terms.style_taps());
-        let style: u64 =
-            channels.into_iter().map(|channels| StyleTerm::bytes(terms.statistic, channels)).sum();
-        Plan::bytes(network, &terms.taps(), terms.pooling, height, width)
-            + network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
-            + style
-            + laplacian
-    }
-
-    /// Bytes of memory that `regions` regions take beside what [`Objective::bytes`] counts.
-    #[doc(hidden)]
-    pub fn region_bytes(
-        network: &Network,
-        terms: &Terms,
-        height: usize,
-        width: usize,
-        regions: usize,
-    ) -> u64 {
         let mut layers = terms.style_taps();
         layers.sort();
         let channels = network.tap_channels(&layers);
-        region::bytes(terms.statistic, layers.into_iter().zip(channels), (height, width), regions)
+        let of_term = |channels: &usize| StyleTerm::bytes(terms.statistic, *channels, in_parts);
+        let style: u64 = channels.iter().map(of_term).sum();
+        let layers = layers.into_iter().zip(channels);
+        network.tap_bytes(&terms.content_taps(), terms.pooling, height, width)
+            + style
+            + region::bytes(terms.statistic, layers, (height, width), regions, in_parts)
+            + laplacian
     }
 
     /// Height and width in pixels of the pictures that it takes.
@@ -224,24 +228,31 @@ impl Objective {
         mut gradient: ArrayViewMut3<f32>,
     ) -> ControlFlow<()> {
         let Self { network, plan, terms, content, style, laplacian, losses, cancel, .. } = self;
-        plan.forward(network, picture, cancel)?;
+        style.values_mut().for_each(LayerStyle::clear);
+        content.values_mut().for_each(ContentTarget::clear);
+        plan.forward(network, picture, cancel, &mut |layer, part| {
+            if let Some(style) = style.get_mut(&layer) {
+                style.add(network.isa(), &part);
+            }
+            if let Some(content) = content.get_mut(&layer) {
+                content.add(&part);
+            }
+        })?;
         for &(layer, weight) in &terms.style_layers {
             let term = style.get_mut(&layer).expect("style layers have targets");
-            let weight = terms.style_weight * weight;
-            let value = term.evaluate(network.isa(), terms.form, weight, plan.features(layer));
-            losses.style_layers.insert(layer, value);
+            losses.style_layers.insert(layer, term.evaluate(terms.form, terms.style_weight * weight));
         }
         for &(layer, _) in &terms.content_layers {
-            let value = content[&layer].value(terms.form, plan.features(layer));
-            losses.content_layers.insert(layer, value);
+            losses.content_layers.insert(layer, content[&layer].value(terms.form));
         }
         let tap = |layer| TapGradient {
             style: style.get(&layer).map_or(&[], LayerStyle::gradients),
             content: terms
                 .content_weight_of(layer)
                 .map(|weight| content[&layer].gradient(terms.form, terms.content_weight * weight)),
+            top: 0,
         };
-        plan.backward(network, tap, gradient.view_mut(), cancel)?;
+        plan.backward(network, picture, &tap, gradient.view_mut(), cancel)?;
         let wraps = terms.edges == Edges::Wrap;
         losses.tv = total_variation(picture, terms.tv_weight, wraps, gradient.view_mut());
         losses.laplacian = laplacian

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::layers::moments::{self, Gradient, Moments, PositionWeights};
 use crate::network::{Mode, Network};
 use crate::simd::Isa;
-use crate::tensor::FeatureMap;
+use crate::tensor::Part;
 use crate::vgg::Layer;
 
 use super::statistic::Statistic;
@@ -52,18 +52,25 @@ impl StyleTarget {
         mode: Mode,
         regions: &[Array2<f32>],
     ) -> Result<Vec<Self>> {
-        let features = network.features(picture, layers, mode.of_style())?;
-        let moments_of = |region: &Array2<f32>, layer: Layer, map: &FeatureMap| {
-            let weights = weights_at(region.view(), layer)?;
-            let mut moments = Moments::zeros(map.channels());
-            moments::forward_weighted(network.isa(), map, &weights, &mut moments);
-            Some((layer, moments))
+        // Of each layer, each region's weights, if they amount to enough positions, and its moments so far.
+        let of_layer = |layer: &Layer, channels: usize| -> Vec<_> {
+            let sum = |weights| (weights, moments::Sum::new(channels));
+            regions.iter().map(|region| weights_at(region.view(), *layer).map(sum)).collect()
         };
-        let of_region = |region| {
-            let of_layers = features.iter().filter_map(|(layer, map)| moments_of(region, *layer, map));
-            Self { moments: of_layers.collect() }
-        };
-        Ok(regions.iter().map(of_region).collect())
+        let mut sums = BTreeMap::new();
+        network.visit(picture, layers, mode.of_style(), |layer, part| {
+            let sums = sums.entry(layer).or_insert_with(|| of_layer(&layer, part.map.channels()));
+            for (weights, sum) in sums.iter_mut().flatten() {
+                sum.add(network.isa(), &part, Some(weights));
+            }
+        })?;
+        let mut targets = vec![Self { moments: BTreeMap::new() }; regions.len()];
+        for (layer, sums) in sums {
+            for (target, sum) in targets.iter_mut().zip(sums) {
+                target.moments.extend(sum.map(|(_, sum)| (layer, sum.into_moments())));
+            }
+        }
+        Ok(targets)
     }
 }
 
@@ -96,17 +103,18 @@ pub(super) fn of_regions(
 }
 
 /// Bytes of memory that the style terms of `regions` regions take beyond that of a whole picture of `height` by `width`
-/// pixels, at these layers with their channels: the further terms, and the weights at each layer.
+/// pixels, at these layers with their channels, which come in parts or whole: the further terms, and the weights at each layer.
 pub(super) fn bytes(
     statistic: Statistic,
     layers: impl IntoIterator<Item = (Layer, usize)>,
     (height, width): (usize, usize),
     regions: usize,
+    in_parts: bool,
 ) -> u64 {
     let of_layer = |(layer, channels): (Layer, usize)| {
         let positions = (height / layer.stride()) * (width / layer.stride());
         let weights = regions * positions * size_of::<f32>();
-        regions.saturating_sub(1) as u64 * StyleTerm::bytes(statistic, channels) + weights as u64
+        regions.saturating_sub(1) as u64 * StyleTerm::bytes(statistic, channels, in_parts) + weights as u64
     };
     layers.into_iter().map(of_layer).sum()
 }
@@ -146,12 +154,23 @@ impl LayerStyle {
         }
     }
 
-    /// The term of the features `f`, without its weight. Keeps `weight` times its gradient with respect to the moments.
-    pub fn evaluate(&mut self, isa: Isa, form: Form, weight: f64, f: &FeatureMap) -> f64 {
+    /// Forgets the features of the evaluation before.
+    pub fn clear(&mut self) {
+        self.terms.iter_mut().for_each(|(_, term)| term.clear());
+    }
+
+    /// Adds the features of a part of the layer.
+    pub fn add(&mut self, isa: Isa, part: &Part) {
+        for ((_, term), gradient) in self.terms.iter_mut().zip(&self.gradients) {
+            term.add(isa, part, gradient.weights());
+        }
+    }
+
+    /// The term of the features that were added, without its weight. Keeps `weight` times its gradient with respect to the
+    /// moments.
+    pub fn evaluate(&mut self, form: Form, weight: f64) -> f64 {
         let terms = self.terms.iter_mut().zip(&mut self.gradients);
-        terms
-            .map(|((share, term), gradient)| *share * term.evaluate(isa, form, *share * weight, f, gradient))
-            .sum()
+        terms.map(|((share, term), gradient)| *share * term.evaluate(form, *share * weight, gradient)).sum()
     }
 
     /// The gradients of the last evaluation, which add up.

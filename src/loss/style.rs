@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use ndarray::ArrayView3;
 
 use crate::error::Result;
-use crate::layers::moments::{self, Gradient, Moments};
+use crate::layers::moments::{self, Gradient, Moments, PositionWeights};
 use crate::network::{Mode, Network};
 use crate::simd::Isa;
-use crate::tensor::FeatureMap;
+use crate::tensor::Part;
 use crate::vgg::Layer;
 
 use super::statistic::{Distance, Statistic};
@@ -31,13 +31,12 @@ impl StyleTarget {
         layers: &[Layer],
         mode: Mode,
     ) -> Result<Self> {
-        let features = network.features(picture, layers, mode.of_style())?;
-        let moments_of = |map: &FeatureMap| {
-            let mut moments = Moments::zeros(map.channels());
-            moments::forward(network.isa(), map, &mut moments);
-            moments
-        };
-        Ok(Self { moments: features.iter().map(|(layer, map)| (*layer, moments_of(map))).collect() })
+        let mut sums = BTreeMap::new();
+        network.visit(picture, layers, mode.of_style(), |layer, part| {
+            let sum = sums.entry(layer).or_insert_with(|| moments::Sum::new(part.map.channels()));
+            sum.add(network.isa(), &part, None);
+        })?;
+        Ok(Self { moments: sums.into_iter().map(|(layer, sum)| (layer, sum.into_moments())).collect() })
     }
 
     /// The blend of several styles at the same layers: the weighted mean of their moments, with the shares as weights.
@@ -62,36 +61,36 @@ impl StyleTarget {
 /// The style term of one layer, or of a region of it, with the buffers that its evaluations reuse.
 pub struct StyleTerm {
     distance: Distance,
-    moments: Moments,
+    moments: moments::Sum,
 }
 
 impl StyleTerm {
     /// The term with a style's moments at the layer as target.
     pub fn new(isa: Isa, statistic: Statistic, target: Moments) -> Self {
-        let moments = Moments::zeros(target.channels());
+        let moments = moments::Sum::new(target.channels());
         Self { distance: Distance::new(isa, statistic, target), moments }
     }
 
-    /// Bytes of the term of a layer with `channels` channels: the distance's, and two N×N matrices, the moments and the packed
-    /// gradient.
-    pub fn bytes(statistic: Statistic, channels: usize) -> u64 {
-        Distance::bytes(statistic, channels) + (2 * channels * channels * size_of::<f32>()) as u64
+    /// Bytes of the term of a layer with `channels` channels, which comes in parts or whole: the distance's, the moments' sum,
+    /// and the packed gradient, an N×N matrix.
+    pub fn bytes(statistic: Statistic, channels: usize, in_parts: bool) -> u64 {
+        let matrix = (channels * channels * size_of::<f32>()) as u64;
+        Distance::bytes(statistic, channels) + moments::Sum::bytes(channels, in_parts) + matrix
     }
 
-    /// The style term of the features `f`, without its weight, over the positions that `gradient` has weights for. Sets
-    /// `gradient` to `weight` times the term's gradient with respect to the moments.
-    pub fn evaluate(
-        &mut self,
-        isa: Isa,
-        form: Form,
-        weight: f64,
-        f: &FeatureMap,
-        gradient: &mut Gradient,
-    ) -> f64 {
-        match gradient.weights() {
-            None => moments::forward(isa, f, &mut self.moments),
-            Some(weights) => moments::forward_weighted(isa, f, weights, &mut self.moments),
-        }
-        self.distance.evaluate(form, weight, &self.moments, gradient)
+    /// Forgets the features of the evaluation before.
+    pub fn clear(&mut self) {
+        self.moments.clear();
+    }
+
+    /// Adds the features of a part of the layer, with the positions' weights if there are such.
+    pub fn add(&mut self, isa: Isa, part: &Part, weights: Option<&PositionWeights>) {
+        self.moments.add(isa, part, weights);
+    }
+
+    /// The style term of the features that were added, without its weight. Sets `gradient` to `weight` times the term's gradient
+    /// with respect to the moments.
+    pub fn evaluate(&mut self, form: Form, weight: f64, gradient: &mut Gradient) -> f64 {
+        self.distance.evaluate(form, weight, self.moments.moments(), gradient)
     }
 }

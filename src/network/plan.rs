@@ -5,32 +5,42 @@ use std::ops::ControlFlow;
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::error::Result;
+use crate::layers::TapGradient;
 use crate::layers::conv::edges::Edges;
 use crate::layers::conv::{Algorithm, Workspace};
 use crate::layers::pool::Pooling;
-use crate::layers::{GradientEpilogue, TapGradient};
 use crate::parallel::cancel::Cancel;
-use crate::tensor::FeatureMap;
+use crate::tensor::{FeatureMap, Part};
 use crate::vgg::{Layer, PICTURE_CHANNELS};
 
-use super::profile::{Direction, LayerTimes, Profile};
-use super::steps::{Operation, Step, bytes_of, map_of};
+use super::chain::{Chain, Pass};
+use super::cut::{Cut, Passes};
+use super::profile::{LayerTimes, Profile};
+use super::steps::{Operation, Step, map_of};
+use super::strips::Strips;
 use super::{Mode, Network, check_size, preprocess};
 
-/// The buffers of an evaluation for one picture size: one feature map per step. After the forward pass it holds the step's
-/// features; the backward pass overwrites them with the gradient with respect to them.
+/// The buffers of an evaluation for one picture size: one feature map per step, but for the steps that are evaluated in
+/// [`Strips`]. After the forward pass a map holds its step's features; the backward pass overwrites them with the gradient with
+/// respect to them.
 pub struct Plan {
+    size: (usize, usize),
     taps: Vec<Layer>,
     edges: Edges,
     steps: Vec<Step>,
-    input: FeatureMap,
-    maps: Vec<FeatureMap>,
+    strips: Vec<Strips>,
+    /// The network's input, or the output of each group of strips.
+    inputs: Vec<FeatureMap>,
+    /// The layer of the last of `inputs`; `None` for the network's input.
+    of_tail: Option<Layer>,
+    tail: Chain,
     workspace: Workspace,
     profile: Option<Profile>,
 }
 
 impl Plan {
-    /// Buffers for pictures of `height` by `width` pixels and a loss that depends on the layers `taps`.
+    /// Buffers for pictures of `height` by `width` pixels and a loss that depends on the layers `taps`. They are as many as fit
+    /// in the network's [room](Network::within).
     ///
     /// # Errors
     /// [`Error::TooSmall`](crate::Error::TooSmall) if a tap would have no positions.
@@ -42,24 +52,21 @@ impl Plan {
         width: usize,
     ) -> Result<Self> {
         check_size("the picture", taps, height, width)?;
-        let Mode { pooling, edges } = mode.into();
-        let steps = network.steps(taps, pooling, height, width);
+        let mode = mode.into();
+        let Cut { steps, strips, inputs, tail, .. } =
+            network.cut(taps, mode, (height, width), Passes::Both, network.room);
         Ok(Self {
+            size: (height, width),
             taps: taps.to_vec(),
-            edges,
-            input: map_of(Network::input_shape(height, width)),
-            maps: steps.iter().map(|step| map_of(step.shape)).collect(),
+            edges: mode.edges,
+            of_tail: inputs.last().and_then(|(_, layer)| *layer),
+            inputs: inputs.into_iter().map(|(shape, _)| map_of(shape)).collect(),
+            tail: Chain::new(steps[tail.clone()].to_vec(), tail.start),
             steps,
+            strips,
             workspace: Workspace::new(network.isa()),
             profile: None,
         })
-    }
-
-    /// Bytes of the buffers of such a plan, without creating it.
-    pub fn bytes(network: &Network, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
-        let steps = network.steps(taps, pooling, height, width);
-        let maps: u64 = steps.iter().map(|step| bytes_of(step.shape)).sum();
-        bytes_of(Network::input_shape(height, width)) + maps + network.workspace_bytes(&steps)
     }
 
     /// Starts to measure the time of each step.
@@ -89,7 +96,8 @@ impl Plan {
         self.profile.as_ref()
     }
 
-    /// Computes the features of `picture`, 3×H×W, RGB in 0–1. Breaks between two steps once `cancel` is set.
+    /// Computes the features of `picture`, 3×H×W, RGB in 0–1, and shows `visit` those of the taps, in parts or whole. Breaks
+    /// between two steps once `cancel` is set.
     ///
     /// # Panics
     /// If the picture is not of the plan's size.
@@ -98,70 +106,58 @@ impl Plan {
         network: &Network,
         picture: ArrayView3<f32>,
         cancel: &Cancel,
+        visit: &mut dyn FnMut(Layer, Part),
     ) -> ControlFlow<()> {
-        assert_eq!(picture.dim(), (PICTURE_CHANNELS, self.input.height(), self.input.width()));
-        preprocess::forward(network.preprocessing(), picture, &mut self.input);
-        for (at, step) in self.steps.iter().enumerate() {
-            if cancel.is_cancelled() {
-                return ControlFlow::Break(());
+        let (height, width) = self.size;
+        assert_eq!(picture.dim(), (PICTURE_CHANNELS, height, width));
+        if let Some(profile) = &mut self.profile {
+            profile.start_evaluation();
+        }
+        let Self { taps, edges, strips, inputs, tail, workspace, profile, .. } = self;
+        let mut pass = Pass { network, edges: *edges, taps, workspace, profile, cancel };
+        if strips.is_empty() {
+            preprocess::forward(network.preprocessing(), picture, &mut inputs[0]);
+        }
+        for (at, strips) in strips.iter().enumerate() {
+            let (before, from) = inputs.split_at_mut(at);
+            strips.forward(&mut pass, picture, before.last(), &mut from[0], visit)?;
+        }
+        let input = inputs.last_mut().expect("there is an input");
+        tail.forward(&mut pass, input, tail.steps().len())?;
+        for (step, map) in tail.steps().iter().zip(tail.maps()) {
+            if taps.contains(&step.layer) {
+                visit(step.layer, Part::whole(map));
             }
-            let (before, from) = self.maps.split_at_mut(at);
-            let x = before.last_mut().unwrap_or(&mut self.input);
-            Profile::time(&mut self.profile, at, Direction::Forward, || {
-                network.forward_step(step, self.edges, x, &mut from[0], &mut self.workspace);
-            });
         }
         ControlFlow::Continue(())
     }
 
-    /// The features at a tap, after [`Plan::forward`] and before [`Plan::backward`].
-    ///
-    /// # Panics
-    /// If `layer` is not a tap of the plan.
-    pub fn features(&self, layer: Layer) -> &FeatureMap {
-        assert!(self.taps.contains(&layer), "{layer} is not a tap");
-        let at = self.steps.iter().position(|step| step.layer == layer).expect("taps have steps");
-        &self.maps[at]
-    }
-
-    /// Computes the gradient of a loss with respect to the picture, 3×H×W, RGB in 0–1, and writes it to `gradient`. The
-    /// gradient of the loss with respect to the features of a tap is `tap(layer)`. Breaks between two steps once `cancel` is
-    /// set. Must follow [`Plan::forward`].
+    /// Computes the gradient of a loss with respect to the `picture`, 3×H×W, RGB in 0–1, and writes it to `gradient`. The
+    /// gradient of the loss with respect to the features of a tap is `tap(layer)`, whole. Breaks between two steps once
+    /// `cancel` is set. Must follow [`Plan::forward`] with the same picture.
     ///
     /// # Panics
     /// If `gradient` is not contiguous, or a tap's gradient is not of the tap's shape.
     pub fn backward<'t>(
         &mut self,
         network: &Network,
-        tap: impl Fn(Layer) -> TapGradient<'t>,
-        gradient: ArrayViewMut3<f32>,
+        picture: ArrayView3<f32>,
+        tap: &dyn Fn(Layer) -> TapGradient<'t>,
+        mut gradient: ArrayViewMut3<f32>,
         cancel: &Cancel,
     ) -> ControlFlow<()> {
-        // Map `at` is the output of step `at` and the input of step `at` + 1. Going backward, step `at` reads the gradient
-        // in map `at` and overwrites its input, map `at` − 1, with the gradient with respect to it.
-        for at in (0..=self.steps.len()).rev() {
-            if cancel.is_cancelled() {
-                return ControlFlow::Break(());
-            }
-            let (before, from) = self.maps.split_at_mut(at);
-            let (x, layer, relu) = match before.last_mut() {
-                Some(map) => {
-                    let Step { layer, operation, .. } = self.steps[at - 1];
-                    (map, Some(layer), matches!(operation, Operation::Conv { relu: true, .. }))
-                }
-                None => (&mut self.input, None, false),
-            };
-            let tapped = layer.filter(|layer| self.taps.contains(layer));
-            let epilogue = GradientEpilogue { tap: tapped.map_or_else(TapGradient::default, &tap), relu };
-            match (self.steps.get(at), from.first_mut()) {
-                (Some(step), Some(dy)) => Profile::time(&mut self.profile, at, Direction::Backward, || {
-                    network.backward_step(step, self.edges, dy, x, epilogue, &mut self.workspace);
-                }),
-                // No step follows the deepest tap.
-                _ => epilogue.write_deepest(network.isa(), x),
-            }
+        let Self { taps, edges, strips, inputs, of_tail, tail, workspace, profile, .. } = self;
+        let mut pass = Pass { network, edges: *edges, taps, workspace, profile, cancel };
+        let input = inputs.last_mut().expect("there is an input");
+        tail.backward(&mut pass, input, *of_tail, true, tap)?;
+        for (at, strips) in strips.iter().enumerate().rev() {
+            let (before, from) = inputs.split_at_mut(at);
+            strips.backward(&mut pass, picture, before.last_mut(), &from[0], gradient.view_mut(), tap)?;
         }
-        preprocess::backward(network.preprocessing(), &self.input, gradient);
+        if strips.is_empty() {
+            let (rows, preprocessing) = (0..self.size.0, network.preprocessing());
+            preprocess::backward(preprocessing, &inputs[0], rows, 0, gradient);
+        }
         ControlFlow::Continue(())
     }
 }

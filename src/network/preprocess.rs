@@ -1,5 +1,7 @@
 //! Preprocessing from a picture to the network's input, and its backward pass.
 
+use std::ops::Range;
+
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::parallel::team;
@@ -22,21 +24,30 @@ pub(super) fn forward(preprocessing: Preprocessing, picture: ArrayView3<f32>, in
     });
 }
 
-/// Computes the gradient with respect to the picture from that with respect to the network's input, both 3×H×W.
+/// Computes the gradient with respect to the picture, 3×H×W, from that with respect to the network's input, of which `input`
+/// holds some rows: its `rows` are the picture's from `first` on.
 ///
 /// # Panics
 /// If `gradient` is not contiguous.
-pub(super) fn backward(preprocessing: Preprocessing, input: &FeatureMap, mut gradient: ArrayViewMut3<f32>) {
-    let (height, width) = (input.height(), input.width());
+pub(super) fn backward(
+    preprocessing: Preprocessing,
+    input: &FeatureMap,
+    rows: Range<usize>,
+    first: usize,
+    mut gradient: ArrayViewMut3<f32>,
+) {
+    let (_, height, width) = gradient.dim();
     let mut from_plane = [(0, 0.0); PICTURE_CHANNELS];
     for (c, channel) in preprocessing.channels().into_iter().enumerate() {
         from_plane[channel.plane] = (c, channel.scale);
     }
     let gradient = gradient.as_slice_mut().expect("gradients are made contiguous");
-    team::for_each_chunk(gradient, width.max(1), |row, to| {
-        let (c, scale) = from_plane[row / height];
-        for (to, from) in to.iter_mut().zip(input.row(0, row % height).as_chunks::<BLOCK>().0) {
-            *to = scale * from[c];
-        }
-    });
+    for (plane, (c, scale)) in gradient.chunks_exact_mut((height * width).max(1)).zip(from_plane) {
+        let plane = &mut plane[first * width..][..rows.len() * width];
+        team::for_each_chunk(plane, width.max(1), |row, to| {
+            for (to, from) in to.iter_mut().zip(input.row(0, rows.start + row).as_chunks::<BLOCK>().0) {
+                *to = scale * from[c];
+            }
+        });
+    }
 }

@@ -20,7 +20,7 @@ pub struct LayerTimes {
     pub algorithm: &'static str,
     /// Floating-point operations of one pass in either direction, by the convolution's definition; 0 for other layers.
     pub flop: f64,
-    /// Seconds of each forward pass.
+    /// Seconds of each forward pass; of a layer in strips, with the second one.
     pub forward: Vec<f64>,
     /// Seconds of each backward pass.
     pub backward: Vec<f64>,
@@ -34,7 +34,15 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Runs `work` and, if there is a profile, adds its time to `layer`.
+    /// Begins an evaluation.
+    pub(crate) fn start_evaluation(&mut self) {
+        for layer in &mut self.layers {
+            layer.forward.push(0.0);
+            layer.backward.push(0.0);
+        }
+    }
+
+    /// Runs `work` and, if there is a profile, adds its time to that of `layer` in this evaluation.
     pub(crate) fn time<R>(
         profile: &mut Option<Self>,
         layer: usize,
@@ -45,10 +53,11 @@ impl Profile {
         let start = Instant::now();
         let result = work();
         let times = &mut profile.layers[layer];
-        match direction {
-            Direction::Forward => times.forward.push(start.elapsed().as_secs_f64()),
-            Direction::Backward => times.backward.push(start.elapsed().as_secs_f64()),
-        }
+        let times = match direction {
+            Direction::Forward => &mut times.forward,
+            Direction::Backward => &mut times.backward,
+        };
+        *times.last_mut().expect("an evaluation has begun") += start.elapsed().as_secs_f64();
         result
     }
 }

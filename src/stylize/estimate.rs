@@ -9,13 +9,13 @@ use ndarray::{Array3, ArrayView3};
 
 use crate::error::{Error, Result};
 use crate::loss::Terms;
-use crate::network::{Network, check_size};
+use crate::network::{Network, Passes, check_size};
 use crate::optimize::{self, Bounds, adam, lbfgs};
 use crate::vgg::PICTURE_CHANNELS;
 
 use super::cost::{Cost, Measured};
 use super::matching::ColourStatistics;
-use super::run::{self, HISTORY, scale_size};
+use super::run::{self, scale_size};
 use super::{Optimizer, Scale, Stylize, memory};
 
 /// Width and height in pixels of the pictures that are measured, where the result is not smaller: multiples of 64, so that the
@@ -57,8 +57,9 @@ pub(super) fn estimate(job: &Stylize) -> Result<Estimate> {
     let (width, height) = job.result_size()?;
     let (network, terms) = job.network_and_terms()?;
     check_size("the result", &terms.taps(), height, width)?;
-    let memory = memory::of_run(job, &network, &terms, width, height);
-    job.require_memory(memory, width, height)?;
+    let budget = job.budget_of_run(&network, &terms, (width, height));
+    job.require_memory(budget.needed, width, height)?;
+    let network = budget.bound(network);
     let scales = job.schedule(&terms, width, height);
     let colours = job.colours_to_match();
     let size_of = |index| scale_size(&scales, index, (width, height));
@@ -66,14 +67,17 @@ pub(super) fn estimate(job: &Stylize) -> Result<Estimate> {
     check_styles(job, &terms, size_of(0))?;
     let loading = start.elapsed().as_secs_f64();
 
-    let costs = Costs::measured(job, &network, &terms, colours)?;
+    let costs = Costs::measured(job, &network, &terms, colours, budget.history)?;
     let scale = |(index, &Scale { steps, .. }): (usize, &Scale)| {
         let (width, height) = size_of(index);
-        ScaleEstimate { width, height, steps, seconds: costs.of_scale((width * height) as f64, steps) }
+        let cut = network.cut(&terms.taps(), terms.mode(), (height, width), Passes::Both, network.room());
+        let in_strips = cut.cost(&network, Passes::Both);
+        let seconds = costs.of_scale((width * height) as f64, steps, in_strips);
+        ScaleEstimate { width, height, steps, seconds }
     };
     let scales: Vec<_> = scales.iter().enumerate().map(scale).collect();
     let seconds = loading + scales.iter().map(|scale| scale.seconds).sum::<f64>();
-    Ok(Estimate { scales, memory, seconds })
+    Ok(Estimate { scales, memory: budget.needed, seconds })
 }
 
 /// # Errors
@@ -95,15 +99,18 @@ struct Costs {
     /// What the optimiser takes for a step, beside the evaluations.
     optimizer: Cost,
     kind: Optimizer,
+    /// Pairs in L-BFGS's history.
+    history: usize,
 }
 
 impl Costs {
-    fn of_scale(&self, pixels: f64, steps: usize) -> f64 {
+    /// Seconds of a scale, whose evaluations take `in_strips` times as long as with all maps in memory.
+    fn of_scale(&self, pixels: f64, steps: usize, in_strips: f64) -> f64 {
         let (evaluations, slower) = match self.kind {
-            Optimizer::Lbfgs => (EVALUATIONS_PER_STEP, beyond_caches(pixels)),
+            Optimizer::Lbfgs => (EVALUATIONS_PER_STEP, beyond_caches(pixels, self.history)),
             Optimizer::Adam => (1.0, 1.0),
         };
-        let step = evaluations * self.evaluation.at(pixels) + slower * self.optimizer.at(pixels);
+        let step = evaluations * in_strips * self.evaluation.at(pixels) + slower * self.optimizer.at(pixels);
         self.start.at(pixels) + steps as f64 * step
     }
 
@@ -112,6 +119,7 @@ impl Costs {
         network: &Arc<Network>,
         terms: &Terms,
         colours: Option<ColourStatistics>,
+        history: usize,
     ) -> Result<Self> {
         let (mut starts, mut evaluations) = (Vec::new(), Vec::new());
         for (width, height) in sizes_to_measure(job, terms)? {
@@ -122,21 +130,22 @@ impl Costs {
         }
         let result = job.result_size().map(|(width, height)| width * height)?;
         let pixels = result.min(SIZES[1].0 * SIZES[1].1);
-        let optimizer = step_without_evaluation(job.settings.optimizer, PICTURE_CHANNELS * pixels);
+        let optimizer = step_without_evaluation(job.settings.optimizer, PICTURE_CHANNELS * pixels, history);
         Ok(Self {
             start: Cost::fitted(&starts),
             evaluation: Cost::fitted(&evaluations),
             optimizer: Cost::proportional(pixels as f64, optimizer),
             kind: job.settings.optimizer,
+            history,
         })
     }
 }
 
 /// By how much a step of L-BFGS costs more a value than at [`SIZES`], because its vectors no longer fit in the caches: measured
 /// with AVX-512 on Zen 5, where it rises from 50 MB of vectors on until all of them come from memory.
-fn beyond_caches(pixels: f64) -> f64 {
-    let bytes =
-        pixels * memory::vectors(Optimizer::Lbfgs) as f64 * (PICTURE_CHANNELS * size_of::<f32>()) as f64;
+fn beyond_caches(pixels: f64, history: usize) -> f64 {
+    let vectors = memory::vectors(Optimizer::Lbfgs, history) as f64;
+    let bytes = pixels * vectors * (PICTURE_CHANNELS * size_of::<f32>()) as f64;
     (1.0 + 0.5 * (bytes / 50e6).log2()).clamp(1.0, 2.5)
 }
 
@@ -188,7 +197,7 @@ fn measure(
 }
 
 /// Seconds of an optimiser's step with this many variables, without the evaluation.
-fn step_without_evaluation(optimizer: Optimizer, variables: usize) -> f64 {
+fn step_without_evaluation(optimizer: Optimizer, variables: usize, history: usize) -> f64 {
     // The function's own seconds do not count. It is quadratic with many curvatures, so that no step reaches the minimum.
     let mut of_function = 0.0;
     let mut function = |x: &[f32], gradient: &mut [f32]| {
@@ -203,14 +212,14 @@ fn step_without_evaluation(optimizer: Optimizer, variables: usize) -> f64 {
         Some(value)
     };
     // The last steps, with a full history.
-    let (full, steps) = (HISTORY + 1, HISTORY + 3);
+    let (full, steps) = (history + 1, history + 3);
     let mut ends = Vec::with_capacity(steps);
     let mut on_step = |_: &optimize::Step| {
         ends.push(Instant::now());
         ControlFlow::Continue(())
     };
     let bounds = Bounds { lower: 0.0, upper: 1.0 };
-    let settings = optimize::Settings { steps, tolerance: 0.0, first_step: 0.02, history: HISTORY, bounds };
+    let settings = optimize::Settings { steps, tolerance: 0.0, first_step: 0.02, history, bounds };
     let start = vec![0.5; variables];
     let found = match optimizer {
         Optimizer::Lbfgs => lbfgs(&mut function, start, &settings, &mut on_step),
@@ -238,21 +247,25 @@ mod tests {
             evaluation: linear(0.1, 1e-4),
             optimizer: Cost::proportional(1000.0, 0.02), // of 10 000 pixels, which fit in the caches
             kind: Optimizer::Adam,
+            history: 10,
         };
         // 0.5 + 20 · (0.1 + 1 + 0.2)
-        let found = costs.of_scale(10_000.0, 20);
+        let found = costs.of_scale(10_000.0, 20, 1.0);
         assert!((found - 26.5).abs() < 1e-6, "{found}");
         // 0.5 + 20 · (1.03 · (0.1 + 1) + 0.2)
         let costs = Costs { kind: Optimizer::Lbfgs, ..costs };
-        let found = costs.of_scale(10_000.0, 20);
+        let found = costs.of_scale(10_000.0, 20, 1.0);
         assert!((found - 27.16).abs() < 1e-6, "{found}");
-        assert!((costs.of_scale(10_000.0, 0) - 0.5).abs() < 1e-6);
+        assert!((costs.of_scale(10_000.0, 0, 1.0) - 0.5).abs() < 1e-6);
+        // In strips: 0.5 + 20 · (1.5 · 1.03 · (0.1 + 1) + 0.2)
+        let found = costs.of_scale(10_000.0, 20, 1.5);
+        assert!((found - 38.49).abs() < 1e-6, "{found}");
     }
 
     #[test]
     fn vectors_beyond_the_caches_cost_up_to_two_and_a_half_times_as_much() {
         let sides = [64.0, 256.0, 362.0, 512.0, 1024.0, 4096.0];
-        let factors = sides.map(|side: f64| beyond_caches(side * side));
+        let factors = sides.map(|side: f64| beyond_caches(side * side, 10));
         assert!(factors.is_sorted(), "{factors:?}");
         assert_eq!((factors[0], factors[1], factors[5]), (1.0, 1.0, 2.5));
         // As measured at 512² and 1024².
@@ -262,7 +275,7 @@ mod tests {
     #[test]
     fn the_optimizers_steps_are_measured() {
         for optimizer in [Optimizer::Lbfgs, Optimizer::Adam] {
-            let seconds = step_without_evaluation(optimizer, 3 * 128 * 128);
+            let seconds = step_without_evaluation(optimizer, 3 * 128 * 128, 10);
             assert!(seconds > 0.0 && seconds.is_finite(), "{optimizer}: {seconds}");
         }
     }

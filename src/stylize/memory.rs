@@ -1,10 +1,11 @@
-//! Memory estimates of a job, computed from the same lists of buffers that are allocated.
+//! How much memory a job takes, computed from the same lists of buffers that are allocated, and how it keeps to its limit.
 
-use crate::error::{Error, Result};
+use std::sync::Arc;
+
+use crate::error::Result;
 use crate::loss::{Objective, Terms};
-use crate::network::Network;
+use crate::network::{Network, Passes};
 
-use super::run::HISTORY;
 use super::{Init, Optimizer, Stylize};
 
 /// Bytes of the process before any picture is loaded: code, stacks and allocator. An estimate.
@@ -35,10 +36,109 @@ fn plane(pixels: usize) -> u64 {
     planes(pixels) / 3
 }
 
+/// How much longer an evaluation may take in strips before fewer pairs are kept to give it more room.
+const ACCEPTED_COST: f64 = 1.7;
+
+/// Pairs of steps and gradient changes in L-BFGS's history, from the most to the fewest. Ten is within the 3 to 20 that Nocedal
+/// and Wright recommend (Numerical Optimization, section 7.2). Each pair takes the memory of two pictures.
+const HISTORIES: [usize; 4] = [10, 7, 5, 3];
+
+/// How a job uses the memory there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// The estimated peak memory of the process in bytes.
+    pub(super) needed: u64,
+    /// Bytes for the maps of the network's passes.
+    pub(super) room: u64,
+    /// Pairs in L-BFGS's history.
+    pub(super) history: usize,
+}
+
+impl Budget {
+    /// The network, whose passes keep to the room.
+    pub(super) fn bound(self, network: Network) -> Arc<Network> {
+        Arc::new(network.within(self.room))
+    }
+}
+
 impl Stylize {
+    /// The memory of the job's last scale, which needs the most, with its optimiser: where it doesn't fit into the limit with all
+    /// maps and all of L-BFGS's history, with fewer.
+    pub(super) fn budget_of_run(
+        &self,
+        network: &Network,
+        terms: &Terms,
+        (width, height): (usize, usize),
+    ) -> Budget {
+        let pixels = width * height;
+        // The mask, and the picture that is seen of the one that is optimised.
+        let masked = self.placement.mask.as_ref().map_or(0, |_| plane(pixels) + planes(pixels));
+        let with_history = |history| {
+            let optimizer = vectors(self.settings.optimizer, history) * planes(pixels) + masked;
+            self.budget(network, terms, (width, height), history, optimizer)
+        };
+        let mut best: Option<(f64, Budget)> = None;
+        let available = self.available();
+        for history in HISTORIES {
+            let (cost, budget) = with_history(history);
+            if budget.needed > available {
+                continue;
+            }
+            if cost <= ACCEPTED_COST || self.settings.optimizer != Optimizer::Lbfgs {
+                return budget;
+            }
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, budget));
+            }
+        }
+        best.map_or_else(|| with_history(HISTORIES[HISTORIES.len() - 1]).1, |(_, budget)| budget)
+    }
+
+    /// The memory of the job's objective at this size, without an optimiser.
+    pub(super) fn budget_of_objective(
+        &self,
+        network: &Network,
+        terms: &Terms,
+        size: (usize, usize),
+    ) -> Budget {
+        self.budget(network, terms, size, HISTORIES[0], 0).1
+    }
+
+    /// The memory with an objective of this size, and with what takes `optimizer` bytes and is created after it; and how much
+    /// longer an evaluation takes because of the limit.
+    fn budget(
+        &self,
+        network: &Network,
+        terms: &Terms,
+        (width, height): (usize, usize),
+        history: usize,
+        optimizer: u64,
+    ) -> (f64, Budget) {
+        let size = (height, width);
+        let regions = self.placement.region_count();
+        let fixed = PROGRAM + network.bytes() + pictures(self) + planes(width * height);
+        let beside = |in_parts| Objective::bytes_beside_maps(network, terms, size, regions, in_parts);
+        let cut = |room| network.cut(&terms.taps(), terms.mode(), size, Passes::Both, room);
+        let room = |in_parts| self.available().saturating_sub(fixed + beside(in_parts) + optimizer);
+        let room = match cut(room(false)).is_cut() {
+            true => room(true),
+            false => room(false),
+        };
+        let cut = cut(room);
+        let objective = beside(cut.is_cut()) + cut.bytes(Passes::Both);
+        // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
+        let most = of_style(self, network, terms, width * height, room).max(objective + optimizer);
+        (cut.cost(network, Passes::Both), Budget { needed: fixed + most, room, history })
+    }
+
+    /// Bytes that the process may take.
+    fn available(&self) -> u64 {
+        self.settings.memory_limit.unwrap_or_else(crate::memory::available)
+    }
+
     /// Returns [`Error::OutOfMemory`] if the job needs more memory than its limit.
     pub(super) fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
-        let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
+        let available = self.available();
         if needed <= available {
             return Ok(());
         }
@@ -48,62 +148,28 @@ impl Stylize {
             Some((w, h)) if w * h > 2 * width * height => ("a style", w, h),
             _ => ("a result", width, height),
         };
-        Err(Error::OutOfMemory { what: what.to_owned(), width, height, needed, available })
+        crate::memory::require_of(available, what, needed, width, height)
     }
-}
-
-/// Bytes of the process with the job's objective at this size.
-pub(super) fn of_objective(
-    job: &Stylize,
-    network: &Network,
-    terms: &Terms,
-    width: usize,
-    height: usize,
-) -> u64 {
-    at_most(job, network, terms, (width, height), 0)
 }
 
 /// Vectors that an optimiser keeps, each as large as a picture of three f32 planes. L-BFGS: the history of steps and gradient
 /// changes, and a dozen at a time. Adam: its two moment estimates, and half a dozen others.
-pub(super) fn vectors(optimizer: Optimizer) -> u64 {
+pub(super) fn vectors(optimizer: Optimizer, history: usize) -> u64 {
     match optimizer {
-        Optimizer::Lbfgs => 2 * HISTORY as u64 + 12,
+        Optimizer::Lbfgs => 2 * history as u64 + 12,
         Optimizer::Adam => 8,
     }
 }
 
-/// Bytes of the process at the job's last scale, which needs the most.
-pub(super) fn of_run(job: &Stylize, network: &Network, terms: &Terms, width: usize, height: usize) -> u64 {
-    let vectors = vectors(job.settings.optimizer);
-    // The mask, and the picture that is seen of the one that is optimised.
-    let masked = job.placement.mask.as_ref().map_or(0, |_| plane(width * height) + planes(width * height));
-    at_most(job, network, terms, (width, height), vectors * planes(width * height) + masked)
-}
-
-/// Bytes of the process with the job's objective at this size, and with what takes `optimizer` bytes and is created after it.
-fn at_most(
-    job: &Stylize,
-    network: &Network,
-    terms: &Terms,
-    (width, height): (usize, usize),
-    optimizer: u64,
-) -> u64 {
-    let regions = job.placement.region_count();
-    let objective = Objective::bytes(network, terms, height, width)
-        + Objective::region_bytes(network, terms, height, width, regions);
-    // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
-    let most = of_style(job, network, terms, width * height).max(objective + optimizer);
-    PROGRAM + network.bytes() + pictures(job) + planes(width * height) + most
-}
-
-/// Bytes of the features of the largest style picture, and of its copy and its regions at the size at which it is used for a result of
-/// `pixels` pixels.
-fn of_style(job: &Stylize, network: &Network, terms: &Terms, pixels: usize) -> u64 {
+/// Peak bytes of the passes over the largest style picture, whose maps may take `room` bytes, and of its copy and its regions at
+/// the size at which it is used for a result of `pixels` pixels.
+fn of_style(job: &Stylize, network: &Network, terms: &Terms, pixels: usize, room: u64) -> u64 {
     let sizes = job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(pixels, pixels));
     let regions = job.placement.region_count() as u64;
     let bytes = |(width, height): (usize, usize)| {
         let copies = planes(width * height) + regions * plane(width * height);
-        copies + network.features_bytes(&terms.style_taps(), terms.pooling, height, width)
+        let (taps, mode) = (terms.style_taps(), terms.mode().of_style());
+        copies + network.cut(&taps, mode, (height, width), Passes::Forward, room).bytes(Passes::Forward)
     };
     sizes.into_iter().map(bytes).max().unwrap_or(0)
 }

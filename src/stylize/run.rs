@@ -19,11 +19,7 @@ use super::matching::ColourStatistics;
 use super::pace::Pace;
 use super::progress::{finished, picture_of};
 use super::schedule::{Scale, schedule};
-use super::{Colors, End, Init, Optimizer, Progress, Style, Stylize, Stylized, memory};
-
-/// Pairs of steps and gradient changes in L-BFGS's history. Ten is within the 3 to 20 that Nocedal and Wright recommend
-/// (Numerical Optimization, section 7.2); each pair costs the memory of two pictures.
-pub(super) const HISTORY: usize = 10;
+use super::{Colors, End, Init, Optimizer, Progress, Style, Stylize, Stylized};
 
 /// Runs the job; see [`Stylize::run`].
 pub(super) fn run(
@@ -34,8 +30,9 @@ pub(super) fn run(
     let (width, height) = job.result_size()?;
     let (network, terms) = job.network_and_terms()?;
     check_size("the result", &terms.taps(), height, width)?;
-    let needed = memory::of_run(job, &network, &terms, width, height);
-    job.require_memory(needed, width, height)?;
+    let budget = job.budget_of_run(&network, &terms, (width, height));
+    job.require_memory(budget.needed, width, height)?;
+    let network = budget.bound(network);
 
     let content = job.flat_content();
     let colours = job.colours_to_match();
@@ -87,14 +84,14 @@ pub(super) fn run(
                 done: (work_before + work(scale) * step.step as f64 / scale.steps.max(1) as f64)
                     / all_work.max(1.0),
                 schedule: &scales,
-                memory: needed,
+                memory: budget.needed,
                 pixels: picture,
                 alpha: alpha.as_ref(),
                 chroma: job.chroma_of(content_before.as_deref()),
             })
         };
         let found = minimize(
-            job.settings.optimizer,
+            (job.settings.optimizer, budget.history),
             &mut objective,
             masked,
             picture.planes(),
@@ -274,9 +271,9 @@ fn with_change_enlarged(picture: &Picture, before: &Picture, content: &Picture) 
 /// Called after every step with the picture that is seen and its losses; breaking stops the optimiser.
 type Report<'r> = dyn FnMut(&Step, &[f32], &Losses) -> ControlFlow<()> + 'r;
 
-/// Optimises the pixels at one scale; where the picture is `masked`, those in the mask.
+/// Optimises the pixels at one scale, L-BFGS with a history of so many pairs; where the picture is `masked`, those in the mask.
 fn minimize(
-    optimizer: Optimizer,
+    (optimizer, history): (Optimizer, usize),
     objective: &mut Objective,
     masked: Option<Masked>,
     start: ArrayView3<f32>,
@@ -309,7 +306,7 @@ fn minimize(
         None => start.iter().copied().collect(),
     };
     let bounds = Bounds { lower: 0.0, upper: 1.0 };
-    let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history: HISTORY, bounds };
+    let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history, bounds };
     match optimizer {
         Optimizer::Lbfgs => {
             // The root mean square of the first trial's change is that of all pixels, and only those in the mask change.

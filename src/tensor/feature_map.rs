@@ -106,7 +106,7 @@ impl FeatureMap {
     }
 
     /// Floats of a block's plane, border included.
-    fn plane_len(&self) -> usize {
+    pub(super) fn plane_len(&self) -> usize {
         (self.height + 2) * self.row_stride()
     }
 

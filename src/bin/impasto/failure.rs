@@ -109,7 +109,7 @@ fn advice(error: &Error) -> Option<&'static str> {
             "use a smaller --style-scale, --style-size or --size"
         }
         Error::Depth { .. } => "use --depth 8, or .png or .tiff",
-        Error::OutOfMemory { .. } => "use a smaller --size",
+        Error::OutOfMemory { .. } => "use a smaller --size, or a larger --max-memory if there is one",
         Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
         Error::NotFinite { .. } => SMALLER_WEIGHTS,
         _ => return None,

@@ -21,7 +21,7 @@ use crate::result_file::{KeptOptions, ResultOptions};
 use crate::settings::Settings;
 use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
-use crate::values::{self, MOST_STEPS, named, pixels, scales};
+use crate::values::{self, MOST_STEPS, memory_size, named, pixels, scales};
 use crate::{Outcome, dry_run, picture_file, rescue};
 use impasto::memory;
 use impasto::network::Compute;
@@ -77,6 +77,11 @@ struct WorkOptions {
     /// size alone
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = scales)]
     scales: Scales,
+
+    /// Memory that the process may take, such as 4G or 1500M. Where an evaluation doesn't fit as a
+    /// whole, the same is computed in strips, with less memory and more time [default: what the machine has free]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    max_memory: Option<u64>,
 
     /// Write one JSON object a step here: scale, step, evaluations, seconds, loss, content, style, tv, and laplacian
     /// if it has a weight
@@ -197,9 +202,12 @@ struct Read {
 impl Work<'_> {
     /// The library's job, as the options have it, with no pictures yet.
     pub(crate) fn job(&self, weights: &Weights) -> Stylize {
-        let WorkOptions { size, steps, optimizer, scales, .. } = *self.options;
-        Stylize::new(weights)
-            .compute(self.compute)
+        let WorkOptions { size, steps, optimizer, scales, max_memory, .. } = *self.options;
+        let job = match max_memory {
+            Some(bytes) => Stylize::new(weights).memory_limit(Some(bytes)),
+            None => Stylize::new(weights),
+        };
+        job.compute(self.compute)
             .size(values::size(size))
             .steps(usize::try_from(steps).unwrap_or(usize::MAX))
             .optimizer(optimizer)

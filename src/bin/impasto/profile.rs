@@ -11,7 +11,7 @@ use crate::compute::ComputeOptions;
 use crate::failure::Result;
 use crate::network::NetworkOptions;
 use crate::terminal::{self, VerboseOption};
-use crate::values::{named, pixels};
+use crate::values::{memory_size, named, pixels};
 use impasto::layers::pool::Pooling;
 use impasto::loss::Statistic;
 use impasto::memory;
@@ -48,6 +48,11 @@ pub(crate) struct Options {
     #[arg(long, value_parser = named::<Statistic>(), value_name = "NAME", default_value_t = defaults::STATISTIC)]
     statistic: Statistic,
 
+    /// Memory that the process may take, such as 4G or 1500M. Where an evaluation doesn't fit as a whole, it is computed in
+    /// strips [default: what the machine has free]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    max_memory: Option<u64>,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -72,8 +77,13 @@ impl Options {
         // At most LONGEST_SIZE.
         let side = self.size as usize;
         // Before the pictures take memory: those given, that evaluated and its gradient.
-        let pictures = (4 * PICTURE_CHANNELS * size_of::<f32>() * side * side) as u64;
-        memory::require("an evaluation", job.objective_bytes(side, side)? + pictures, side, side)?;
+        let picture = (PICTURE_CHANNELS * size_of::<f32>() * side * side) as u64;
+        let available = self.max_memory.unwrap_or_else(memory::available);
+        let job = job.memory_limit(Some(available.saturating_sub(4 * picture)));
+        let needed = job.objective_bytes(side, side)? + 4 * picture;
+        memory::require_of(available, "an evaluation", needed, side, side)?;
+        // The job knows of two of them itself.
+        let job = job.memory_limit(Some(available.saturating_sub(2 * picture)));
 
         let [image, content, style] = [1, 2, 3].map(|seed| noise(side, seed));
         let mut objective = job.content(content).style(style).objective()?;

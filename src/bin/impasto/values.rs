@@ -31,6 +31,32 @@ pub(crate) fn pixels(least: u64) -> impl TypedValueParser<Value = u64> {
     }
 }
 
+/// Takes an amount of memory: `4G`, `1500M`, `2.5GiB`, or bytes. K, M and G are powers of 1000, Ki, Mi and Gi of 1024.
+pub(crate) fn memory_size(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text[number.len()..].to_ascii_lowercase();
+    let factor = match unit.trim_end_matches('b') {
+        "" => 1,
+        "k" => 1_000,
+        "m" => 1_000_000,
+        "g" => 1_000_000_000,
+        "t" => 1_000_000_000_000,
+        "ki" => 1 << 10,
+        "mi" => 1 << 20,
+        "gi" => 1 << 30,
+        "ti" => 1u64 << 40,
+        _ => 0,
+    };
+    match number.parse::<f64>() {
+        // Above 0 and, with f64's rounding, far below the largest u64.
+        Ok(number) if factor > 0 && number > 0.0 && number * (factor as f64) < 1e18 => {
+            Ok((number * factor as f64) as u64)
+        }
+        _ => Err("an amount of memory is a number of bytes, or with a unit, such as 4G, 1500M or 2.5GiB"
+            .to_owned()),
+    }
+}
+
 /// `--init`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Init {
@@ -88,6 +114,24 @@ mod tests {
         assert_eq!(layer_weight("relu4_2=0.5"), Ok(LayerWeight::from(("relu4_2", 0.5))));
         for wrong in ["relu4_2=", "relu4_2=x", "relu4_2=1=2"] {
             assert!(layer_weight(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn memory_has_a_unit_or_is_in_bytes() {
+        for (text, bytes) in [
+            ("123456789", 123_456_789),
+            ("4G", 4_000_000_000),
+            ("4gb", 4_000_000_000),
+            ("1500M", 1_500_000_000),
+            ("2.5GiB", 2_684_354_560),
+            ("512Ki", 524_288),
+            ("0.001T", 1_000_000_000),
+        ] {
+            assert_eq!(memory_size(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "G", "0", "0G", "-1G", "4X", "4GG", "nan", "inf", "1e30", "4 G", "1e18", "4iB"] {
+            assert!(memory_size(wrong).is_err(), "{wrong}");
         }
     }
 
