@@ -44,6 +44,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod checksum;
 mod classify;
 mod error;
 #[doc(hidden)]
@@ -92,8 +93,8 @@ pub use picture::{
     Reading,
 };
 pub use stylize::{
-    Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Regions, Scale, ScaleEstimate, Scales,
-    Size, Style, StyleSize, Stylize, Stylized, defaults,
+    Checkpoint, Checkpoints, Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Regions, Scale,
+    ScaleEstimate, Scales, Size, Style, StyleSize, Stylize, Stylized, defaults,
 };
 pub use vgg::{Architecture, Layer, Preprocessing};
 #[cfg(feature = "fetch")]

@@ -5,10 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use argmin_math::{
-    ArgminAdd, ArgminDot, ArgminL1Norm, ArgminL2Norm, ArgminMinMax, ArgminMul, ArgminScaledAdd, ArgminSignum,
-    ArgminSub, ArgminZeroLike,
-};
+use argmin_math::{ArgminAdd, ArgminDot, ArgminL2Norm, ArgminMul, ArgminScaledAdd, ArgminSub};
 
 use crate::parallel::reduce;
 use crate::parallel::team;
@@ -171,55 +168,5 @@ impl ArgminScaledAdd<Point, f64, Point> for Point {
     fn scaled_add(&self, factor: &f64, other: &Point) -> Point {
         let (factor, bounds) = (*factor as f32, self.bounds);
         Self { bounds, ..self.zip(other, |a, b| bounds.clamp(a + factor * b)) }
-    }
-}
-
-// The following are required by argmin's L-BFGS, which uses them only with an L1 penalty.
-
-impl ArgminAdd<f64, Point> for Point {
-    fn add(&self, term: &f64) -> Point {
-        let term = *term as f32;
-        self.map(|a| a + term)
-    }
-}
-
-impl ArgminSub<f64, Point> for Point {
-    fn sub(&self, term: &f64) -> Point {
-        let term = *term as f32;
-        self.map(|a| a - term)
-    }
-}
-
-impl ArgminMul<Point, Point> for Point {
-    fn mul(&self, other: &Point) -> Point {
-        self.zip(other, |a, b| a * b)
-    }
-}
-
-impl ArgminL1Norm<f64> for Point {
-    fn l1_norm(&self) -> f64 {
-        reduce::sum2(self.values(), self.values(), |a, _| a.abs())
-    }
-}
-
-impl ArgminSignum for Point {
-    fn signum(self) -> Point {
-        self.map(f32::signum)
-    }
-}
-
-impl ArgminZeroLike for Point {
-    fn zero_like(&self) -> Point {
-        Point::new(vec![0.0; self.values().len()])
-    }
-}
-
-impl ArgminMinMax for Point {
-    fn min(a: &Point, b: &Point) -> Point {
-        a.zip(b, f32::min)
-    }
-
-    fn max(a: &Point, b: &Point) -> Point {
-        a.zip(b, f32::max)
     }
 }

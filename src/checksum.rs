@@ -18,7 +18,7 @@ impl Checksum {
     }
 
     /// That of these, one after the other.
-    pub(super) fn of_all<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn of_all<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Hasher::new();
         for part in parts {
             hasher.update(part);
@@ -28,19 +28,19 @@ impl Checksum {
 }
 
 /// A SHA-256 in the making.
-pub(super) struct Hasher(Sha256);
+pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Sha256::new())
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// That of all bytes so far, in their order.
-    pub(super) fn finish(self) -> Checksum {
+    pub(crate) fn finish(self) -> Checksum {
         Checksum(self.0.finalize().into())
     }
 }
