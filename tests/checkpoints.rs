@@ -160,7 +160,7 @@ fn another_job_is_refused_with_what_differs() {
         (job().mask(mask()), "without the mask"),
         (job().steps(22), "24×7 34×7 48×7, not 24×7 34×7 48×8"),
         (job().scales(Scales::Count(2)), "the scales"),
-        (job().size(Size::Longest(40)), "the size"),
+        (job().size(Size::Longest(40)), "24×7 34×7 48×7, not 28×10"),
         (job().style_weight(3.0), "the loss"),
         (job().optimizer(Optimizer::Adam), "the optimiser lbfgs, not adam"),
         (job().init(Init::Noise).seed(1), "the start content, not noise of seed 1"),

@@ -41,6 +41,11 @@ impl Checkpoints {
         Self { path: path.into(), every: Some(Duration::from_secs(60)), note: String::new() }
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The time between two.
     #[must_use]
     pub fn every(self, time: Duration) -> Self {

@@ -32,7 +32,7 @@ impl Inputs {
         let mut add = |name: &str, value: String| values.insert(name.to_owned(), value);
         let (width, height) = job.result_size()?;
         let settings = &job.settings;
-        add("the network's weights", of_weights(&job.weights));
+        add("the network", of_weights(&job.weights));
         add("the size", format!("{width}×{height}"));
         let scales = scales.iter().map(|scale| format!("{}×{}", scale.longest, scale.steps));
         add("the scales and their steps", scales.collect::<Vec<_>>().join(" "));
