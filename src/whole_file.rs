@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all: an existing file is replaced only by a complete new one.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ pub fn remove_abandoned_files(path: &Path) {
     for entry in folder.and_then(fs::read_dir).into_iter().flatten().flatten() {
         let is_temporary = entry.file_name().to_str().is_some_and(is_temporary);
         if is_temporary && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            // Who writes a temporary file holds its lock, which ends with the process.
+            // Who writes a temporary file holds its lock, which ends with the process at the latest.
             let abandoned = OpenOptions::new().write(true).open(entry.path());
             if let Ok(abandoned) =
                 abandoned.map_err(drop).and_then(|file| file.try_lock().map(|()| file).map_err(drop))
@@ -217,10 +217,12 @@ impl Temporary {
             let mut name = tempfile::Builder::new();
             let name = name.prefix(PREFIX).rand_bytes(RANDOM);
             let file = name.make_in(folder, |path| File::create_new(path))?;
-            // Not every file system has locks.
-            let is_locked = file.as_file().lock().is_ok();
-            // Before it was locked it may have been taken for an abandoned one.
-            if is_locked && !file.path().exists() {
+            // Before it is locked it may have been taken for an abandoned one. Not every file system has locks.
+            let is_taken = match file.as_file().try_lock() {
+                Ok(()) => !file.path().exists(),
+                Err(error) => matches!(error, TryLockError::WouldBlock),
+            };
+            if is_taken {
                 continue;
             }
             let path = file.path().to_owned();

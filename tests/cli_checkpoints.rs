@@ -208,6 +208,85 @@ fn a_full_disk_costs_the_checkpoint_and_not_the_picture() {
     assert!(fs::metadata("/dev/full").is_ok());
 }
 
+/// A file that can't be written whole: the limit on sizes of files is above the picture and below the checkpoint.
+#[test]
+fn a_checkpoint_that_breaks_off_leaves_nothing_and_the_last_whole_one() {
+    let folder = ended();
+    let before = folder.read("work.checkpoint");
+    let limited = |arguments: &str| {
+        Ran::to_its_end(folder.by_shell(r#"trap "" XFSZ; ulimit -f 200; exec "$@""#, arguments))
+    };
+    let notes = limited("resume work.checkpoint --checkpoint-every 0 --max-time 0").notes();
+    assert!(notes.contains("cannot write work.checkpoint") && notes.contains("time is up"), "{notes}");
+    assert!(folder.read("work.checkpoint") == before);
+    assert_eq!(folder.names(), ["content.png", "out.png", "style.png", "work.checkpoint"]);
+    let notes = limited(&format!("{WORK} --checkpoint other --checkpoint-every 0 -q -o other.png")).notes();
+    assert_eq!(notes.lines().count(), 1, "{notes}");
+    folder.run(&format!("{WORK} -q -o whole.png")).notes();
+    assert!(folder.read("other.png") == folder.read("whole.png"));
+    assert!(!folder.path("other").exists());
+}
+
+#[test]
+fn all_settings_come_back() {
+    let folder = Folder::with_pictures();
+    folder.picture("second.png", 30, 30);
+    folder.write("map.png", {
+        let map = image::RgbImage::from_fn(40, 30, |x, _| {
+            image::Rgb(if x < 20 { [255, 0, 0] } else { [0, 0, 255] })
+        });
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        map.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    });
+    folder.write("some.toml", "style-layer = [\"relu1_1=0.5\", \"relu2_1\"]\nsteps = 6\n");
+    let network = command::reference_folder().join("tiny_a_lrn.safetensors");
+    fs::copy(network, folder.path("copied.safetensors")).unwrap();
+    for arguments in [
+        "stylize content.png style.png second.png --blend 2,0.5 --style-size 30 --colors match",
+        "stylize content.png style.png --mask map.png --size 32 --init noise --seed 7",
+        "stylize content.png style.png second.png --style-mask content.png --style-mask map.png --size 30",
+        "stylize content.png content.png --regions map.png map.png --init second.png --optimizer adam",
+        "stylize content.png style.png --config some.toml --preset portrait --colors content",
+        "stylize content.png ./style.png --weights copied.safetensors --no-mmap --style-layer relu2_1=1e-1",
+        "stylize content.png style.png --weights tiny_a_lrn --preprocessing torchvision --depth 16",
+        "texture style.png second.png --tileable --seed 3 --statistic gram --pooling average",
+        "reconstruct content.png --layer conv2_1=1.5 --layer relu1_1 --keep-location",
+    ] {
+        let size = if arguments.contains("--size") { "" } else { "--size 36" };
+        let steps = if arguments.contains("--config") { "" } else { "--steps 6" };
+        let work = format!("{arguments} {size} {steps}");
+        folder.run(&format!("{work} -q -o whole.png")).notes();
+        folder.run(&format!("{work} --checkpoint c --max-time 0 -q -o out.png")).notes();
+        folder.run("resume c -q").notes();
+        assert!(folder.read("out.png") == folder.read("whole.png"), "{arguments}");
+        fs::remove_file(folder.path("out.png")).unwrap();
+        // Without a name for the result, its place is where it would have been.
+        folder.run(&format!("{work} --checkpoint c --max-time 0 -q")).notes();
+        let names = folder.names();
+        fs::create_dir(folder.path("elsewhere")).unwrap();
+        let mut resume = folder.command("resume ../c -q");
+        Ran::to_its_end(resume.current_dir(folder.path("elsewhere")).take()).notes();
+        fs::remove_dir(folder.path("elsewhere")).unwrap();
+        let result = names
+            .iter()
+            .find(|name| name.contains("-in-") || name.contains("-texture") || name.contains("-from-"));
+        assert!(folder.read(result.unwrap()) == folder.read("whole.png"), "{arguments}");
+        fs::remove_file(folder.path(result.unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn names_that_are_no_text_are_refused_at_the_start() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = Folder::with_pictures();
+    let name = std::ffi::OsStr::from_bytes(b"\xff.png");
+    fs::copy(folder.path("style.png"), folder.path("").join(name)).unwrap();
+    let mut command = folder.command("stylize content.png --size 32 --steps 2 -q -o out.png --checkpoint c");
+    command.arg(name);
+    Ran::to_its_end(command).failed_with(&["--checkpoint", "style", "Unicode"]);
+}
+
 /// Seeded numbers below `below`.
 fn random(state: &mut u64, below: u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -2,6 +2,8 @@
 //! memo, restarts, and a callback after every step. argmin's own L-BFGS keeps its history to itself, which could then be saved
 //! only by keeping it twice.
 
+mod saved;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
@@ -13,8 +15,7 @@ use crate::parallel::team;
 use super::line_search::GuardedLineSearch;
 use super::memo::{Evaluated, Memo, Problem};
 use super::point::{Point, release_buffers};
-use super::state::Fault;
-use super::{Bounds, Convergence, Function, Minimum, OnStep, Save, Saved, Settings, State, Step, Stop};
+use super::{Convergence, Function, Minimum, OnStep, Settings, State, Step, Stop};
 
 /// The factor of the first step after a restart: the line search has just failed, so a smaller step is tried.
 const RESTART_SCALE: f64 = 0.1;
@@ -207,74 +208,11 @@ impl LbfgsState {
     }
 }
 
-impl LbfgsState {
-    pub(super) const KIND: &'static str = "lbfgs";
-
-    pub(super) fn load(mut saved: Saved<Vec<f32>>, bounds: Bounds) -> Result<Self, Fault> {
-        let best_is_current = saved.take_number("best_is_current")? != 0;
-        let mut evaluated = |name: &str| -> Result<Evaluated, Fault> {
-            Ok(Evaluated {
-                point: Point::new(saved.take_vector(&format!("{name}.point"))?).within(bounds),
-                loss: saved.take_real(&format!("{name}.loss"))?,
-                gradient: Point::new(saved.take_vector(&format!("{name}.gradient"))?),
-            })
-        };
-        let current = evaluated("current")?;
-        let best = if best_is_current { current.clone() } else { evaluated("best")? };
-        let (count, history) = (saved.take_number("pairs")?, saved.take_number("history")?);
-        if history == 0 || count > history {
-            return Err(format!("it has {count} pairs of {history} at most"));
-        }
-        let pairs = (0..count).map(|pair| {
-            let mut point = |name| saved.take_vector(&pair_name(pair, name)).map(Point::new);
-            Ok(Pair { step: point("step")?, change: point("change")? })
-        });
-        Ok(Self {
-            pairs: pairs.collect::<Result<_, Fault>>()?,
-            current,
-            best,
-            history,
-            losses: saved.take_reals("losses")?,
-            steps: saved.take_number("steps")?,
-            evaluations: saved.take_number("evaluations")?,
-        })
-    }
-}
-
-fn pair_name(pair: usize, name: &str) -> String {
-    format!("pair{pair:03}.{name}")
-}
-
-impl Save for LbfgsState {
-    fn saved(&self) -> Saved<&[f32]> {
-        let mut saved = Saved::new(Self::KIND);
-        // The best point is most often the current one.
-        let best_is_current = self.best.point.id() == self.current.point.id();
-        let others = (!best_is_current).then_some(("best", &self.best));
-        saved.number("best_is_current", u8::from(best_is_current));
-        for (name, Evaluated { point, loss, gradient }) in
-            [("current", &self.current)].into_iter().chain(others)
-        {
-            saved.vector(format!("{name}.point"), point.values());
-            saved.vector(format!("{name}.gradient"), gradient.values());
-            saved.reals(&format!("{name}.loss"), [loss]);
-        }
-        for (pair, Pair { step, change }) in self.pairs.iter().enumerate() {
-            saved.vector(pair_name(pair, "step"), step.values());
-            saved.vector(pair_name(pair, "change"), change.values());
-        }
-        saved.number("pairs", self.pairs.len());
-        saved.number("history", self.history);
-        saved.reals("losses", &self.losses);
-        saved.number("steps", self.steps);
-        saved.number("evaluations", self.evaluations);
-        saved
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
+
+    use ndarray::{Array1, Array2};
 
     use super::*;
     use crate::optimize::Bounds;
@@ -341,6 +279,46 @@ mod tests {
         points.sort();
         points.dedup();
         assert_eq!(points.len(), evaluations, "a point was evaluated twice");
+    }
+
+    /// −H·g with the inverse BFGS update H ← (I − ρ·s·yᵀ)·H·(I − ρ·y·sᵀ) + ρ·s·sᵀ by definition (Nocedal and Wright, 6.17).
+    fn dense_direction(pairs: &[(Array1<f64>, Array1<f64>)], gradient: &Array1<f64>) -> Array1<f64> {
+        let outer = |a: &Array1<f64>, b: &Array1<f64>| {
+            Array2::from_shape_fn((a.len(), b.len()), |(i, j)| a[i] * b[j])
+        };
+        let identity = Array2::eye(gradient.len());
+        let (s, y) = pairs.last().expect("a pair");
+        let mut h = &identity * (s.dot(y) / y.dot(y));
+        for (s, y) in pairs {
+            let rho = 1.0 / y.dot(s);
+            let left = &identity - rho * outer(s, y);
+            h = left.dot(&h).dot(&left.t()) + rho * outer(s, s);
+        }
+        -h.dot(gradient)
+    }
+
+    #[test]
+    fn the_direction_is_that_of_the_inverse_bfgs_updates() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut vector = || Array1::from_iter((0..7).map(|_| random.f32() - 0.5));
+        let pairs: Vec<_> =
+            (0..4).map(|_| (vector(), vector())).map(|(s, y)| (s.clone(), &s + 0.4 * &y)).collect();
+        let gradient = vector();
+        let evaluated =
+            Evaluated { point: Point::new(vec![0.0; 7]), loss: 1.0, gradient: Point::new(gradient.to_vec()) };
+        let mut state = LbfgsState::new(evaluated, 4);
+        for (s, y) in &pairs {
+            state.pairs.push_back(Pair { step: Point::new(s.to_vec()), change: Point::new(y.to_vec()) });
+        }
+        let f64s = |values: &Array1<f32>| values.mapv(f64::from);
+        let pairs: Vec<_> = pairs.iter().map(|(s, y)| (f64s(s), f64s(y))).collect();
+        let expected = dense_direction(&pairs, &f64s(&gradient));
+        for (found, expected) in state.direction().values().iter().zip(&expected) {
+            assert!(
+                (f64::from(*found) - expected).abs() < 1e-5 * expected.abs().max(1.0),
+                "{found} for {expected}"
+            );
+        }
     }
 
     #[test]

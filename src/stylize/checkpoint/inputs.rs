@@ -10,6 +10,7 @@ use crate::loss::Terms;
 use crate::named::Named;
 use crate::picture::{Mask, Picture};
 use crate::stylize::{Init, Scale, Stylize};
+use crate::vgg::ConvSpec;
 use crate::weights::Weights;
 
 /// All that a job's result depends on, by names: settings as texts, pictures and weights as SHA-256.
@@ -32,7 +33,7 @@ impl Inputs {
         let mut add = |name: &str, value: String| values.insert(name.to_owned(), value);
         let (width, height) = job.result_size()?;
         let settings = &job.settings;
-        add("the network", of_weights(&job.weights));
+        add("the network", of_weights(&job.weights, terms));
         add("the size", format!("{width}×{height}"));
         let scales = scales.iter().map(|scale| format!("{}×{}", scale.longest, scale.steps));
         add("the scales and their steps", scales.collect::<Vec<_>>().join(" "));
@@ -86,11 +87,13 @@ impl Inputs {
     }
 }
 
-/// The tensors of the convolutions, and how the network's input is prepared.
-fn of_weights(weights: &Weights) -> String {
+/// The tensors of the convolutions that the terms depend on, and how the network's input is prepared.
+fn of_weights(weights: &Weights, terms: &Terms) -> String {
+    let deepest = terms.taps().last().copied();
     let mut hasher = Hasher::new();
     hasher.update(format!("{} {}", weights.architecture(), weights.preprocessing()).as_bytes());
-    for convolution in weights.convolutions() {
+    let is_used = |convolution: &ConvSpec| deepest.is_some_and(|deepest| convolution.layer() <= deepest);
+    for convolution in weights.convolutions().filter(is_used) {
         let tensors = weights.convolution(&convolution);
         for tensor in tensors.iter().flat_map(|tensors| [tensors.weight, tensors.bias]) {
             hasher.update(format!("{convolution:?} {:?} {:?}", tensor.shape, tensor.dtype).as_bytes());
