@@ -121,7 +121,13 @@ fn other_inputs_are_refused_and_nothing_is_touched() {
     folder.run("resume work.checkpoint --checkpoint style.png").failed_with(&["--checkpoint", "same file"]);
     folder.run("resume work.checkpoint -o work.checkpoint").failed_with(&["cannot tell the format"]);
     assert_eq!((folder.names(), folder.read("work.checkpoint")), before);
-    folder.run("resume work.checkpoint").notes();
+    fs::rename(folder.path("work.checkpoint"), folder.path("work.png")).unwrap();
+    for checkpoint in ["", "--checkpoint other"] {
+        let ran = folder.run(&format!("resume work.png -o work.png {checkpoint}"));
+        ran.failed_with(&["work.png", "same file"]);
+    }
+    assert_eq!(folder.read("work.png"), before.1);
+    folder.run("resume work.png").notes();
 }
 
 #[test]

@@ -43,6 +43,15 @@ impl CheckpointOptions {
         self.from = Some(checkpoint);
     }
 
+    /// What is gone on from, where that is a file that is read alone.
+    pub(crate) fn input(&self) -> Option<PathBuf> {
+        let from = self
+            .from
+            .as_ref()
+            .filter(|from| self.checkpoint.as_ref().is_none_or(|path| !is_same(from, path)));
+        from.map(|from| from.path().to_owned())
+    }
+
     /// Refuses a checkpoint that is another file, or one that was not asked to go on from.
     pub(crate) fn check(&self, files: &mut Files, is_dry_run: bool) -> Result<()> {
         let Some(path) = self.checkpoint.as_deref().filter(|_| !is_dry_run) else { return Ok(()) };
@@ -50,9 +59,7 @@ impl CheckpointOptions {
             return Err(Failure::option("--checkpoint", "it is not written to standard output: give a file"));
         }
         files.write("--checkpoint", path)?;
-        let destination = |path| whole_file::destination(path).ok();
-        let is_resumed = self.from.as_ref().is_some_and(|from| destination(from.path()) == destination(path));
-        if path.is_file() && !is_resumed {
+        if path.is_file() && !self.from.as_ref().is_some_and(|from| is_same(from, path)) {
             let resume = format!("impasto resume {}", quoted(&path.display().to_string()));
             let reason = format!("{} is there already: go on with `{resume}`, or remove it", path.display());
             return Err(Failure::option("--checkpoint", reason));
@@ -76,6 +83,11 @@ impl CheckpointOptions {
         let end = max_time.and_then(|time| start.checked_add(time));
         Ok(CheckpointWork { kept: kept.transpose()?, from, end, is_told: false })
     }
+}
+
+/// Whether a checkpoint that was read is in this file.
+fn is_same(checkpoint: &Checkpoint, path: &Path) -> bool {
+    whole_file::destination(checkpoint.path()).ok() == whole_file::destination(path).ok()
 }
 
 /// Checkpoints and the end of work that is about to begin or under way.

@@ -153,7 +153,7 @@ impl JobOptions {
     /// Refuses outputs that would be written over an input or over one another.
     fn check_files<'p>(&self, output: &Output, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let inputs = inputs.into_iter().map(Path::to_owned).chain(self.network.file());
-        let inputs = inputs.chain(self.config.config.clone());
+        let inputs = inputs.chain(self.config.config.clone()).chain(self.checkpoint.input());
         let mut files = Files::read(inputs);
         files.write_picture(output)?;
         if let Some(metrics) = &self.work.metrics {

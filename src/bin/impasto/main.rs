@@ -69,7 +69,9 @@ Environment:
 Ctrl-C, SIGTERM and SIGHUP (a closed terminal; not with nohup) end the work with the best picture so far \
 written. Further signals within 2 s change nothing; one after that ends it at once, without a picture.
 
-Exit code: 0 done; 1 failed, with one line on stderr; 2 bad usage; with the best picture so far written, 130 \
+With --checkpoint FILE, `impasto resume FILE` goes on with work that was ended, by a signal, by --max-time or otherwise.
+
+Exit code: 0 done, or --max-time is up; 1 failed, with one line on stderr; 2 bad usage; with the best picture so far written, 130 \
 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.";
 
 #[derive(Debug, Subcommand)]
