@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use impasto::simd::Isa;
 use impasto::{
     Cancel, Checkpoint, Checkpoints, End, Error, Init, Mask, Optimizer, Picture, Progress, Scales, Size,
     Stylize, Stylized, Weights,
@@ -52,8 +53,8 @@ fn assert_same(found: &Stylized, whole: &Stylized, when: &str) {
     assert_eq!((found.steps, found.evaluations), (whole.steps, whole.evaluations), "{when}");
 }
 
-/// Asserts that the job goes on to the same picture from after every step, from the starts of all scales, and from where it was
-/// cancelled in every evaluation that follows a step.
+/// Asserts that the job goes on to the same picture from after every step, and from where it was cancelled in the evaluation that
+/// follows a step.
 fn goes_on_from_everywhere(job: &Stylize) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("job.checkpoint");
@@ -107,6 +108,40 @@ fn adam_goes_on_from_everywhere() {
 fn a_masked_job_from_noise_goes_on_from_everywhere() {
     goes_on_from_everywhere(&job().mask(mask()).init(Init::Noise).seed(3));
     goes_on_from_everywhere(&job().mask(mask()).optimizer(Optimizer::Adam).steps(9));
+}
+
+#[test]
+fn every_scale_but_the_first_begins_with_a_checkpoint() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("job.checkpoint");
+    let mut found = Vec::new();
+    let whole = job().checkpoints(Checkpoints::to(&path)).run(|progress| {
+        // Writing took so little that it is not yet time to rest.
+        std::thread::sleep(Duration::from_millis(60));
+        if let Ok(file) = fs::read(&path)
+            && found.last().is_none_or(|(_, last)| *last != file)
+        {
+            found.push((progress.scale, file));
+        }
+        ControlFlow::Continue(())
+    });
+    let whole = whole.unwrap();
+    assert_eq!(found.iter().map(|(scale, _)| *scale).collect::<Vec<_>>(), [2, 3]);
+    for (scale, file) in found {
+        fs::write(&path, file).unwrap();
+        let found = job().resume(&Checkpoint::open(&path).unwrap()).run(keep_on).unwrap();
+        assert_same(&found, &whole, &format!("from scale {scale}"));
+    }
+}
+
+#[test]
+fn another_instruction_set_may_go_on() {
+    let folder = TempDir::new().unwrap();
+    let portable = Isa::available().into_iter().find(|isa| isa.name() == "portable").unwrap();
+    let path = checkpoint_of(&job().compute(portable.into()), &folder);
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert_eq!(checkpoint.instruction_set(), "portable");
+    assert!(matches!(job().resume(&checkpoint).run(keep_on).unwrap().end, End::Done));
 }
 
 #[test]

@@ -96,6 +96,12 @@ fn the_result_may_go_elsewhere_and_the_rest_of_the_steps_be_recorded() {
     let (whole, rest) = (of("whole.jsonl"), of("rest.jsonl"));
     assert!(!rest.is_empty() && rest.len() < whole.len());
     assert_eq!(rest, whole[whole.len() - rest.len()..]);
+    // What a killed process left in these folders is removed.
+    folder.write(".impasto-a1B2c3", "");
+    fs::create_dir(folder.path("results")).unwrap();
+    folder.write("results/.impasto-a1B2c3", "");
+    folder.run("resume work.checkpoint --checkpoint next.checkpoint -q -o results/other.png").notes();
+    assert!(!folder.path(".impasto-a1B2c3").exists() && !folder.path("results/.impasto-a1B2c3").exists());
     // The new one is removed, and the one given stays.
     assert!(!folder.path("next.checkpoint").exists() && folder.path("work.checkpoint").exists());
 }
