@@ -164,14 +164,14 @@ mod tests {
     /// How steep the folds are.
     const FOLD: f64 = 20.0;
 
-    type Optimizer = fn(&mut Function, State, &mut OnStep) -> Minimum;
+    type Optimizer = fn(&mut Function, State, &Settings, &mut OnStep) -> Minimum;
 
-    fn by_lbfgs(function: &mut Function, start: State, on_step: &mut OnStep) -> Minimum {
-        lbfgs(&mut |x: &[f32], gradient: &mut [f32]| function(x, gradient), start, &SETTINGS, on_step)
+    fn by_lbfgs(function: &mut Function, start: State, settings: &Settings, on_step: &mut OnStep) -> Minimum {
+        lbfgs(&mut |x: &[f32], gradient: &mut [f32]| function(x, gradient), start, settings, on_step)
     }
 
-    fn by_adam(function: &mut Function, start: State, on_step: &mut OnStep) -> Minimum {
-        adam(function, start, &SETTINGS, on_step)
+    fn by_adam(function: &mut Function, start: State, settings: &Settings, on_step: &mut OnStep) -> Minimum {
+        adam(function, start, settings, on_step)
     }
 
     /// The state as it comes back from a file.
@@ -189,19 +189,19 @@ mod tests {
         assert_eq!(found.stop, whole.stop, "{when}");
     }
 
-    /// Breaks the work off after every step and in every evaluation, and asserts that it goes on to the same end. Returns the
-    /// number of pairs after each step.
-    fn goes_on_after_any_end(optimizer: Optimizer) -> Vec<String> {
+    /// Breaks the work off after every step and in every evaluation, and asserts that it goes on to the same end. Returns
+    /// that, and the number of pairs after each step.
+    fn goes_on_after_any_end(optimizer: Optimizer, settings: &Settings) -> (Minimum, Vec<String>) {
         let start = || State::Start(vec![-1.2, 1.0, 0.8, -0.5, 0.3, 0.3]);
         let (mut states, mut pairs) = (Vec::new(), Vec::new());
-        let whole = optimizer(&mut folded, start(), &mut |step: &Step| {
+        let whole = optimizer(&mut folded, start(), settings, &mut |step: &Step| {
             states.push(through_a_file(step.state));
             pairs.extend(step.state.saved().numbers.get("pairs").cloned());
             ControlFlow::Continue(())
         });
         assert_eq!(states.len(), whole.steps);
         for (step, state) in states.into_iter().enumerate() {
-            let found = optimizer(&mut folded, state, &mut |_| ControlFlow::Continue(()));
+            let found = optimizer(&mut folded, state, settings, &mut |_| ControlFlow::Continue(()));
             assert_same(&found, &whole, &format!("after step {}", step + 1));
         }
         for last in 0..whole.evaluations {
@@ -210,34 +210,47 @@ mod tests {
                 left = left.checked_sub(1)?;
                 folded(x, gradient)
             };
-            let ended = optimizer(&mut cancelled, start(), &mut |_| ControlFlow::Continue(()));
+            let ended = optimizer(&mut cancelled, start(), settings, &mut |_| ControlFlow::Continue(()));
             assert_eq!(ended.stop, Stop::Cancelled);
             let state = through_a_file(&ended.state.unwrap());
-            let found = optimizer(&mut folded, state, &mut |_| ControlFlow::Continue(()));
+            let found = optimizer(&mut folded, state, settings, &mut |_| ControlFlow::Continue(()));
             assert_same(&found, &whole, &format!("in evaluation {}", last + 1));
         }
-        pairs
+        (whole, pairs)
     }
 
     #[test]
     fn lbfgs_goes_on_after_any_end() {
-        let pairs = goes_on_after_any_end(by_lbfgs);
+        let (_, pairs) = goes_on_after_any_end(by_lbfgs, &SETTINGS);
         assert!(pairs.contains(&SETTINGS.history.to_string()), "never a full history: {pairs:?}");
         assert!(pairs[1..].contains(&"1".to_owned()), "never a restart: {pairs:?}");
     }
 
     #[test]
     fn adam_goes_on_after_any_end() {
-        goes_on_after_any_end(by_adam);
+        let (whole, _) = goes_on_after_any_end(by_adam, &SETTINGS);
+        assert_eq!(whole.stop, Stop::Steps);
+    }
+
+    #[test]
+    fn what_no_longer_falls_ends_at_the_same_step() {
+        for (optimizer, patience) in [(by_lbfgs as Optimizer, 10), (by_adam, 50)] {
+            // A little more than its patience, so that each loss of the last steps counts.
+            let settings = Settings { steps: 200, tolerance: 0.5, ..SETTINGS };
+            let (whole, _) = goes_on_after_any_end(optimizer, &settings);
+            assert_eq!(whole.stop, Stop::NoProgress);
+            assert!(whole.steps > patience && whole.steps < 200, "{} steps", whole.steps);
+        }
     }
 
     #[test]
     fn what_lacks_a_part_or_has_no_number_for_one_is_refused() {
         for optimizer in [by_lbfgs as Optimizer, by_adam] {
-            let ended = optimizer(&mut folded, vec![-1.2, 1.0].into(), &mut |step| match step.step {
-                3 => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            });
+            let ended =
+                optimizer(&mut folded, vec![-1.2, 1.0].into(), &SETTINGS, &mut |step| match step.step {
+                    3 => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                });
             let state = ended.state.unwrap();
             let owned = || {
                 let Saved { kind, numbers, vectors } = state.saved();
