@@ -11,6 +11,7 @@ const LEN: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checksum([u8; LEN]);
 
+#[cfg(any(test, feature = "fetch"))]
 impl Checksum {
     /// That of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
