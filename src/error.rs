@@ -149,6 +149,16 @@ pub enum Error {
         change: String,
     },
 
+    /// A file is not a whole checkpoint, or not one of this job.
+    #[error("checkpoint {}: {reason}", path.display())]
+    #[non_exhaustive]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
+
     /// There is no network of this name, or none is installed.
     #[error("{}", no_network(name.as_deref(), folders))]
     #[non_exhaustive]

@@ -24,6 +24,8 @@
 //! - [`Style`]: a style picture or a blend of several, reusable for many jobs.
 //! - [`Stylize`]: the job. [`Estimate`] tells what it will take, [`Progress`] reports its state, [`Cancel`] ends it from any
 //!   thread, [`Stylized`] is its result.
+//! - [`Checkpoints`]: the job's state in a file while it runs, and [`Checkpoint`], from which it goes on to the same bytes;
+//!   [`max_time`](Stylize::max_time), when it ends.
 //! - The controls of a painter: [`StyleSize`], the strokes' size; [`Colors`], whose colours; [`Mask`] and [`Regions`], where;
 //!   [`laplacian_weight`](Stylize::laplacian_weight), likeness.
 //! - [`Objective`]: the loss and its gradient as a function of a picture, for your own optimiser.
@@ -44,6 +46,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod checksum;
 mod classify;
 mod error;
 #[doc(hidden)]
@@ -92,8 +95,8 @@ pub use picture::{
     Reading,
 };
 pub use stylize::{
-    Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Regions, Scale, ScaleEstimate, Scales,
-    Size, Style, StyleSize, Stylize, Stylized, defaults,
+    Checkpoint, Checkpoints, Colors, End, Estimate, Init, LayerWeight, Optimizer, Progress, Regions, Scale,
+    ScaleEstimate, Scales, Size, Style, StyleSize, Stylize, Stylized, defaults,
 };
 pub use vgg::{Architecture, Layer, Preprocessing};
 #[cfg(feature = "fetch")]

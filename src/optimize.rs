@@ -6,6 +6,7 @@ mod lbfgs;
 mod line_search;
 mod memo;
 mod point;
+mod state;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 pub use adam::adam;
 pub use bounds::Bounds;
 pub use lbfgs::lbfgs;
+pub use state::{Save, Saved, State};
 
 /// The function to minimise: returns its value at a point, the first argument, and writes its gradient, of the same length, to
 /// the second. `None` if the evaluation was cancelled, which ends the optimiser.
@@ -56,6 +58,8 @@ pub struct Step<'p> {
     pub loss: f64,
     /// The point after the step, which is the one last evaluated.
     pub point: &'p [f32],
+    /// All that is needed to go on from here.
+    pub state: &'p dyn Save,
 }
 
 /// Why an optimiser stopped.
@@ -86,27 +90,39 @@ pub struct Minimum {
     pub evaluations: usize,
     /// Why the optimiser stopped.
     pub stop: Stop,
+    /// If it was [cancelled](Stop::Cancelled), its state after the last step, from which it can go on.
+    pub state: Option<State>,
 }
 
 /// The convergence criterion: the relative decrease of the loss over the last `patience` steps.
 struct Convergence {
     tolerance: f64,
     patience: usize,
+    /// Those after the last steps, one more than `patience` at most.
     losses: VecDeque<f64>,
 }
 
 impl Convergence {
-    fn new(tolerance: f64, patience: usize, start: f64) -> Self {
-        Self { tolerance, patience, losses: [start].into() }
+    /// With the losses after the last steps, or of the start alone.
+    fn new(tolerance: f64, patience: usize, losses: impl Into<VecDeque<f64>>) -> Self {
+        Self { tolerance, patience, losses: losses.into() }
     }
 
-    /// Records the loss after a step. Returns whether it decreased enough over the last `patience` steps, or there were fewer.
-    fn still_falls(&mut self, loss: f64) -> bool {
+    /// Records the loss after a step.
+    fn record(&mut self, loss: f64) {
         self.losses.push_back(loss);
-        if self.losses.len() <= self.patience {
-            return true;
+        if self.losses.len() > self.patience + 1 {
+            self.losses.pop_front();
         }
-        let before = self.losses.pop_front().unwrap_or(loss);
-        before - loss > self.tolerance * before.abs()
+    }
+
+    /// Whether the loss decreased enough over the last `patience` steps, or there were fewer.
+    fn still_falls(&self) -> bool {
+        match (self.losses.front(), self.losses.back()) {
+            (Some(before), Some(last)) if self.losses.len() > self.patience => {
+                before - last > self.tolerance * before.abs()
+            }
+            _ => true,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The main job: a picture with the content of one picture and the style of another. Without a content it is a texture,
 //! without a style a reconstruction.
 
+mod checkpoint;
 mod colours;
 mod cost;
 mod estimate;
@@ -14,6 +15,7 @@ mod regions;
 mod run;
 pub mod schedule;
 mod settings;
+mod start;
 mod style;
 mod style_size;
 
@@ -30,6 +32,7 @@ use crate::parallel::cancel::Cancel;
 use crate::picture::{Mask, Picture, fit};
 use crate::weights::Weights;
 
+pub use checkpoint::{Checkpoint, Checkpoints};
 pub use colours::Colors;
 pub use estimate::{Estimate, ScaleEstimate};
 pub use progress::{End, Progress, Stylized};
@@ -39,6 +42,7 @@ pub use settings::{Init, LayerWeight, Optimizer, Size, defaults};
 pub use style::Style;
 pub use style_size::StyleSize;
 
+use checkpoint::Checkpointing;
 use placement::Placement;
 use settings::Settings;
 
@@ -69,6 +73,7 @@ pub struct Stylize {
     style: Option<Style>,
     placement: Placement,
     settings: Settings,
+    checkpointing: Checkpointing,
     cancel: Cancel,
 }
 
@@ -82,6 +87,7 @@ impl Stylize {
             style: None,
             placement: Placement::default(),
             settings: Settings::default(),
+            checkpointing: Checkpointing::default(),
             cancel: Cancel::new(),
         }
     }

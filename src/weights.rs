@@ -33,7 +33,7 @@ use container::Header;
 use file_layers::{Extent, FileLayers};
 use naming::WeightLayer;
 
-pub use locate::{Available, Places, data_folder};
+pub use locate::{Available, Places, data_folder, is_name};
 pub use naming::Naming;
 #[cfg(feature = "embedded")]
 pub use source::EMBEDDED;

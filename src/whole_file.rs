@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all: an existing file is replaced only by a complete new one.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -40,9 +40,18 @@ pub fn check_writable(path: &Path) -> Result<()> {
 ///
 /// [`Error::Write`] where the file can't be created, written or renamed, such as when the disk is full.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole_with(path, |file| file.write_all(bytes))
+}
+
+/// [`write_whole`] of what `write` writes.
+///
+/// # Errors
+///
+/// Those of [`write_whole`], and what `write` returns as an [`Error::Write`].
+pub fn write_whole_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
     let write = || match Target::of(path)? {
-        Target::Replaced { file, folder, permissions } => replace(&file, &folder, permissions, bytes),
-        Target::Device => OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Target::Replaced { file, folder, permissions } => replace(&file, &folder, permissions, write),
+        Target::Device => write(&mut OpenOptions::new().write(true).open(path)?),
     };
     write().map_err(|source| Error::Write { path: path.to_owned(), source })
 }
@@ -72,6 +81,25 @@ pub fn remove_temporary_files() {
         let _ = fs::remove_file(path);
     }
     mem::forget(temporary);
+}
+
+/// Removes what processes that were killed left in the folder of `path`: temporary files that nobody is writing any more. A
+/// folder that can't be read has none.
+pub fn remove_abandoned_files(path: &Path) {
+    let folder = follow_links(path).and_then(|file| folder_of(&file));
+    for entry in folder.and_then(fs::read_dir).into_iter().flatten().flatten() {
+        let is_temporary = entry.file_name().to_str().is_some_and(is_temporary);
+        if is_temporary && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // Who writes a temporary file holds its lock, which ends with the process at the latest.
+            let abandoned = OpenOptions::new().write(true).open(entry.path());
+            if let Ok(abandoned) =
+                abandoned.map_err(drop).and_then(|file| file.try_lock().map(|()| file).map_err(drop))
+            {
+                let _ = fs::remove_file(entry.path());
+                drop(abandoned);
+            }
+        }
+    }
 }
 
 /// What a path leads to.
@@ -131,10 +159,15 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn replace(file: &Path, folder: &Path, permissions: Option<Permissions>, bytes: &[u8]) -> io::Result<()> {
+fn replace(
+    file: &Path,
+    folder: &Path,
+    permissions: Option<Permissions>,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut temporary = Temporary::new(folder)?;
     let handle = temporary.file.as_file_mut();
-    handle.write_all(bytes)?;
+    write(handle)?;
     if let Some(permissions) = permissions {
         handle.set_permissions(permissions)?;
     }
@@ -151,7 +184,8 @@ fn temporary_files() -> MutexGuard<'static, Vec<PathBuf>> {
     TEMPORARY_FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A temporary file that is removed when dropped, or by [`remove_temporary_files`].
+/// A temporary file that is removed when dropped, or by [`remove_temporary_files`]. It is locked for as long as it is there,
+/// where the file system has locks.
 struct Temporary {
     file: NamedTempFile,
     _listed: Listed,
@@ -160,21 +194,71 @@ struct Temporary {
 /// The path of a temporary file in the list of them, for as long as this lives.
 struct Listed(PathBuf);
 
+/// How names of temporary files begin, before [`RANDOM`] letters and digits.
+const PREFIX: &str = ".impasto-";
+
+/// Random letters and digits of a temporary file's name.
+const RANDOM: usize = 6;
+
+/// Whether this is a name of a temporary file.
+fn is_temporary(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX);
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
 impl Temporary {
     /// An empty file in `folder`. `File::create_new` gives it the permissions of any new file;
     /// `NamedTempFile::new_in` would hide it from everyone but its owner.
     fn new(folder: &Path) -> io::Result<Self> {
-        let mut paths = temporary_files();
-        let file =
-            tempfile::Builder::new().prefix(".impasto-").make_in(folder, |path| File::create_new(path))?;
-        let path = file.path().to_owned();
-        paths.push(path.clone());
-        Ok(Self { file, _listed: Listed(path) })
+        loop {
+            let mut paths = temporary_files();
+            let mut name = tempfile::Builder::new();
+            let name = name.prefix(PREFIX).rand_bytes(RANDOM);
+            let file = name.make_in(folder, |path| File::create_new(path))?;
+            // Before it is locked it may have been taken for an abandoned one. Not every file system has locks.
+            let is_taken = match file.as_file().try_lock() {
+                Ok(()) => !file.path().exists(),
+                Err(error) => matches!(error, TryLockError::WouldBlock),
+            };
+            if is_taken {
+                continue;
+            }
+            let path = file.path().to_owned();
+            paths.push(path.clone());
+            return Ok(Self { file, _listed: Listed(path) });
+        }
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
         temporary_files().retain(|path| *path != self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abandoned_files_are_removed_and_those_in_use_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out.png");
+        let names = ["out.png", ".impasto-abcDEF", ".impasto-abcDEFG", ".impasto-abc.EF", "impasto-abcDEF"];
+        for name in names {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let in_use = Temporary::new(folder.path()).unwrap();
+        remove_abandoned_files(&target);
+        assert!(in_use.file.path().exists());
+        for name in names {
+            assert_eq!(folder.path().join(name).exists(), name != ".impasto-abcDEF", "{name}");
+        }
+        drop(in_use);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), names.len() - 1);
+        // Neither of a folder that isn't there.
+        remove_abandoned_files(Path::new("no such folder/out.png"));
     }
 }

@@ -28,13 +28,9 @@ fn one_forward_and_one_backward_pass_per_evaluation() {
     };
     let settings =
         Settings { steps: 30, tolerance: 0.0, first_step: 0.02, history: 10, bounds: Bounds::NONE };
-    let found =
-        lbfgs(
-            &mut function,
-            content.iter().copied().collect(),
-            &settings,
-            &mut |_| ControlFlow::Continue(()),
-        );
+    let found = lbfgs(&mut function, content.iter().copied().collect::<Vec<_>>(), &settings, &mut |_| {
+        ControlFlow::Continue(())
+    });
 
     // One evaluation at the start, and usually one per step.
     assert!(

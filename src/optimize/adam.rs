@@ -1,6 +1,10 @@
 //! Adam (Kingma and Ba 2015, algorithm 1): more robust than L-BFGS on rough losses, slower on smooth ones.
 
-use super::{Convergence, Function, Minimum, OnStep, Settings, Step, Stop, not_finite};
+use std::collections::VecDeque;
+use std::mem;
+
+use super::state::Fault;
+use super::{Convergence, Function, Minimum, OnStep, Save, Saved, Settings, State, Step, Stop, not_finite};
 
 // The paper's recommended values.
 const BETA_1: f32 = 0.9;
@@ -9,45 +13,186 @@ const EPSILON: f32 = 1e-8;
 /// Steps over which convergence is judged: more than for L-BFGS, because Adam's losses fluctuate.
 const PATIENCE: usize = 50;
 
-/// Minimises `function` from `start` within the bounds with the step size `settings.first_step`, calling `on_step` after
-/// every step. Takes one evaluation per step, and one at the start.
-pub fn adam(function: &mut Function, start: Vec<f32>, settings: &Settings, on_step: &mut OnStep) -> Minimum {
-    let mut x: Vec<f32> = start.into_iter().map(|x| settings.bounds.clamp(x)).collect();
-    let (mut mean, mut square) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
-    let mut gradient = vec![0.0f32; x.len()];
-    let Some(mut loss) = function(&x, &mut gradient) else {
-        return Minimum { point: x, loss: f64::NAN, steps: 0, evaluations: 0, stop: Stop::Cancelled };
+/// The state after an update of the point, which may not be evaluated yet.
+pub struct AdamState {
+    point: Vec<f32>,
+    /// The estimates of the gradient's first and second moments.
+    mean: Vec<f32>,
+    square: Vec<f32>,
+    /// The gradient at the point, once that is evaluated.
+    gradient: Vec<f32>,
+    /// The loss there; `None` if the point is not evaluated yet.
+    loss: Option<f64>,
+    best: Vec<f32>,
+    best_loss: f64,
+    /// Those by which convergence is judged.
+    losses: VecDeque<f64>,
+    updates: usize,
+}
+
+/// Minimises `function` within the bounds with the step size `settings.first_step`, calling `on_step` after every step. Takes one
+/// evaluation per step, and one at the start.
+///
+/// # Panics
+/// If `start` is a state of another optimiser.
+pub fn adam(
+    function: &mut Function,
+    start: impl Into<State>,
+    settings: &Settings,
+    on_step: &mut OnStep,
+) -> Minimum {
+    let mut state = match start.into() {
+        State::Start(mut point) => {
+            point.iter_mut().for_each(|x| *x = settings.bounds.clamp(*x));
+            let mut gradient = vec![0.0; point.len()];
+            match function(&point, &mut gradient) {
+                Some(loss) => AdamState::new(point, loss, gradient),
+                None => return nowhere(point),
+            }
+        }
+        State::Adam(state) => state,
+        State::Lbfgs(_) => panic!("Adam can't go on from a state of L-BFGS"),
     };
-    let mut best = Minimum { point: x.clone(), loss, steps: 0, evaluations: 1, stop: Stop::Steps };
-    let mut convergence = Convergence::new(settings.tolerance, PATIENCE, loss);
-    for step in 1..=settings.steps {
-        if let Some(loss) = not_finite(loss, &gradient) {
-            return Minimum { stop: Stop::NotFinite { loss }, ..best };
-        }
-        let (unbias_1, unbias_2) = (1.0 - BETA_1.powi(step as i32), 1.0 - BETA_2.powi(step as i32));
-        let rate = settings.first_step as f32 * unbias_2.sqrt() / unbias_1;
-        for (((x, g), mean), square) in x.iter_mut().zip(&gradient).zip(&mut mean).zip(&mut square) {
-            *mean += (1.0 - BETA_1) * (g - *mean);
-            *square += (1.0 - BETA_2) * (g * g - *square);
-            *x = settings.bounds.clamp(*x - rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt()));
-        }
-        loss = match function(&x, &mut gradient) {
+    let mut convergence = Convergence::new(settings.tolerance, PATIENCE, mem::take(&mut state.losses));
+    let stop = loop {
+        let loss = match state.loss {
             Some(loss) => loss,
-            None => return Minimum { stop: Stop::Cancelled, ..best },
+            None => {
+                let Some(loss) = function(&state.point, &mut state.gradient) else { break Stop::Cancelled };
+                state.note(loss);
+                convergence.record(state.best_loss);
+                state.losses.clone_from(&convergence.losses);
+                let (step, evaluations) = (state.steps(), state.steps() + 1);
+                if on_step(&Step { step, evaluations, loss, point: &state.point, state: &state }).is_break() {
+                    break Stop::Cancelled;
+                }
+                loss
+            }
         };
-        (best.steps, best.evaluations) = (step, step + 1);
-        if loss < best.loss && not_finite(loss, &gradient).is_none() {
-            best.point.copy_from_slice(&x);
-            best.loss = loss;
+        if !convergence.still_falls() {
+            break Stop::NoProgress;
         }
-        if on_step(&Step { step, evaluations: step + 1, loss, point: &x }).is_break() {
-            return Minimum { stop: Stop::Cancelled, ..best };
+        if state.updates >= settings.steps {
+            break Stop::Steps;
         }
-        if !convergence.still_falls(best.loss) {
-            return Minimum { stop: Stop::NoProgress, ..best };
+        if let Some(loss) = not_finite(loss, &state.gradient) {
+            break Stop::NotFinite { loss };
+        }
+        state.update(settings);
+    };
+    state.losses = convergence.losses;
+    state.minimum(stop)
+}
+
+/// What is found where not even the start could be evaluated.
+fn nowhere(start: Vec<f32>) -> Minimum {
+    let state = Some(State::Start(start.clone()));
+    Minimum { point: start, loss: f64::NAN, steps: 0, evaluations: 0, stop: Stop::Cancelled, state }
+}
+
+impl AdamState {
+    /// That of a start.
+    fn new(point: Vec<f32>, loss: f64, gradient: Vec<f32>) -> Self {
+        let zeros = vec![0.0; point.len()];
+        Self {
+            mean: zeros.clone(),
+            square: zeros,
+            gradient,
+            loss: Some(loss),
+            best: point.clone(),
+            best_loss: loss,
+            losses: [loss].into(),
+            updates: 0,
+            point,
         }
     }
-    best
+
+    /// Moves the point.
+    fn update(&mut self, settings: &Settings) {
+        self.updates += 1;
+        let [unbias_1, unbias_2] = [BETA_1, BETA_2].map(|beta| 1.0 - beta.powi(self.updates as i32));
+        let rate = settings.first_step as f32 * unbias_2.sqrt() / unbias_1;
+        let Self { point, mean, square, gradient, .. } = self;
+        for (((x, g), mean), square) in point.iter_mut().zip(gradient).zip(mean).zip(square) {
+            *mean += (1.0 - BETA_1) * (*g - *mean);
+            *square += (1.0 - BETA_2) * (*g * *g - *square);
+            *x = settings.bounds.clamp(*x - rate * *mean / (square.sqrt() + EPSILON * unbias_2.sqrt()));
+        }
+        self.loss = None;
+    }
+
+    /// Notes the loss at the point, of which the gradient is known.
+    fn note(&mut self, loss: f64) {
+        self.loss = Some(loss);
+        if loss < self.best_loss && not_finite(loss, &self.gradient).is_none() {
+            self.best.copy_from_slice(&self.point);
+            self.best_loss = loss;
+        }
+    }
+
+    /// Updates whose point was evaluated.
+    fn steps(&self) -> usize {
+        self.updates - usize::from(self.loss.is_none())
+    }
+
+    /// The result.
+    fn minimum(self, stop: Stop) -> Minimum {
+        let steps = self.steps();
+        let (loss, evaluations) = (self.best_loss, steps + 1);
+        let (point, state) = match stop {
+            Stop::Cancelled => (self.best.clone(), Some(State::Adam(self))),
+            _ => (self.best, None),
+        };
+        Minimum { point, loss, steps, evaluations, stop, state }
+    }
+
+    pub(super) const KIND: &'static str = "adam";
+
+    pub(super) fn load(mut saved: Saved<Vec<f32>>) -> Result<Self, Fault> {
+        let point = saved.take_vector("point")?;
+        let loss = match saved.take_number("is_evaluated")? {
+            0 => None,
+            _ => Some(saved.take_real("loss")?),
+        };
+        let updates = saved.take_number("updates")?;
+        if loss.is_none() && updates == 0 {
+            return Err("it has neither a step nor a loss".to_owned());
+        }
+        Ok(Self {
+            mean: saved.take_vector("mean")?,
+            square: saved.take_vector("square")?,
+            gradient: match loss {
+                Some(_) => saved.take_vector("gradient")?,
+                None => vec![0.0; point.len()],
+            },
+            loss,
+            best: saved.take_vector("best")?,
+            best_loss: saved.take_real("best_loss")?,
+            losses: saved.take_reals("losses")?,
+            updates,
+            point,
+        })
+    }
+}
+
+impl Save for AdamState {
+    fn saved(&self) -> Saved<&[f32]> {
+        let mut saved = Saved::new(Self::KIND);
+        for (name, values) in
+            [("point", &self.point), ("mean", &self.mean), ("square", &self.square), ("best", &self.best)]
+        {
+            saved.vector(name, &values[..]);
+        }
+        saved.number("is_evaluated", u8::from(self.loss.is_some()));
+        if let Some(loss) = &self.loss {
+            saved.reals("loss", [loss]);
+            saved.vector("gradient", &self.gradient[..]);
+        }
+        saved.reals("best_loss", [&self.best_loss]);
+        saved.reals("losses", &self.losses);
+        saved.number("updates", self.updates);
+        saved
+    }
 }
 
 #[cfg(test)]

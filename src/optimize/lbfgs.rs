@@ -1,18 +1,19 @@
-//! L-BFGS, by argmin's solver with bounds, a memo, a guarded line search, restarts, and a callback after every step.
+//! L-BFGS, by argmin's solver one step at a time, with bounds, a memo, a guarded line search, restarts, a callback after every
+//! step, and a state from which it goes on.
+
+mod saved;
+mod solver;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
-use argmin::core::{
-    Error, Executor, KV, Problem as Counted, Solver, State, TerminationReason, TerminationStatus,
-};
-use argmin::solver::quasinewton::LBFGS;
+use argmin::core::Error;
 
 use crate::parallel::team;
 
-use super::line_search::{GuardedLineSearch, SearchState};
-use super::memo::{Evaluated, Memo, Problem};
+use super::memo::{Evaluated, Memo};
 use super::point::{Point, release_buffers};
-use super::{Convergence, Function, Minimum, OnStep, Settings, Step, Stop};
+use super::{Convergence, Function, Minimum, OnStep, Settings, State, Step, Stop};
 
 /// The factor of the first step after a restart: the line search has just failed, so a smaller step is tried.
 const RESTART_SCALE: f64 = 0.1;
@@ -20,144 +21,152 @@ const RESTART_SCALE: f64 = 0.1;
 /// Steps over which convergence is judged.
 const PATIENCE: usize = 10;
 
-/// Minimises `function` from `start` within the bounds, calling `on_step` after every step. A step usually takes one
-/// evaluation, more if the line search needs more trials; no point is evaluated twice.
+/// The state after a step.
+#[derive(Clone)]
+pub struct LbfgsState {
+    /// The point that the step led to.
+    current: Evaluated,
+    best: Evaluated,
+    /// From the oldest to the newest.
+    pairs: VecDeque<Pair>,
+    /// The most pairs that are kept.
+    history: usize,
+    /// Those by which convergence is judged.
+    losses: VecDeque<f64>,
+    steps: usize,
+    evaluations: usize,
+}
+
+/// A step s and the change y to the gradient that it made.
+#[derive(Clone)]
+struct Pair {
+    step: Point,
+    change: Point,
+}
+
+/// Minimises `function` within the bounds, calling `on_step` after every step. A step usually takes one evaluation, more if the
+/// line search needs more trials; no point is evaluated twice. From a state it goes on, with the history's length that it had.
 ///
 /// If the line search fails, L-BFGS restarts from the best point with an empty history, provided that it took at least one
 /// step since the last start.
+///
+/// # Panics
+/// If `start` is a state of another optimiser.
 pub fn lbfgs<'f>(
     function: &'f mut Function<'f>,
-    start: Vec<f32>,
+    start: impl Into<State>,
     settings: &Settings,
     on_step: &mut OnStep,
 ) -> Minimum {
     let memo = RefCell::new(Memo::new(function));
-    let start = Point::new(start).within(settings.bounds);
-    let Ok(first) = memo.borrow_mut().at(&start) else {
-        return minimum(&memo.borrow(), start, 0, None);
-    };
-    let mut convergence = Convergence::new(settings.tolerance, PATIENCE, first.loss);
-    let mut first_step = settings.first_step;
-    let mut steps = 0;
-    let stop = loop {
-        let before = steps;
-        let from = memo.borrow().best.clone().unwrap_or_else(|| first.clone());
-        let mut after_step = |evaluated: &Evaluated| {
-            steps += 1;
-            let Evaluated { point, loss, .. } = evaluated;
-            let evaluations = memo.borrow().evaluations;
-            let step = Step { step: steps, evaluations, loss: *loss, point: point.values() };
-            if on_step(&step).is_break() {
-                Some(Stop::Cancelled)
-            } else if steps >= settings.steps {
-                Some(Stop::Steps)
-            } else {
-                (!convergence.still_falls(*loss)).then_some(Stop::NoProgress)
+    let mut state = match start.into() {
+        State::Start(point) => {
+            let start = Point::new(point).within(settings.bounds);
+            let first = memo.borrow_mut().at(&start);
+            match first {
+                Ok(first) => LbfgsState::new(first, settings.history),
+                Err(_) => return nowhere(&memo.borrow(), start),
             }
-        };
-        if settings.steps == 0 {
-            break Some(Stop::Steps);
         }
-        if let Some(stop) = descend(&memo, from, first_step, settings.history, &mut after_step) {
-            break Some(stop);
+        State::Lbfgs(state) => {
+            memo.borrow_mut().resume(state.current.clone(), state.best.clone(), state.evaluations);
+            state
         }
-        if steps == before || memo.borrow().cancelled {
-            break None;
-        }
-        first_step = settings.first_step * RESTART_SCALE;
+        State::Adam(_) => panic!("L-BFGS can't go on from a state of Adam"),
     };
-    let minimum = minimum(&memo.borrow(), start, steps, stop);
+    let mut convergence = Convergence::new(settings.tolerance, PATIENCE, state.losses.clone());
+    let stop = loop {
+        if state.steps >= settings.steps {
+            break Stop::Steps;
+        }
+        if !convergence.still_falls() {
+            break Stop::NoProgress;
+        }
+        let first_step = state.pairs.is_empty().then_some(match state.steps {
+            0 => settings.first_step,
+            _ => settings.first_step * RESTART_SCALE,
+        });
+        // A step is some seventy short parallel loops over the points, besides the evaluation.
+        if team::gather(|| state.step(&memo, first_step)).is_err() {
+            match memo.borrow().failure() {
+                Stop::Cancelled => break Stop::Cancelled,
+                failure if state.pairs.is_empty() => break failure,
+                _ => state.restart(&memo.borrow()),
+            }
+            continue;
+        }
+        convergence.record(state.current.loss);
+        state.losses.clone_from(&convergence.losses);
+        let Evaluated { point, loss, .. } = &state.current;
+        let (step, evaluations) = (state.steps, state.evaluations);
+        if on_step(&Step { step, evaluations, loss: *loss, point: point.values(), state: &state }).is_break()
+        {
+            break Stop::Cancelled;
+        }
+    };
+    let minimum = state.minimum(&memo.borrow(), stop);
     drop(memo);
     release_buffers();
     minimum
 }
 
-/// Runs L-BFGS from an empty history until `after_step` returns a reason to stop. Returns that reason, or `None` if the line
-/// search failed.
-fn descend(
-    memo: &RefCell<Memo>,
-    from: Evaluated,
-    first_step: f64,
-    history: usize,
-    after_step: &mut dyn FnMut(&Evaluated) -> Option<Stop>,
-) -> Option<Stop> {
-    let mut stop = None;
-    let run = || -> Result<(), Error> {
-        let lbfgs = LBFGS::new(GuardedLineSearch::new(first_step)?, history)
-            // argmin's criteria are absolute, so they are disabled; `after_step` checks relative ones.
-            .with_tolerance_cost(0.0)?
-            .with_tolerance_grad(0.0)?;
-        let solver = Stepwise { lbfgs, memo, after_step, stop: &mut stop };
-        Executor::new(Problem(memo), solver)
-            .configure(|state| state.param(from.point).cost(from.loss).gradient(from.gradient))
-            .timer(false)
-            .ctrlc(false)
-            .run()?;
+/// What is found where not even the start could be evaluated.
+fn nowhere(memo: &Memo, start: Point) -> Minimum {
+    let (point, stop) = (start.values().to_vec(), memo.failure());
+    let state = (stop == Stop::Cancelled).then(|| State::Start(point.clone()));
+    Minimum { point, loss: f64::NAN, steps: 0, evaluations: 0, stop, state }
+}
+
+impl LbfgsState {
+    /// That of a start.
+    fn new(first: Evaluated, history: usize) -> Self {
+        Self {
+            best: first.clone(),
+            pairs: VecDeque::with_capacity(history.min(64)),
+            history: history.max(1),
+            losses: [first.loss].into(),
+            steps: 0,
+            evaluations: 1,
+            current: first,
+        }
+    }
+
+    /// Does a step. If the line search fails, all is as before.
+    ///
+    /// # Errors
+    /// If the line search failed.
+    fn step(&mut self, memo: &RefCell<Memo>, first_step: Option<f64>) -> Result<(), Error> {
+        solver::step(memo, &self.current, &mut self.pairs, self.history, first_step)?;
+        let memo = memo.borrow();
+        // A search ends with its last trial.
+        let accepted = memo.last.clone().ok_or_else(|| Error::msg("the search evaluated nothing"))?;
+        self.current = accepted;
+        self.best = memo.best.clone().unwrap_or_else(|| self.current.clone());
+        self.evaluations = memo.evaluations;
+        self.steps += 1;
         Ok(())
-    };
-    // An error means that the line search failed. The best point so far is in the memo.
-    let _ = run();
-    stop
-}
-
-/// The result: the best point, or `start` if that could not be evaluated.
-fn minimum(memo: &Memo, start: Point, steps: usize, stop: Option<Stop>) -> Minimum {
-    let failed = match memo.not_finite {
-        _ if memo.cancelled => Stop::Cancelled,
-        Some(loss) => Stop::NotFinite { loss },
-        None => Stop::NoProgress,
-    };
-    let (point, loss) = memo.best.as_ref().map_or((&start, f64::NAN), |best| (&best.point, best.loss));
-    Minimum {
-        point: point.values().to_vec(),
-        loss,
-        steps,
-        evaluations: memo.evaluations,
-        stop: stop.unwrap_or(failed),
-    }
-}
-
-/// argmin's L-BFGS with a callback after every step, which can stop it.
-struct Stepwise<'a, 'f> {
-    lbfgs: LBFGS<GuardedLineSearch, Point, Point, f64>,
-    memo: &'a RefCell<Memo<'f>>,
-    after_step: &'a mut dyn FnMut(&Evaluated) -> Option<Stop>,
-    stop: &'a mut Option<Stop>,
-}
-
-impl<'m, 'g> Solver<Problem<'m, 'g>, SearchState> for Stepwise<'_, '_> {
-    fn name(&self) -> &str {
-        "L-BFGS"
     }
 
-    fn init(
-        &mut self,
-        problem: &mut Counted<Problem<'m, 'g>>,
-        state: SearchState,
-    ) -> Result<(SearchState, Option<KV>), Error> {
-        self.lbfgs.init(problem, state)
+    /// Goes back to the best point, with an empty history.
+    fn restart(&mut self, memo: &Memo) {
+        self.best = memo.best.clone().unwrap_or_else(|| self.best.clone());
+        self.current = self.best.clone();
+        self.evaluations = memo.evaluations;
+        self.pairs.clear();
     }
 
-    fn next_iter(
-        &mut self,
-        problem: &mut Counted<Problem<'m, 'g>>,
-        state: SearchState,
-    ) -> Result<(SearchState, Option<KV>), Error> {
-        // An iteration is some seventy short parallel loops over the points, besides the evaluation.
-        let (state, log) = team::gather(|| self.lbfgs.next_iter(problem, state))?;
-        if state.terminated() {
-            return Ok((state, log));
+    /// The result.
+    fn minimum(self, memo: &Memo, stop: Stop) -> Minimum {
+        // Also a trial of a search that failed may be the best.
+        let best = memo.best.as_ref().unwrap_or(&self.best);
+        Minimum {
+            point: best.point.values().to_vec(),
+            loss: best.loss,
+            steps: self.steps,
+            evaluations: memo.evaluations,
+            stop,
+            state: (stop == Stop::Cancelled).then_some(State::Lbfgs(self)),
         }
-        let last = self.memo.borrow().last.clone();
-        *self.stop = last.and_then(|accepted| (self.after_step)(&accepted));
-        match self.stop {
-            Some(_) => Ok((state.terminate_with(TerminationReason::SolverConverged), log)),
-            None => Ok((state, log)),
-        }
-    }
-
-    fn terminate(&mut self, state: &SearchState) -> TerminationStatus {
-        <LBFGS<_, _, _, _> as Solver<Problem<'m, 'g>, SearchState>>::terminate(&mut self.lbfgs, state)
     }
 }
 

@@ -2,12 +2,10 @@
 //! a check of the accepted step. The search follows the projected path, which bends where a variable reaches its bound:
 //! Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints".
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use argmin::core::{CostFunction, Error, Gradient, IterState, KV, Problem, Solver, State};
 use argmin::solver::linesearch::{LineSearch, MoreThuenteLineSearch};
 use argmin_math::{ArgminDot, ArgminL2Norm, ArgminSub};
+use serde::{Deserialize, Serialize};
 
 use super::memo::Evaluated;
 use super::point::Point;
@@ -16,33 +14,49 @@ use super::point::Point;
 /// rounding noise.
 const MAX_TRIALS: usize = 10;
 
-/// argmin's state of a line search and of L-BFGS.
+/// argmin's state of a line search.
 pub type SearchState = IterState<Point, Point, (), (), (), f64>;
 
-/// The line search with safeguards. argmin's L-BFGS clones it for every step.
-#[derive(Clone)]
+/// The line search with safeguards. Its form for checkpoints, which is a part of L-BFGS's, is that of a search before it starts.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "Option<f64>", try_from = "Option<f64>")]
 pub struct GuardedLineSearch {
     search: MoreThuenteLineSearch<Point, Point, f64>,
     direction: Option<Point>,
-    /// Root mean square of the change at the first trial. Shared by all clones and taken by the first search: later
-    /// directions are scaled by the curvature, so their first trial is a step of 1.
-    first_step: Rc<Cell<Option<f64>>>,
+    /// Root mean square of the change at the first trial. If `None`, the first trial is a step of 1, as for directions that are
+    /// scaled by the curvature.
+    first_step: Option<f64>,
     trials: usize,
     /// The point at which the search starts.
     start: Option<Evaluated>,
 }
 
 impl GuardedLineSearch {
-    /// A line search whose first trial changes the variables by `first_step` in the root mean square.
-    pub fn new(first_step: f64) -> Result<Self, Error> {
+    /// A line search whose first trial changes the variables by `first_step` in the root mean square, or if that is `None`, by
+    /// all of the direction.
+    pub fn new(first_step: Option<f64>) -> Result<Self, Error> {
         Ok(Self {
             // The default lower bound on the step would exclude the small steps that a steep function needs.
             search: MoreThuenteLineSearch::new().with_bounds(0.0, 1e20)?,
             direction: None,
-            first_step: Rc::new(Cell::new(Some(first_step))),
+            first_step,
             trials: 0,
             start: None,
         })
+    }
+}
+
+impl From<GuardedLineSearch> for Option<f64> {
+    fn from(search: GuardedLineSearch) -> Self {
+        search.first_step
+    }
+}
+
+impl TryFrom<Option<f64>> for GuardedLineSearch {
+    type Error = Error;
+
+    fn try_from(first_step: Option<f64>) -> Result<Self, Error> {
+        Self::new(first_step)
     }
 }
 
@@ -75,7 +89,6 @@ where
             return Err(Error::msg("the search has no direction, no start or no gradient"));
         };
         let direction = point.feasible(&direction, gradient);
-        self.trials = 0;
         self.start =
             Some(Evaluated { point: point.clone(), loss: state.get_cost(), gradient: gradient.clone() });
         if let Some(first_step) = self.first_step.take() {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use argmin::core::{CostFunction, Error, Gradient};
 
 use super::point::{Point, buffer};
-use super::{Function, not_finite};
+use super::{Function, Stop, not_finite};
 
 /// A point with the function's value and gradient there.
 #[derive(Clone)]
@@ -40,6 +40,20 @@ impl<'f> Memo<'f> {
     /// A memo without evaluations.
     pub fn new(function: &'f mut Function<'f>) -> Self {
         Self { function, last: None, best: None, evaluations: 0, not_finite: None, cancelled: false }
+    }
+
+    /// Goes on from the last evaluation and the best one of so many.
+    pub fn resume(&mut self, last: Evaluated, best: Evaluated, evaluations: usize) {
+        (self.last, self.best, self.evaluations) = (Some(last), Some(best), evaluations);
+    }
+
+    /// Why an optimiser stops whose line search failed.
+    pub fn failure(&self) -> Stop {
+        match self.not_finite {
+            _ if self.cancelled => Stop::Cancelled,
+            Some(loss) => Stop::NotFinite { loss },
+            None => Stop::NoProgress,
+        }
     }
 
     /// The evaluation at `point`: the last one if it was there, else a new one.

@@ -16,8 +16,9 @@ struct ScalePace {
     steps: usize,
     /// When it started, in seconds since the job did.
     started: f64,
-    /// When its first step was done.
+    /// When its first step was done, and which that was: that after a resumed one's is not 1.
     first: f64,
+    first_step: usize,
     /// Seconds of a step after the first, and the number of those, once there are some.
     step: Option<(f64, usize)>,
 }
@@ -41,6 +42,7 @@ impl Pace {
             steps,
             started: 0.0,
             first: 0.0,
+            first_step: 0,
             step: None,
         };
         Self { scales: scales.into_iter().map(scale).collect(), current: 0 }
@@ -52,13 +54,15 @@ impl Pace {
         self.scales[index].started = seconds;
     }
 
-    /// A step of the current scale, counted from 1, is done, `seconds` after the job started. Returns the seconds that the
+    /// A step of the current scale, counted from 1, or from where it was resumed, is done, `seconds` after the job started. Returns the seconds that the
     /// job still takes if all scales take all their steps.
     pub(super) fn step(&mut self, step: usize, seconds: f64) -> f64 {
         let scale = &mut self.scales[self.current];
-        match step {
-            ..=1 => scale.first = seconds,
-            _ => scale.step = Some(((seconds - scale.first) / (step - 1) as f64, step - 1)),
+        match step.saturating_sub(scale.first_step) {
+            times if scale.first_step > 0 && times > 0 => {
+                scale.step = Some(((seconds - scale.first) / times as f64, times));
+            }
+            _ => (scale.first, scale.first_step) = (seconds, step),
         }
         self.left(step)
     }
@@ -174,6 +178,17 @@ mod tests {
         pace.step(1, 7.0);
         let left = pace.step(2, 9.0);
         assert!((left - 16.0).abs() < 1.0, "{left}");
+    }
+
+    #[test]
+    fn a_resumed_scale_is_measured_from_its_first_step_on() {
+        let mut pace = Pace::new([(100_000, 50), (200_000, 100)]);
+        pace.start_scale(1, 3.0);
+        for step in 61..=80 {
+            pace.step(step, 5.0 + 2.0 * f64::from(step as u32 - 61));
+        }
+        let left = pace.step(81, 45.0);
+        assert!((left - 38.0).abs() < 1e-6, "{left}");
     }
 
     #[test]

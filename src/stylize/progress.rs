@@ -40,6 +40,8 @@ pub struct Progress<'p> {
     pub schedule: &'p [Scale],
     /// The estimated peak memory of the process in bytes.
     pub memory: u64,
+    /// Why a checkpoint could not be written, the first one of those that could not. The job goes on without it.
+    pub checkpoint_error: Option<&'p Error>,
     /// The current picture's values, 3×H×W.
     pub(super) pixels: &'p [f32],
     /// The content's alpha plane, resized to this scale.
@@ -78,6 +80,8 @@ pub struct Stylized {
     pub evaluations: usize,
     /// How the job ended.
     pub end: End,
+    /// Why a checkpoint could not be written, the first one of those that could not.
+    pub checkpoint_error: Option<Error>,
 }
 
 /// How a job ended.
@@ -89,6 +93,8 @@ pub enum End {
     /// The callback returned `Break`, or the job was cancelled. The picture is the best so far, enlarged to the requested
     /// size if the job ended at a smaller scale.
     Cancelled,
+    /// Its [time](crate::Stylize::max_time) was up. The picture is the best so far, as with [`End::Cancelled`].
+    TimeUp,
     /// [`Error::NotFinite`], or [`Error::WeightsChanged`] or [`Error::Read`] if the weights file changed or disappeared
     /// between two scales. The picture is the best so far, enlarged to the requested size if the job ended at a smaller scale.
     Failed(Error),

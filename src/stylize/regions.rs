@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+use crate::checksum::Checksum;
 use crate::error::{Error, Result, Setting};
 use crate::picture::{Mask, Picture};
+
+use super::checkpoint::checksum_of_maps;
 
 /// The most colours of a map. Each region takes as much memory and time as a style of its own.
 const MAX_COLORS: usize = 32;
@@ -71,6 +74,11 @@ impl Regions {
         };
         let (content, style) = (index_in(content), index_in(style));
         Ok(Self(Arc::new(Maps { colors, content, style })))
+    }
+
+    /// The SHA-256 of the maps. The colours are not in it, as another colour for the same region changes nothing.
+    pub(super) fn checksum(&self) -> Checksum {
+        checksum_of_maps([self.0.content.view(), self.0.style.view()])
     }
 
     /// How many regions there are.

@@ -6,20 +6,23 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ndarray::{Array2, Array3, ArrayView3, ArrayViewMut3, Zip};
+use ndarray::{Array2, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 use crate::loss::{Form, Losses, Objective, Terms};
 use crate::network::{Network, check_size};
-use crate::optimize::{self, Bounds, Minimum, Step, Stop, adam, lbfgs};
+use crate::optimize::{self, Bounds, Minimum, State, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
+use crate::vgg::PICTURE_CHANNELS;
 
+use super::checkpoint::{Checkpointing, Inputs, Keeper, Place, Room};
 use super::masked::Masked;
 use super::matching::ColourStatistics;
 use super::pace::Pace;
 use super::progress::{finished, picture_of};
 use super::schedule::{Scale, schedule};
-use super::{Colors, End, Init, Optimizer, Progress, Style, Stylize, Stylized};
+use super::start::{as_planes, at_size, first_picture};
+use super::{Colors, End, Optimizer, Progress, Style, Stylize, Stylized};
 
 /// Runs the job; see [`Stylize::run`].
 pub(super) fn run(
@@ -37,21 +40,20 @@ pub(super) fn run(
     let content = job.flat_content();
     let colours = job.colours_to_match();
     let scales = job.schedule(&terms, width, height);
+    let rooms = rooms(&scales, (width, height));
+    let (mut keeper, mut place) = place_and_keeper(job, &terms, &scales, &rooms)?;
     let mut picture = first_picture(job, &scales, (width, height), content.as_deref());
     let mut content_before: Option<Cow<Picture>> = None;
-    let (mut steps, mut evaluations) = (0, 0);
     let mut end = End::Done;
-    let pixels = |index| {
-        let (width, height) = scale_size(&scales, index, (width, height));
-        width * height
-    };
-    let mut pace = Pace::new(scales.iter().enumerate().map(|(index, scale)| (pixels(index), scale.steps)));
+    let cancel = job.cancel.or_at(job.deadline(start));
+    let mut pace = Pace::new(rooms.iter().map(|room| (room.width * room.height, room.steps)));
     let work = |scale: &Scale| scale.steps as f64 * (scale.longest as f64).powi(2);
     let all_work: f64 = scales.iter().map(work).sum();
-    for (index, scale) in scales.iter().enumerate() {
+    let first = place.scale;
+    for (index, scale) in scales.iter().enumerate().skip(first) {
         pace.start_scale(index, start.elapsed().as_secs_f64());
-        let (width, height) = scale_size(&scales, index, (width, height));
-        if index > 0
+        let room @ Room { width, height, .. } = rooms[index];
+        if index > first
             && let Err(error) = job.weights.check_unchanged()
         {
             end = End::Failed(error);
@@ -59,25 +61,33 @@ pub(super) fn run(
         }
         let content = content.as_ref().map(|content| content.at_size(width, height));
         let terms = terms_of_scale(&terms, width.max(height));
-        let mut objective = objective_at(job, &network, &terms, width, height, content.as_deref(), colours)?;
+        let mut objective = objective_at(job, &network, &terms, width, height, content.as_deref(), colours)?
+            .cancelled_by(cancel.clone());
         picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
         content_before = content;
         let mask = job.placement.mask.as_ref().map(|mask| mask.at_size(width, height));
         let masked = masked(mask.as_ref(), content_before.as_deref());
         let alpha = alpha_at(job, width, height);
-        let evaluations_before = evaluations;
+        place.scale = index;
+        let (before, resumed) = place.take();
+        let state = resumed.unwrap_or_else(|| start_of(masked, picture.planes()).into());
+        if index > first {
+            keeper.at_scale(before.with(&state), room);
+        }
         let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
         let work_before: f64 = scales[..index].iter().map(work).sum();
+        let mut is_ended = false;
         let mut report = |step: &Step, picture: &[f32], losses: &Losses| {
+            keeper.after_step(before.with(step.state), room);
             let seconds = start.elapsed().as_secs_f64();
-            on_progress(&Progress {
+            let goes_on = on_progress(&Progress {
                 scale: index + 1,
                 scales: scales.len(),
                 width,
                 height,
                 step: steps_before + step.step,
                 steps: job.settings.steps,
-                evaluations: evaluations_before + step.evaluations,
+                evaluations: before.evaluations + step.evaluations,
                 seconds,
                 seconds_left: pace.step(step.step, seconds),
                 losses,
@@ -85,30 +95,38 @@ pub(super) fn run(
                     / all_work.max(1.0),
                 schedule: &scales,
                 memory: budget.needed,
+                checkpoint_error: keeper.error(),
                 pixels: picture,
                 alpha: alpha.as_ref(),
                 chroma: job.chroma_of(content_before.as_deref()),
-            })
+            });
+            is_ended |= goes_on.is_break();
+            goes_on
         };
         let found = minimize(
             (job.settings.optimizer, budget.history),
             &mut objective,
             masked,
-            picture.planes(),
+            (height, width),
+            state,
             scale.steps,
             &mut report,
         );
-        steps += found.steps;
-        evaluations += found.evaluations;
+        place.steps += found.steps;
+        place.evaluations += found.evaluations;
         picture = picture_of(as_planes(found.point, height, width), None);
         match found.stop {
-            Stop::Steps | Stop::NoProgress => {}
-            Stop::Cancelled => end = End::Cancelled,
-            Stop::NotFinite { loss } => end = End::Failed(Error::NotFinite { loss, evaluations }),
+            Stop::Steps | Stop::NoProgress => continue,
+            Stop::Cancelled if is_ended || job.cancel.is_cancelled() => end = End::Cancelled,
+            Stop::Cancelled => end = End::TimeUp,
+            Stop::NotFinite { loss } => {
+                end = End::Failed(Error::NotFinite { loss, evaluations: place.evaluations });
+            }
         }
-        if !matches!(end, End::Done) {
-            break;
+        if let Some(state) = &found.state {
+            keeper.write(before.with(state), room);
         }
+        break;
     }
     if (picture.width(), picture.height()) != (width, height) {
         // The job ended early, at a smaller scale.
@@ -124,7 +142,8 @@ pub(super) fn run(
     let content = content.as_ref().map(|content| content.at_size(width, height));
     let chroma = job.chroma_of(content.as_deref());
     let picture = finished(planes, chroma, alpha_at(job, width, height));
-    Ok(Stylized { picture, steps, evaluations, end })
+    let Place { steps, evaluations, .. } = place;
+    Ok(Stylized { picture, steps, evaluations, end, checkpoint_error: keeper.into_error() })
 }
 
 /// Width and height of the scale with this index, for a result of `width` by `height` pixels.
@@ -133,6 +152,34 @@ pub(super) fn scale_size(scales: &[Scale], index: usize, (width, height): (usize
         true => (width, height),
         false => fit(width, height, scales[index].longest),
     }
+}
+
+/// Size and steps of all scales of a result of this size.
+fn rooms(scales: &[Scale], size: (usize, usize)) -> Vec<Room> {
+    let room = |(index, scale): (usize, &Scale)| {
+        let (width, height) = scale_size(scales, index, size);
+        Room { width, height, steps: scale.steps }
+    };
+    scales.iter().enumerate().map(room).collect()
+}
+
+/// Where the job starts or goes on, and what writes its checkpoints.
+fn place_and_keeper<'j>(
+    job: &'j Stylize,
+    terms: &Terms,
+    scales: &[Scale],
+    rooms: &[Room],
+) -> Result<(Keeper<'j>, Place<Option<State>>)> {
+    let Checkpointing { to, from, .. } = &job.checkpointing;
+    if to.is_none() && from.is_none() {
+        return Ok((Keeper::new(None), Place::START));
+    }
+    let inputs = Inputs::of(job, terms, scales)?;
+    let place = match from {
+        Some(checkpoint) => checkpoint.load(&inputs, rooms)?,
+        None => Place::START,
+    };
+    Ok((Keeper::new(to.as_ref().map(|to| (to, inputs))), place))
 }
 
 /// The longest side in pixels up to which the style weight is used as it is.
@@ -218,69 +265,21 @@ fn alpha_at(job: &Stylize, width: usize, height: usize) -> Option<Array2<f32>> {
     content.at_size(width, height).alpha().map(|alpha| alpha.to_owned())
 }
 
-/// The picture that the first scale starts from, in any size. Noise is generated at the size of the first scale, so that it
-/// has one independent value per pixel there.
-fn first_picture(
-    job: &Stylize,
-    scales: &[Scale],
-    (width, height): (usize, usize),
-    content: Option<&Picture>,
-) -> Picture {
-    match (&job.settings.init, content) {
-        (Init::Picture(picture), _) => picture.flattened().into_owned(),
-        (Init::Content, Some(content)) => content.clone(),
-        (Init::Content, None) | (Init::Noise, _) => {
-            let (width, height) = match scales {
-                [first, _, ..] => fit(width, height, first.longest),
-                _ => (width, height),
-            };
-            let mut random = fastrand::Rng::with_seed(job.settings.seed);
-            let pixels = (0..3 * width * height).map(|_| 0.25 + 0.5 * random.f32()).collect();
-            picture_of(as_planes(pixels, height, width), None)
-        }
-    }
-}
-
-/// Resizes the result of a scale to start the next one. If the job started from the content, only the change to it is
-/// resized: `before` is the content at the size of `picture`, `content` the content at the new size.
-fn at_size(
-    job: &Stylize,
-    picture: &Picture,
-    before: Option<&Picture>,
-    content: Option<&Picture>,
-    (width, height): (usize, usize),
-) -> Picture {
-    match (&job.settings.init, before, content) {
-        (Init::Content, Some(before), Some(content)) => with_change_enlarged(picture, before, content),
-        _ => picture.at_size(width, height).into_owned(),
-    }
-}
-
-/// `content` plus the enlarged difference of `picture` and `before`, clamped to 0–1. Unlike enlarging `picture`, this keeps
-/// the detail of the larger content, which lowers the loss at the start of a scale by about a fifth.
-fn with_change_enlarged(picture: &Picture, before: &Picture, content: &Picture) -> Picture {
-    let (width, height) = (content.width(), content.height());
-    let (picture, before) = (picture.at_size(width, height), before.at_size(width, height));
-    let mut planes = content.planes().to_owned();
-    Zip::from(&mut planes).and(picture.planes()).and(before.planes()).for_each(|content, picture, before| {
-        *content = (picture + (*content - before)).clamp(0.0, 1.0);
-    });
-    picture_of(planes, None)
-}
-
 /// Called after every step with the picture that is seen and its losses; breaking stops the optimiser.
 type Report<'r> = dyn FnMut(&Step, &[f32], &Losses) -> ControlFlow<()> + 'r;
 
-/// Optimises the pixels at one scale, L-BFGS with a history of so many pairs; where the picture is `masked`, those in the mask.
+/// Optimises the pixels at one scale, H×W, L-BFGS with a history of so many pairs; where the picture is `masked`, those in the
+/// mask.
 fn minimize(
     (optimizer, history): (Optimizer, usize),
     objective: &mut Objective,
     masked: Option<Masked>,
-    start: ArrayView3<f32>,
+    (height, width): (usize, usize),
+    start: State,
     steps: usize,
     report: &mut Report,
 ) -> Minimum {
-    let shape = start.dim();
+    let shape = (PICTURE_CHANNELS, height, width);
     let losses = RefCell::new(Losses::default());
     let mut function = |pixels: &[f32], gradient: &mut [f32]| {
         let picture = ArrayView3::from_shape(shape, pixels).expect("as many pixels");
@@ -301,10 +300,6 @@ fn minimize(
         }
         None => report(step, step.point, &losses.borrow()),
     };
-    let start = match masked {
-        Some(masked) => masked.start(start).into_iter().collect(),
-        None => start.iter().copied().collect(),
-    };
     let bounds = Bounds { lower: 0.0, upper: 1.0 };
     let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history, bounds };
     match optimizer {
@@ -317,7 +312,10 @@ fn minimize(
     }
 }
 
-/// 3×H×W planes from their values in row-major order.
-fn as_planes(values: Vec<f32>, height: usize, width: usize) -> Array3<f32> {
-    Array3::from_shape_vec((3, height, width), values).expect("as many values as pixels")
+/// What the optimiser starts from: the picture, 3×H×W, or where it is `masked`, its part in the mask and the content.
+fn start_of(masked: Option<Masked>, picture: ArrayView3<f32>) -> Vec<f32> {
+    match masked {
+        Some(masked) => masked.start(picture).into_iter().collect(),
+        None => picture.iter().copied().collect(),
+    }
 }

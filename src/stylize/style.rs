@@ -178,6 +178,11 @@ impl Style {
         self.parts.iter().zip(&*self.sizes).map(size).collect()
     }
 
+    /// Each picture, with its alpha removed, and its share.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Picture, f64)> {
+        self.parts.iter().map(|part| (&part.picture, part.share))
+    }
+
     /// How many pictures there are.
     pub(super) fn len(&self) -> usize {
         self.parts.len()

@@ -48,17 +48,17 @@ pub fn write_header(tensors: &[Entry], metadata: &BTreeMap<impl AsRef<str>, impl
 }
 
 /// What the header of a file says.
-pub(super) struct Header {
-    pub(super) metadata: BTreeMap<String, String>,
-    pub(super) tensors: BTreeMap<String, TensorInfo>,
+pub(crate) struct Header {
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) tensors: BTreeMap<String, TensorInfo>,
     /// Where in the file the header ends and the data begins.
-    pub(super) data_start: usize,
+    pub(crate) data_start: usize,
 }
 
 impl Header {
-    /// Reads the header of a whole file's bytes, and none of the data. `Err` says in one line what is
+    /// Reads the header of a file's bytes, all of them or only the header's, and none of the data. `Err` says in one line what is
     /// wrong.
-    pub(super) fn parse(file: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(file: &[u8]) -> Result<Self, String> {
         let json = json(file)?;
         let mut entries: Map<String, Value> =
             serde_json::from_slice(json).map_err(|e| format!("the header is not valid JSON: {e}"))?;
@@ -93,7 +93,7 @@ impl Header {
     /// Checks that each tensor's data is as long as its shape and type say, and that together they fill
     /// the rest of a file of `file_len` bytes, in which there is nothing else. `label` adds the layer to a
     /// tensor's name.
-    pub(super) fn check_extents(
+    pub(crate) fn check_extents(
         &self,
         file_len: usize,
         label: impl Fn(&str) -> String,
@@ -139,7 +139,7 @@ fn json(file: &[u8]) -> Result<&[u8], String> {
 
 /// Where the header of a file of `file_len` bytes ends, from its first bytes. 32 of them are enough to
 /// say what kind of file it is if it is not safetensors.
-pub(super) fn header_end(start: &[u8], file_len: u64) -> Result<usize, String> {
+pub(crate) fn header_end(start: &[u8], file_len: u64) -> Result<usize, String> {
     if file_len == 0 {
         return Err("expected safetensors, found an empty file".to_owned());
     }

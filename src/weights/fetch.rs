@@ -14,7 +14,6 @@
 //! # Ok::<(), impasto::Error>(())
 //! ```
 
-mod checksum;
 mod excerpt;
 mod part;
 mod remote;
@@ -34,7 +33,7 @@ use excerpt::Excerpt;
 use part::{Identity, Part};
 use remote::Remote;
 
-pub use checksum::Checksum;
+pub use crate::checksum::Checksum;
 
 /// The networks on the hub, each as `model.safetensors`, and the SHA-256 of the file that is made of it.
 /// `None`, not checked: the hub could not be reached from where this was written.

@@ -150,7 +150,8 @@ fn path_from_env(variable: &str) -> Option<PathBuf> {
 }
 
 /// Whether it is the name of a network rather than the path of a file.
-fn is_name(spec: &Path) -> bool {
+#[doc(hidden)]
+pub fn is_name(spec: &Path) -> bool {
     let is_of_paths = |byte: &u8| matches!(byte, b'.' | b'/' | b'\\');
     !spec.as_os_str().is_empty() && !spec.as_os_str().as_encoded_bytes().iter().any(is_of_paths)
 }

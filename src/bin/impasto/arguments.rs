@@ -60,7 +60,8 @@ fn with_settings(called: &[OsString]) -> Result<Vec<OsString>> {
     Ok(start.iter().cloned().chain(added).chain(rest.iter().cloned()).collect())
 }
 
-fn parsed(arguments: &[OsString]) -> Result<Cli, Error> {
+/// The command that these arguments mean, and nothing else that could add to them.
+pub(crate) fn parsed(arguments: &[OsString]) -> Result<Cli, Error> {
     let mut command = command();
     if help::is_short(arguments) {
         command =

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use crate::checkpoint::{CheckpointOptions, CheckpointWork};
 use crate::compute::ComputeOptions;
 use crate::config::ConfigOptions;
 use crate::failure::{Failure, Result};
@@ -23,18 +24,21 @@ use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, MOST_STEPS, memory_size, named, pixels, scales};
 use crate::{Outcome, dry_run, picture_file, rescue};
-use impasto::memory;
 use impasto::network::Compute;
 use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
 use impasto::whole_file;
+use impasto::{Checkpoint, memory};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobOptions {
     #[command(flatten)]
     work: WorkOptions,
+
+    #[command(flatten)]
+    checkpoint: CheckpointOptions,
 
     #[command(flatten)]
     result: ResultOptions,
@@ -103,6 +107,11 @@ impl JobOptions {
         self.settings = settings;
     }
 
+    /// Goes on from a checkpoint.
+    pub(crate) fn resume(&mut self, checkpoint: Checkpoint) {
+        self.checkpoint.resume(checkpoint);
+    }
+
     /// Refuses options that contradict each other.
     pub(crate) fn check(&self, output: Option<&Path>) -> Result<(), String> {
         match (self.work.save_every, output) {
@@ -120,6 +129,7 @@ impl JobOptions {
         output: &Path,
         inputs: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(Weights, Work<'_>)> {
+        let start = Instant::now();
         let encoding = self.result.encoding(&self.settings.text(&self.network.name()));
         let output = Output::new(output)?.with_encoding(encoding)?;
         if output.is_stdout() {
@@ -139,15 +149,16 @@ impl JobOptions {
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
+        let checkpoint = self.checkpoint.work(&self.settings, output.path(), start)?;
         let read = Read::default();
         let (options, result) = (&self.work, &self.result);
-        Ok((weights, Work { options, result, output, metrics, compute, detail, read }))
+        Ok((weights, Work { options, result, output, metrics, checkpoint, compute, detail, read }))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
     fn check_files<'p>(&self, output: &Output, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let inputs = inputs.into_iter().map(Path::to_owned).chain(self.network.file());
-        let inputs = inputs.chain(self.config.config.clone());
+        let inputs = inputs.chain(self.config.config.clone()).chain(self.checkpoint.input());
         let mut files = Files::read(inputs);
         files.write_picture(output)?;
         if let Some(metrics) = &self.work.metrics {
@@ -156,6 +167,7 @@ impl JobOptions {
         if let Some(file) = &self.config.save_config {
             files.write("--save-config", file)?;
         }
+        self.checkpoint.check(&mut files, self.work.dry_run)?;
         match self.work.save_every {
             // Steps are at most MOST_STEPS.
             Some(every) if every <= self.work.steps => {
@@ -180,6 +192,7 @@ pub(crate) struct Work<'o> {
     result: &'o ResultOptions,
     output: Output,
     metrics: Option<Metrics>,
+    checkpoint: CheckpointWork,
     compute: Compute,
     detail: Detail,
     read: Read,
@@ -261,10 +274,12 @@ impl Work<'_> {
         let mut bar = Bar::new(self.detail);
         let cancel = interrupt::keep_picture(bar.teller(self.detail));
         let (mut started, mut failure) = (false, None);
-        let stylized = job.cancelled_by(&cancel).run(|progress| {
+        let job = self.checkpoint.apply(job.cancelled_by(&cancel));
+        let stylized = job.run(|progress| {
             if !mem::replace(&mut started, true) {
                 bar.above(|| self.say_start(progress, used));
             }
+            self.checkpoint.say_error(progress.checkpoint_error, |say| bar.above(say));
             bar.update(progress);
             // What is written beside the result is not worth losing the result for: the first failure is told
             // once that is written.
@@ -275,6 +290,7 @@ impl Work<'_> {
         });
         bar.finish();
         let stylized = stylized?;
+        self.checkpoint.say_error(stylized.checkpoint_error.as_ref(), |say| say());
         let worked = start.elapsed();
 
         if let Err(error) = self.output.write(&stylized.picture) {
@@ -283,6 +299,7 @@ impl Work<'_> {
         let what = match stylized.end {
             End::Done => "wrote",
             End::Cancelled => "interrupted: wrote the best picture so far,",
+            End::TimeUp => "time is up: wrote the best picture so far,",
             _ => "wrote the best picture so far,",
         };
         self.detail.normal(format_args!(
@@ -292,6 +309,7 @@ impl Work<'_> {
             stylized.evaluations,
             start.elapsed().as_secs_f64()
         ));
+        self.checkpoint.finish(&stylized.end, self.detail);
         self.detail.verbose(format_args!(
             "time: {:.2} s of work, {:.2} s of writing; peak memory {}",
             worked.as_secs_f64(),
@@ -320,6 +338,7 @@ impl Work<'_> {
     fn say_start(&self, progress: &Progress, used: &[(usize, usize)]) {
         self.say_enlarged(used);
         self.say_fewer_scales(progress.scales);
+        self.checkpoint.say_start(self.detail, self.compute.isa.name(), (progress.step, progress.steps));
         let scales = progress.schedule.iter().map(|scale| format!("{} px × {}", scale.longest, scale.steps));
         let scales = scales.collect::<Vec<_>>().join(", ");
         let memory = terminal::bytes(self.memory_with_reading(progress.memory));

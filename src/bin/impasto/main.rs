@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bar;
+mod checkpoint;
 mod classify;
 mod compute;
 mod config;
@@ -24,6 +25,7 @@ mod progress;
 mod reconstruct;
 mod rescue;
 mod result_file;
+mod resume;
 mod settings;
 mod shell;
 mod show;
@@ -46,6 +48,7 @@ use clap::{Parser, Subcommand};
 use crate::failure::Result;
 use crate::interrupt::Signal;
 use crate::settings::Settings;
+use impasto::Checkpoint;
 
 /// Paints one picture in another's style: neural style transfer on the CPU.
 #[derive(Debug, Parser)]
@@ -66,7 +69,9 @@ Environment:
 Ctrl-C, SIGTERM and SIGHUP (a closed terminal; not with nohup) end the work with the best picture so far \
 written. Further signals within 2 s change nothing; one after that ends it at once, without a picture.
 
-Exit code: 0 done; 1 failed, with one line on stderr; 2 bad usage; with the best picture so far written, 130 \
+With --checkpoint FILE, `impasto resume FILE` goes on with work that was ended, by a signal, by --max-time or otherwise.
+
+Exit code: 0 done, or --max-time is up; 1 failed, with one line on stderr; 2 bad usage; with the best picture so far written, 130 \
 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.";
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +79,7 @@ enum Command {
     Stylize(stylize::Options),
     Texture(texture::Options),
     Reconstruct(reconstruct::Options),
+    Resume(resume::Options),
     Show(show::Options),
     Features(features::Options),
     Loss(loss::Options),
@@ -122,6 +128,16 @@ impl Cli {
         }
     }
 
+    /// Lets a command that makes a picture go on from a checkpoint.
+    fn resume(&mut self, checkpoint: Checkpoint) {
+        match &mut self.command {
+            Command::Stylize(options) => options.job.resume(checkpoint),
+            Command::Texture(options) => options.job.resume(checkpoint),
+            Command::Reconstruct(options) => options.job.resume(checkpoint),
+            _ => {}
+        }
+    }
+
     /// Refuses options that contradict each other by their values, which clap's own rules can't say.
     fn check(&self) -> Result<(), String> {
         match &self.command {
@@ -141,6 +157,7 @@ impl Cli {
             Command::Stylize(options) => options.run(),
             Command::Texture(options) => options.run(),
             Command::Reconstruct(options) => options.run(),
+            Command::Resume(options) => options.run(),
             Command::Show(options) => options.run().map(|()| Outcome::Done),
             Command::Features(options) => options.run().map(|()| Outcome::Done),
             Command::Loss(options) => options.run().map(|()| Outcome::Done),

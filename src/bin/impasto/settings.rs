@@ -4,10 +4,12 @@
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use impasto::weights::is_name;
 
 /// The version that the settings are of.
 pub(crate) const VERSION: &str = "impasto";
@@ -16,7 +18,7 @@ pub(crate) const VERSION: &str = "impasto";
 pub(crate) const COMMAND: &str = "command";
 
 /// Flags that say where results go and how the work is done, and don't change the picture.
-const NOT_OF_THE_PICTURE: [&str; 12] = [
+const NOT_OF_THE_PICTURE: [&str; 15] = [
     "output",
     "metrics",
     "save-every",
@@ -29,10 +31,18 @@ const NOT_OF_THE_PICTURE: [&str; 12] = [
     "preset",
     "strip",
     "dry-run",
+    "checkpoint",
+    "checkpoint-every",
+    "max-time",
 ];
 
 /// Flags that a file of settings would rather not have: those of one picture, and of the file itself.
-const NOT_SAVED: [&str; 6] = ["output", "metrics", "config", "save-config", "preset", "dry-run"];
+const NOT_SAVED: [&str; 7] =
+    ["output", "metrics", "config", "save-config", "preset", "dry-run", "checkpoint"];
+
+/// Flags that `resume` gives anew or does without.
+pub(crate) const NOT_RESUMED: [&str; 8] =
+    ["output", "metrics", "config", "save-config", "preset", "dry-run", "checkpoint", "max-time"];
 
 /// What is set by a flag, or the files that are given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +64,8 @@ struct Setting {
     value: Value,
     /// The same with files without their folders.
     without_folders: Value,
+    /// The same with files as absolute paths, by which they are found from any folder. `None` if it is no text.
+    with_folders: Option<Value>,
     /// Whether it is other than by default.
     is_given: bool,
     is_flag: bool,
@@ -89,6 +101,28 @@ impl Settings {
         lines.concat()
     }
 
+    /// The settings of a checkpoint: the files, wherever it is resumed, and the flags that are given, with this output.
+    ///
+    /// # Errors
+    /// The key of what is no text.
+    pub(crate) fn to_resume(&self, output: &Path) -> Result<String, String> {
+        let output = match output == Path::new("-") {
+            true => output.to_owned(),
+            false => path::absolute(output).unwrap_or_else(|_| output.to_owned()),
+        };
+        let output = output.into_os_string().into_string().map_err(|_| "output".to_owned())?;
+        let mut lines =
+            vec![line(COMMAND, &Value::One(self.command.clone())), line("output", &Value::One(output))];
+        let is_kept = |setting: &&Setting| {
+            !setting.is_flag || setting.is_given && !NOT_RESUMED.contains(&&*setting.key)
+        };
+        for setting in self.settings.iter().filter(is_kept) {
+            let value = setting.with_folders.as_ref().ok_or_else(|| setting.key.clone())?;
+            lines.push(line(&setting.key, value));
+        }
+        Ok(lines.concat())
+    }
+
     /// A file of the settings that are given.
     pub(crate) fn file(&self) -> String {
         let is_saved =
@@ -110,6 +144,7 @@ fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
             key,
             value: Value::On,
             without_folders: Value::On,
+            with_folders: Some(Value::On),
             is_given,
             is_flag,
         });
@@ -118,6 +153,13 @@ fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
     let is_file = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>() || id == "init";
     let without_folder = |raw: &OsStr| match Path::new(raw).file_name() {
         Some(name) if is_file => name.to_owned(),
+        _ => raw.to_owned(),
+    };
+    let with_folder = |raw: &OsStr| match (id, Path::new(raw)) {
+        // A name, or a file.
+        ("weights", path) if is_name(path) && !path.is_file() => raw.to_owned(),
+        ("init", _) if raw == "content" || raw == "noise" => raw.to_owned(),
+        (_, path) if is_file => path::absolute(path).map_or_else(|_| raw.to_owned(), PathBuf::into_os_string),
         _ => raw.to_owned(),
     };
     let may_have_several = may_have_several(arg);
@@ -129,8 +171,10 @@ fn setting(arg: &Arg, matches: &ArgMatches) -> Option<Setting> {
         }
     };
     let without_folders = value(raw.iter().map(|raw| without_folder(raw)).collect());
+    let absolute: Vec<_> = raw.iter().map(|raw| with_folder(raw)).collect();
+    let with_folders = absolute.iter().all(|raw| raw.to_str().is_some()).then(|| value(absolute));
     let value = value(raw.into_iter().map(OsStr::to_owned).collect());
-    Some(Setting { key, value, without_folders, is_given, is_flag })
+    Some(Setting { key, value, without_folders, with_folders, is_given, is_flag })
 }
 
 /// Whether an argument may be given several times, is a list, or has several values.
@@ -163,6 +207,15 @@ pub(crate) fn words(flag: &str, value: &Value, arg: Option<&Arg>) -> Vec<String>
             }
             _ => texts.iter().flat_map(|text| with(text)).collect(),
         },
+    }
+}
+
+/// The texts of a value; none of a flag without a value.
+pub(crate) fn texts(value: &Value) -> &[String] {
+    match value {
+        Value::On | Value::Off => &[],
+        Value::One(text) => std::slice::from_ref(text),
+        Value::Several(texts) => texts,
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Command, CommandFactory};
 
 use crate::arguments::PAINTING;
 use crate::failure::{Failure, Result};
-use crate::settings::{self, Value};
+use crate::settings::{self, Value, texts};
 use crate::shell::quoted;
 use crate::terminal::{self, without_controls};
 use crate::toml_file::{Entry, entries};
@@ -106,14 +106,6 @@ impl Made {
             version if version == self.version => String::new(),
             version => format!("; this is {version}, which may make another picture"),
         }
-    }
-}
-
-fn texts(value: &Value) -> &[String] {
-    match value {
-        Value::On | Value::Off => &[],
-        Value::One(text) => std::slice::from_ref(text),
-        Value::Several(texts) => texts,
     }
 }
 

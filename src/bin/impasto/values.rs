@@ -1,6 +1,7 @@
 //! How values of the library are written on the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -93,6 +94,30 @@ pub(crate) fn layer_weight(text: &str) -> Result<LayerWeight, String> {
     }
 }
 
+/// `90` or `90s`, `10m`, `1h30m`.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 90s, 10m or 1h30m, found {text:?}");
+    let mut rest = text;
+    let mut seconds = 0_u64;
+    for (unit, length) in [("h", 3600), ("m", 60), ("s", 1)] {
+        let Some((count, after)) = rest.split_once(unit) else { continue };
+        seconds = count_of(count)
+            .and_then(|count| count.checked_mul(length)?.checked_add(seconds))
+            .ok_or_else(expected)?;
+        rest = after;
+    }
+    match rest {
+        "" if !text.is_empty() => Ok(Duration::from_secs(seconds)),
+        _ if rest == text => count_of(text).map(Duration::from_secs).ok_or_else(expected),
+        _ => Err(expected()),
+    }
+}
+
+/// A number of digits alone.
+fn count_of(digits: &str) -> Option<u64> {
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
 /// A number of pixels, or 0 for the picture's own size.
 pub(crate) fn size(pixels: u64) -> Size {
     match pixels {
@@ -139,6 +164,32 @@ mod tests {
     fn as_many_scales_are_taken_as_the_longest_size_has() {
         let all = schedule(LONGEST_SIZE as usize, 1, Scales::Count(usize::MAX), 0);
         assert_eq!(all.len(), MOST_SCALES);
+    }
+
+    #[test]
+    fn times_have_units_from_the_largest_on() {
+        for (text, seconds) in
+            [("90", 90), ("0", 0), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("2h", 7200), ("1h0m5s", 3605)]
+        {
+            assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in [
+            "",
+            "s",
+            "m",
+            "1h30",
+            "30m1h",
+            "1m1m",
+            "-5",
+            "+5",
+            "1.5h",
+            "5 m",
+            "10min",
+            "99999999999999999999",
+            "9999999999999999h",
+        ] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::checksum::Checksum;
+use crate::checksum::Checksum;
 use crate::vgg::Architecture;
 use crate::weights::container::{Entry, Header, write_header};
 use crate::weights::file_layers::{Extent, FileLayers};

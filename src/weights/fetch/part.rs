@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::checksum::Checksum;
+use crate::checksum::Checksum;
 use crate::error::{Error, Result};
 
 /// What tells one file on a server from another, or from what it was before.

@@ -9,7 +9,7 @@ use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, LAST_M
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body, BodyReader, ResponseExt};
 
-use super::checksum::{Checksum, Hasher};
+use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, Result};
 use crate::weights::container::header_end;
 

@@ -11,6 +11,7 @@ const LEN: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checksum([u8; LEN]);
 
+#[cfg(any(test, feature = "fetch"))]
 impl Checksum {
     /// That of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
@@ -18,7 +19,7 @@ impl Checksum {
     }
 
     /// That of these, one after the other.
-    pub(super) fn of_all<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn of_all<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Hasher::new();
         for part in parts {
             hasher.update(part);
@@ -28,19 +29,19 @@ impl Checksum {
 }
 
 /// A SHA-256 in the making.
-pub(super) struct Hasher(Sha256);
+pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Sha256::new())
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// That of all bytes so far, in their order.
-    pub(super) fn finish(self) -> Checksum {
+    pub(crate) fn finish(self) -> Checksum {
         Checksum(self.0.finalize().into())
     }
 }

@@ -1,0 +1,277 @@
+//! The state of an optimiser between two steps, from which it goes on exactly as if it had not been stopped; and its form in a
+//! file, named numbers and vectors.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Bounds;
+use super::adam::AdamState;
+use super::lbfgs::LbfgsState;
+
+/// Where an optimiser starts.
+pub enum State {
+    /// At a point, of which nothing is known.
+    Start(Vec<f32>),
+    /// Where L-BFGS was.
+    Lbfgs(LbfgsState),
+    /// Where Adam was.
+    Adam(AdamState),
+}
+
+impl From<Vec<f32>> for State {
+    fn from(point: Vec<f32>) -> Self {
+        Self::Start(point)
+    }
+}
+
+/// What can be saved and loaded again.
+pub trait Save {
+    /// Its numbers and vectors.
+    fn saved(&self) -> Saved<&[f32]>;
+}
+
+/// A state's numbers and vectors, by their names.
+pub struct Saved<V> {
+    /// Which state it is.
+    pub kind: &'static str,
+    /// Numbers, as texts of one or several that are separated by spaces.
+    pub numbers: BTreeMap<String, String>,
+    /// Vectors, all of the same length.
+    pub vectors: BTreeMap<String, V>,
+}
+
+impl<V> Saved<V> {
+    /// Without numbers and vectors.
+    pub(super) fn new(kind: &'static str) -> Self {
+        Self { kind, numbers: BTreeMap::new(), vectors: BTreeMap::new() }
+    }
+
+    pub(super) fn number(&mut self, name: &str, value: impl ToString) {
+        self.numbers.insert(name.to_owned(), value.to_string());
+    }
+
+    /// f64 as the shortest text that is read as the same number.
+    pub(super) fn reals<'n>(&mut self, name: &str, values: impl IntoIterator<Item = &'n f64>) {
+        let texts: Vec<_> = values.into_iter().map(|value| format!("{value:?}")).collect();
+        self.number(name, texts.join(" "));
+    }
+
+    pub(super) fn vector(&mut self, name: impl Into<String>, values: V) {
+        self.vectors.insert(name.into(), values);
+    }
+}
+
+/// Why a saved state is none.
+pub type Fault = String;
+
+impl Saved<Vec<f32>> {
+    /// Takes a number.
+    pub(super) fn take_number(&mut self, name: &str) -> Result<usize, Fault> {
+        let text = self.numbers.remove(name).ok_or_else(|| format!("it lacks {name}"))?;
+        // More than enough for any count, and sums of them stay in range.
+        let number: u32 = text.parse().map_err(|_| format!("{name} is no number"))?;
+        usize::try_from(number).map_err(|_| format!("{name} is too large"))
+    }
+
+    /// Takes `count` f64.
+    pub(super) fn take_reals(&mut self, name: &str) -> Result<VecDeque<f64>, Fault> {
+        let text = self.numbers.remove(name).ok_or_else(|| format!("it lacks {name}"))?;
+        let reals = text.split(' ').map(str::parse).collect::<Result<_, _>>();
+        reals.map_err(|_| format!("{name} are no numbers"))
+    }
+
+    /// Takes one f64.
+    pub(super) fn take_real(&mut self, name: &str) -> Result<f64, Fault> {
+        match self.take_reals(name)?.make_contiguous() {
+            [real] => Ok(*real),
+            _ => Err(format!("{name} is no number")),
+        }
+    }
+
+    /// Takes a vector.
+    pub(super) fn take_vector(&mut self, name: &str) -> Result<Vec<f32>, Fault> {
+        self.vectors.remove(name).ok_or_else(|| format!("it lacks {name}"))
+    }
+}
+
+const START: &str = "start";
+
+impl Save for Vec<f32> {
+    fn saved(&self) -> Saved<&[f32]> {
+        let mut saved = Saved::new(START);
+        saved.vector("point", &self[..]);
+        saved
+    }
+}
+
+impl Save for State {
+    fn saved(&self) -> Saved<&[f32]> {
+        match self {
+            Self::Start(point) => point.saved(),
+            Self::Lbfgs(state) => state.saved(),
+            Self::Adam(state) => state.saved(),
+        }
+    }
+}
+
+impl State {
+    /// The kinds of states that are saved.
+    pub const KINDS: [&'static str; 3] = [START, LbfgsState::KIND, AdamState::KIND];
+
+    /// The state that was saved.
+    ///
+    /// # Errors
+    /// What is missing or is not as it was saved.
+    pub fn load(mut saved: Saved<Vec<f32>>, bounds: Bounds) -> Result<Self, Fault> {
+        match saved.kind {
+            LbfgsState::KIND => LbfgsState::load(saved, bounds).map(Self::Lbfgs),
+            AdamState::KIND => AdamState::load(saved).map(Self::Adam),
+            _ => saved.take_vector("point").map(Self::Start),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::optimize::{Function, Minimum, OnStep, Settings, Step, Stop, adam, lbfgs};
+
+    const SETTINGS: Settings = Settings {
+        steps: 60,
+        tolerance: 1e-4,
+        first_step: 0.01,
+        history: 4,
+        bounds: Bounds { lower: -0.5, upper: 0.9 },
+    };
+
+    /// The Rosenbrock function of each pair of variables, summed, and a fold along each variable, at which line searches fail.
+    fn folded(x: &[f32], gradient: &mut [f32]) -> Option<f64> {
+        let mut loss = 0.0;
+        for (pair, gradient) in x.chunks(2).zip(gradient.chunks_mut(2)) {
+            let (x, y) = (pair[0] as f64, pair[1] as f64);
+            loss += (1.0 - x).powi(2) + 100.0 * (y - x * x).powi(2);
+            gradient[0] = (-2.0 * (1.0 - x) - 400.0 * x * (y - x * x)) as f32;
+            gradient[1] = (200.0 * (y - x * x)) as f32;
+        }
+        for (x, gradient) in x.iter().zip(gradient) {
+            loss += FOLD * (*x as f64 - 0.4).abs();
+            *gradient += FOLD as f32 * (x - 0.4).signum();
+        }
+        Some(loss)
+    }
+
+    /// How steep the folds are.
+    const FOLD: f64 = 20.0;
+
+    type Optimizer = fn(&mut Function, State, &Settings, &mut OnStep) -> Minimum;
+
+    fn by_lbfgs(function: &mut Function, start: State, settings: &Settings, on_step: &mut OnStep) -> Minimum {
+        lbfgs(&mut |x: &[f32], gradient: &mut [f32]| function(x, gradient), start, settings, on_step)
+    }
+
+    fn by_adam(function: &mut Function, start: State, settings: &Settings, on_step: &mut OnStep) -> Minimum {
+        adam(function, start, settings, on_step)
+    }
+
+    /// The state as it comes back from a file.
+    fn through_a_file(state: &dyn Save) -> State {
+        let Saved { kind, numbers, vectors } = state.saved();
+        let vectors = vectors.into_iter().map(|(name, values)| (name, values.to_vec())).collect();
+        State::load(Saved { kind, numbers, vectors }, SETTINGS.bounds).unwrap()
+    }
+
+    fn assert_same(found: &Minimum, whole: &Minimum, when: &str) {
+        let bits = |point: &[f32]| point.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&found.point), bits(&whole.point), "{when}");
+        assert_eq!(found.loss.to_bits(), whole.loss.to_bits(), "{when}");
+        assert_eq!((found.steps, found.evaluations), (whole.steps, whole.evaluations), "{when}");
+        assert_eq!(found.stop, whole.stop, "{when}");
+    }
+
+    /// Breaks the work off after every step and in every evaluation, and asserts that it goes on to the same end. Returns
+    /// that, and the number of pairs after each step.
+    fn goes_on_after_any_end(optimizer: Optimizer, settings: &Settings) -> (Minimum, Vec<String>) {
+        let start = || State::Start(vec![-1.2, 1.0, 0.8, -0.5, 0.3, 0.3]);
+        let (mut states, mut pairs) = (Vec::new(), Vec::new());
+        let whole = optimizer(&mut folded, start(), settings, &mut |step: &Step| {
+            states.push(through_a_file(step.state));
+            pairs.extend(step.state.saved().numbers.get("pairs").cloned());
+            ControlFlow::Continue(())
+        });
+        assert_eq!(states.len(), whole.steps);
+        for (step, state) in states.into_iter().enumerate() {
+            let found = optimizer(&mut folded, state, settings, &mut |_| ControlFlow::Continue(()));
+            assert_same(&found, &whole, &format!("after step {}", step + 1));
+        }
+        for last in 0..whole.evaluations {
+            let mut left = last;
+            let mut cancelled = |x: &[f32], gradient: &mut [f32]| {
+                left = left.checked_sub(1)?;
+                folded(x, gradient)
+            };
+            let ended = optimizer(&mut cancelled, start(), settings, &mut |_| ControlFlow::Continue(()));
+            assert_eq!(ended.stop, Stop::Cancelled);
+            let state = through_a_file(&ended.state.unwrap());
+            let found = optimizer(&mut folded, state, settings, &mut |_| ControlFlow::Continue(()));
+            assert_same(&found, &whole, &format!("in evaluation {}", last + 1));
+        }
+        (whole, pairs)
+    }
+
+    #[test]
+    fn lbfgs_goes_on_after_any_end() {
+        let (_, pairs) = goes_on_after_any_end(by_lbfgs, &SETTINGS);
+        assert!(pairs.contains(&SETTINGS.history.to_string()), "never a full history: {pairs:?}");
+        assert!(pairs[1..].contains(&"1".to_owned()), "never a restart: {pairs:?}");
+    }
+
+    #[test]
+    fn adam_goes_on_after_any_end() {
+        let (whole, _) = goes_on_after_any_end(by_adam, &SETTINGS);
+        assert_eq!(whole.stop, Stop::Steps);
+    }
+
+    #[test]
+    fn what_no_longer_falls_ends_at_the_same_step() {
+        for (optimizer, patience) in [(by_lbfgs as Optimizer, 10), (by_adam, 50)] {
+            // A little more than its patience, so that each loss of the last steps counts.
+            let settings = Settings { steps: 200, tolerance: 0.5, ..SETTINGS };
+            let (whole, _) = goes_on_after_any_end(optimizer, &settings);
+            assert_eq!(whole.stop, Stop::NoProgress);
+            assert!(whole.steps > patience && whole.steps < 200, "{} steps", whole.steps);
+        }
+    }
+
+    #[test]
+    fn what_lacks_a_part_or_has_no_number_for_one_is_refused() {
+        for optimizer in [by_lbfgs as Optimizer, by_adam] {
+            let ended =
+                optimizer(&mut folded, vec![-1.2, 1.0].into(), &SETTINGS, &mut |step| match step.step {
+                    3 => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                });
+            let state = ended.state.unwrap();
+            let owned = || {
+                let Saved { kind, numbers, vectors } = state.saved();
+                let vectors = vectors.into_iter().map(|(name, values)| (name, values.to_vec())).collect();
+                Saved { kind, numbers, vectors }
+            };
+            for name in owned().numbers.into_keys() {
+                let mut saved = owned();
+                saved.numbers.remove(&name);
+                assert!(State::load(saved, SETTINGS.bounds).is_err(), "without {name}");
+                for text in ["", "x", "1 x"] {
+                    let mut saved = owned();
+                    saved.number(&name, text);
+                    assert!(State::load(saved, SETTINGS.bounds).is_err(), "{name} {text:?}");
+                }
+            }
+            for name in owned().vectors.into_keys() {
+                let mut saved = owned();
+                saved.vectors.remove(&name);
+                assert!(State::load(saved, SETTINGS.bounds).is_err(), "without {name}");
+            }
+        }
+    }
+}
