@@ -25,6 +25,7 @@ same bytes as if the work had not been ended. Without a flag here, that of the f
 --metrics and --max-time.")]
 pub(crate) struct Options {
     /// File that stylize, texture or reconstruct wrote with --checkpoint
+    #[arg(value_name = "CHECKPOINT")]
     file: PathBuf,
 
     /// File to write [default: that of the first command]
