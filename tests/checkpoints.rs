@@ -110,6 +110,31 @@ fn a_masked_job_from_noise_goes_on_from_everywhere() {
     goes_on_from_everywhere(&job().mask(mask()).optimizer(Optimizer::Adam).steps(9));
 }
 
+/// In strips the last bits are others than in whole.
+#[test]
+fn a_job_goes_on_in_the_memory_in_which_it_was_begun() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("job.checkpoint");
+    let job = Stylize::new(&weights())
+        .content(picture(64, 200, 0.0))
+        .style(picture(60, 60, 1.0))
+        .size(Size::Own)
+        .scales(Scales::Count(1))
+        .steps(8);
+    let limit = job.memory_foreseen().unwrap() - 200_000;
+    let bound = job.clone().memory_limit(Some(limit));
+    assert!(bound.memory_foreseen().unwrap() <= limit);
+    let in_strips = bound.run(keep_on).unwrap();
+    assert!(in_strips.picture.planes() != job.run(keep_on).unwrap().picture.planes(), "nothing was cut");
+    let ended = bound.checkpoints(Checkpoints::to(&path)).run(|progress| match progress.step {
+        3 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(matches!(ended.unwrap().end, End::Cancelled));
+    let resumed = job.resume(&Checkpoint::open(&path).unwrap()).run(keep_on).unwrap();
+    assert_same(&resumed, &in_strips, "without a limit");
+}
+
 #[test]
 fn every_scale_but_the_first_begins_with_a_checkpoint() {
     let folder = TempDir::new().unwrap();

@@ -115,11 +115,16 @@ impl Checkpoint {
         &self.header.isa
     }
 
+    /// The bytes of memory that the job might take.
+    pub(super) fn memory(&self) -> u64 {
+        self.header.memory
+    }
+
     /// Where the job was, if it is the same one as that of these inputs, whose scales have these sizes.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if it is not, or the file is damaged; [`Error::Read`] if it cannot be read.
-    pub(super) fn load(&self, inputs: &Inputs, scales: &[Room]) -> Result<Place<Option<State>>> {
+    pub(super) fn load(&self, inputs: &Inputs, scales: &[Extent]) -> Result<Place<Option<State>>> {
         if let Some(difference) = inputs.difference_from(&self.header.inputs) {
             return Err(refused(&self.path, difference));
         }
@@ -146,8 +151,8 @@ impl Stylize {
 
     /// Lets [`run`](Self::run) go on from a checkpoint of the same job: the same pictures, weights and settings, but for
     /// [`threads`](Self::threads), [`memory_limit`](Self::memory_limit), [`max_time`](Self::max_time) and
-    /// [`checkpoints`](Self::checkpoints). On the same instruction set the result has the same bytes as that of a job that was
-    /// not ended. If it is another job's, or is damaged, `run` returns [`Error::Checkpoint`].
+    /// [`checkpoints`](Self::checkpoints). On the same instruction set, and unless another [`memory_limit`](Self::memory_limit) is
+    /// set under which it is computed in other strips, the result has the same bytes as that of a job that was not ended. If it is another job's, or is damaged, `run` returns [`Error::Checkpoint`].
     #[must_use]
     pub fn resume(mut self, checkpoint: &Checkpoint) -> Self {
         self.checkpointing.from = Some(checkpoint.clone());
@@ -170,7 +175,7 @@ pub(super) struct Checkpointing {
 
 /// A scale's size and its steps.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Extent {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) steps: usize,
@@ -208,9 +213,9 @@ impl Place<Option<State>> {
 
 impl Place<&dyn Save> {
     /// Writes the checkpoint.
-    fn write(&self, to: &Checkpoints, inputs: &Inputs, room: Room) -> Result<()> {
+    fn write(&self, to: &Checkpoints, inputs: &Inputs, extent: Extent) -> Result<()> {
         let saved = self.state.saved();
-        let header = Header::of(self, &saved, to, inputs, room);
+        let header = Header::of(self, &saved, to, inputs, extent);
         whole_file::write_whole_with(&to.path, |file| header.write(&saved, file))
     }
 }

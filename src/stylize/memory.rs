@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::loss::{Objective, Terms};
 use crate::network::{Network, Passes};
 
+use super::checkpoint::Checkpoint;
 use super::{Init, Optimizer, Stylize};
 
 /// Bytes of the process before any picture is loaded: code, stacks and allocator. An estimate.
@@ -46,6 +47,8 @@ const HISTORIES: [usize; 4] = [10, 7, 5, 3];
 /// How a job uses the memory there is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
+    /// Bytes that the process may take, from which the others follow.
+    pub(super) available: u64,
     /// The estimated peak memory of the process in bytes.
     pub(super) needed: u64,
     /// Bytes for the maps of the network's passes.
@@ -73,12 +76,12 @@ impl Stylize {
         let pixels = width * height;
         // The mask, and the picture that is seen of the one that is optimised.
         let masked = self.placement.mask.as_ref().map_or(0, |_| plane(pixels) + planes(pixels));
+        let available = self.available();
         let with_history = |history| {
             let optimizer = vectors(self.settings.optimizer, history) * planes(pixels) + masked;
-            self.budget(network, terms, (width, height), history, optimizer)
+            self.budget(network, terms, (width, height), available, (history, optimizer))
         };
         let mut best: Option<(f64, Budget)> = None;
-        let available = self.available();
         for history in HISTORIES {
             let (cost, budget) = with_history(history);
             if budget.needed > available {
@@ -101,25 +104,25 @@ impl Stylize {
         terms: &Terms,
         size: (usize, usize),
     ) -> Budget {
-        self.budget(network, terms, size, HISTORIES[0], 0).1
+        self.budget(network, terms, size, self.available(), (HISTORIES[0], 0)).1
     }
 
-    /// The memory with an objective of this size, and with what takes `optimizer` bytes and is created after it; and how much
-    /// longer an evaluation takes because of the limit.
+    /// The memory with an objective of this size, and with what takes `optimizer` bytes and is created after it, where `available`
+    /// bytes may be taken; and how much longer an evaluation takes because of that.
     fn budget(
         &self,
         network: &Network,
         terms: &Terms,
         (width, height): (usize, usize),
-        history: usize,
-        optimizer: u64,
+        available: u64,
+        (history, optimizer): (usize, u64),
     ) -> (f64, Budget) {
         let size = (height, width);
         let regions = self.placement.region_count();
         let fixed = PROGRAM + network.bytes() + pictures(self) + planes(width * height);
         let beside = |in_parts| Objective::bytes_beside_maps(network, terms, size, regions, in_parts);
         let cut = |room| network.cut(&terms.taps(), terms.mode(), size, Passes::Both, room);
-        let room = |in_parts| self.available().saturating_sub(fixed + beside(in_parts) + optimizer);
+        let room = |in_parts| available.saturating_sub(fixed + beside(in_parts) + optimizer);
         let room = match cut(room(false)).is_cut() {
             true => room(true),
             false => room(false),
@@ -128,17 +131,19 @@ impl Stylize {
         let objective = beside(cut.is_cut()) + cut.bytes(Passes::Both);
         // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
         let most = of_style(self, network, terms, width * height, room).max(objective + optimizer);
-        (cut.cost(network, Passes::Both), Budget { needed: fixed + most, room, history })
+        (cut.cost(network, Passes::Both), Budget { available, needed: fixed + most, room, history })
     }
 
-    /// Bytes that the process may take.
+    /// Bytes that the process may take. A job that goes on takes no more and no less than before, where it may choose: what is
+    /// computed in strips depends on it in the last bits.
     fn available(&self) -> u64 {
-        self.settings.memory_limit.unwrap_or_else(crate::memory::available)
+        let before = self.checkpointing.from.as_ref().map(Checkpoint::memory);
+        self.settings.memory_limit.or(before).unwrap_or_else(crate::memory::available)
     }
 
     /// Returns [`Error::OutOfMemory`] if the job needs more memory than its limit.
     pub(super) fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
-        let available = self.available();
+        let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
         if needed <= available {
             return Ok(());
         }

@@ -15,9 +15,10 @@ use crate::optimize::{self, Bounds, Minimum, State, Step, Stop, adam, lbfgs};
 use crate::picture::{Picture, fit};
 use crate::vgg::PICTURE_CHANNELS;
 
-use super::checkpoint::{Checkpointing, Inputs, Keeper, Place, Room};
+use super::checkpoint::{Checkpointing, Extent, Inputs, Keeper, Place};
 use super::masked::Masked;
 use super::matching::ColourStatistics;
+use super::memory::Budget;
 use super::pace::Pace;
 use super::progress::{finished, picture_of};
 use super::schedule::{Scale, schedule};
@@ -40,19 +41,19 @@ pub(super) fn run(
     let content = job.flat_content();
     let colours = job.colours_to_match();
     let scales = job.schedule(&terms, width, height);
-    let rooms = rooms(&scales, (width, height));
-    let (mut keeper, mut place) = place_and_keeper(job, &terms, &scales, &rooms)?;
+    let extents = extents(&scales, (width, height));
+    let (mut keeper, mut place) = place_and_keeper(job, &terms, &scales, &extents, budget)?;
     let mut picture = first_picture(job, &scales, (width, height), content.as_deref());
     let mut content_before: Option<Cow<Picture>> = None;
     let mut end = End::Done;
     let cancel = job.cancel.or_at(job.deadline(start));
-    let mut pace = Pace::new(rooms.iter().map(|room| (room.width * room.height, room.steps)));
+    let mut pace = Pace::new(extents.iter().map(|extent| (extent.width * extent.height, extent.steps)));
     let work = |scale: &Scale| scale.steps as f64 * (scale.longest as f64).powi(2);
     let all_work: f64 = scales.iter().map(work).sum();
     let first = place.scale;
     for (index, scale) in scales.iter().enumerate().skip(first) {
         pace.start_scale(index, start.elapsed().as_secs_f64());
-        let room @ Room { width, height, .. } = rooms[index];
+        let extent @ Extent { width, height, .. } = extents[index];
         if index > first
             && let Err(error) = job.weights.check_unchanged()
         {
@@ -72,13 +73,13 @@ pub(super) fn run(
         let (before, resumed) = place.take();
         let state = resumed.unwrap_or_else(|| start_of(masked, picture.planes()).into());
         if index > first {
-            keeper.at_scale(before.with(&state), room);
+            keeper.at_scale(before.with(&state), extent);
         }
         let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
         let work_before: f64 = scales[..index].iter().map(work).sum();
         let mut is_ended = false;
         let mut report = |step: &Step, picture: &[f32], losses: &Losses| {
-            keeper.after_step(before.with(step.state), room);
+            keeper.after_step(before.with(step.state), extent);
             let seconds = start.elapsed().as_secs_f64();
             let goes_on = on_progress(&Progress {
                 scale: index + 1,
@@ -124,7 +125,7 @@ pub(super) fn run(
             }
         }
         if let Some(state) = &found.state {
-            keeper.write(before.with(state), room);
+            keeper.write(before.with(state), extent);
         }
         break;
     }
@@ -155,12 +156,12 @@ pub(super) fn scale_size(scales: &[Scale], index: usize, (width, height): (usize
 }
 
 /// Size and steps of all scales of a result of this size.
-fn rooms(scales: &[Scale], size: (usize, usize)) -> Vec<Room> {
-    let room = |(index, scale): (usize, &Scale)| {
+fn extents(scales: &[Scale], size: (usize, usize)) -> Vec<Extent> {
+    let extent = |(index, scale): (usize, &Scale)| {
         let (width, height) = scale_size(scales, index, size);
-        Room { width, height, steps: scale.steps }
+        Extent { width, height, steps: scale.steps }
     };
-    scales.iter().enumerate().map(room).collect()
+    scales.iter().enumerate().map(extent).collect()
 }
 
 /// Where the job starts or goes on, and what writes its checkpoints.
@@ -168,15 +169,16 @@ fn place_and_keeper<'j>(
     job: &'j Stylize,
     terms: &Terms,
     scales: &[Scale],
-    rooms: &[Room],
+    extents: &[Extent],
+    budget: Budget,
 ) -> Result<(Keeper<'j>, Place<Option<State>>)> {
     let Checkpointing { to, from, .. } = &job.checkpointing;
     if to.is_none() && from.is_none() {
         return Ok((Keeper::new(None), Place::START));
     }
-    let inputs = Inputs::of(job, terms, scales)?;
+    let inputs = Inputs::of(job, terms, scales, budget.available)?;
     let place = match from {
-        Some(checkpoint) => checkpoint.load(&inputs, rooms)?,
+        Some(checkpoint) => checkpoint.load(&inputs, extents)?,
         None => Place::START,
     };
     Ok((Keeper::new(to.as_ref().map(|to| (to, inputs))), place))

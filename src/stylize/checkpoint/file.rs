@@ -12,7 +12,7 @@ use crate::weights::Dtype;
 use crate::weights::container::{self, Entry, write_header};
 
 use super::inputs::Inputs;
-use super::{Checkpoints, Place, Room, refused};
+use super::{Checkpoints, Extent, Place, refused};
 
 /// The metadata that say that a file is a checkpoint, and of which version.
 const VERSION: (&str, &str) = ("impasto checkpoint", env!("CARGO_PKG_VERSION"));
@@ -28,6 +28,7 @@ const MOST_VECTORS: usize = 200;
 pub(super) struct Header {
     pub(super) note: String,
     pub(super) isa: String,
+    pub(super) memory: u64,
     pub(super) inputs: BTreeMap<String, String>,
     kind: &'static str,
     numbers: BTreeMap<String, String>,
@@ -50,19 +51,20 @@ impl Header {
         saved: &Saved<&[f32]>,
         to: &Checkpoints,
         inputs: &Inputs,
-        room: Room,
+        extent: Extent,
     ) -> Self {
         let mut header = Self {
             note: to.note.clone(),
             isa: inputs.isa.to_owned(),
+            memory: inputs.memory,
             inputs: inputs.values.clone(),
             kind: saved.kind,
             numbers: saved.numbers.clone(),
             scale: place.scale,
             steps: place.steps,
             evaluations: place.evaluations,
-            width: room.width,
-            height: room.height,
+            width: extent.width,
+            height: extent.height,
             vectors: saved.vectors.keys().cloned().collect(),
             data_start: 0,
             checksum: None,
@@ -136,6 +138,7 @@ impl Header {
         let mut header = Self {
             note: take("note")?,
             isa: take("instruction set")?,
+            memory: take("memory")?.parse().map_err(|error| format!("its memory is none: {error}"))?,
             inputs: BTreeMap::new(),
             kind: *State::KINDS.iter().find(|known| **known == kind).ok_or("its optimiser is unknown")?,
             numbers: BTreeMap::new(),
@@ -162,10 +165,10 @@ impl Header {
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Checkpoint`] if the file is damaged or not of such a job.
-    pub(super) fn load(&self, path: &Path, scales: &[Room]) -> Result<Place<Option<State>>> {
+    pub(super) fn load(&self, path: &Path, scales: &[Extent]) -> Result<Place<Option<State>>> {
         let refused = |reason: String| refused(path, reason);
         match scales.get(self.scale) {
-            Some(room) if (room.width, room.height) == (self.width, self.height) => {}
+            Some(extent) if (extent.width, extent.height) == (self.width, self.height) => {}
             _ => return Err(refused("it is damaged: it has no such scale".to_owned())),
         }
         let unreadable = |source| Error::Read { path: path.to_owned(), source };
@@ -192,6 +195,7 @@ impl Header {
             (VERSION.0, VERSION.1.to_owned()),
             ("note", self.note.clone()),
             ("instruction set", self.isa.clone()),
+            ("memory", self.memory.to_string()),
             ("optimiser", self.kind.to_owned()),
             ("scale", self.scale.to_string()),
             ("steps", self.steps.to_string()),

@@ -18,17 +18,24 @@ pub(in crate::stylize) struct Inputs {
     pub(super) values: BTreeMap<String, String>,
     /// The instruction set, which changes the last bits alone.
     pub(super) isa: &'static str,
+    /// The bytes of memory that the job may take, which change the last bits alone, too.
+    pub(super) memory: u64,
 }
 
 /// How the value of a picture begins.
 const PICTURE: &str = "sha256:";
 
 impl Inputs {
-    /// Those of a job with these terms and scales.
+    /// Those of a job with these terms and scales, which may take this much memory.
     ///
     /// # Errors
     /// If the result has no size.
-    pub(in crate::stylize) fn of(job: &Stylize, terms: &Terms, scales: &[Scale]) -> Result<Self> {
+    pub(in crate::stylize) fn of(
+        job: &Stylize,
+        terms: &Terms,
+        scales: &[Scale],
+        memory: u64,
+    ) -> Result<Self> {
         let mut values = BTreeMap::new();
         let mut add = |name: &str, value: String| values.insert(name.to_owned(), value);
         let (width, height) = job.result_size()?;
@@ -68,7 +75,7 @@ impl Inputs {
         if let Some(regions) = &job.placement.regions {
             add("the regions", format!("{PICTURE}{}", regions.checksum()));
         }
-        Ok(Self { values, isa: settings.compute.isa.name() })
+        Ok(Self { values, isa: settings.compute.isa.name(), memory })
     }
 
     /// How these inputs differ from others, in one line, if they do.

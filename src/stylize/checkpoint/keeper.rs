@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::optimize::Save;
 
-use super::{Checkpoints, Inputs, Place, Room};
+use super::{Checkpoints, Extent, Inputs, Place};
 
 /// How many times as long as writing took the work goes on before the next: so it takes 2 % of the time at most.
 const REST: u32 = 50;
@@ -27,29 +27,29 @@ impl<'j> Keeper<'j> {
     }
 
     /// Writes one after a step, if it is time.
-    pub(in crate::stylize) fn after_step(&mut self, place: Place<&dyn Save>, room: Room) {
+    pub(in crate::stylize) fn after_step(&mut self, place: Place<&dyn Save>, extent: Extent) {
         let is_due = self.to.as_ref().is_some_and(|(to, _)| match to.every {
             Some(every) => self.has_rested() && self.last.elapsed() >= every,
             None => true,
         });
         if is_due {
-            self.write(place, room);
+            self.write(place, extent);
         }
     }
 
     /// Writes one at the start of a scale, unless the last one was just written.
-    pub(in crate::stylize) fn at_scale(&mut self, place: Place<&dyn Save>, room: Room) {
+    pub(in crate::stylize) fn at_scale(&mut self, place: Place<&dyn Save>, extent: Extent) {
         if self.has_rested() {
-            self.write(place, room);
+            self.write(place, extent);
         }
     }
 
     /// Writes one.
-    pub(in crate::stylize) fn write(&mut self, place: Place<&dyn Save>, room: Room) {
+    pub(in crate::stylize) fn write(&mut self, place: Place<&dyn Save>, extent: Extent) {
         let Some((to, inputs)) = &self.to else { return };
         let start = Instant::now();
         // The first error tells most.
-        if let Err(error) = place.write(to, inputs, room) {
+        if let Err(error) = place.write(to, inputs, extent) {
             self.error.get_or_insert(error);
         }
         (self.last, self.took) = (Instant::now(), start.elapsed());
