@@ -44,6 +44,28 @@ fn what_is_foreseen_is_taken_with_the_network_inside() {
     }
 }
 
+#[test]
+#[cfg(feature = "embedded")]
+fn a_limit_is_kept() {
+    let folder = Folder::new();
+    let (content, style) = (demo("content.png"), demo("style.jpg"));
+    for limit in [220, 200, 180] {
+        let arguments = format!("{content} {style} --size 512 --max-memory {limit}M");
+        let notes = folder
+            .run(&format!("stylize {arguments} --steps 12 --scales 1 --threads 2 -v -o out.png"))
+            .notes();
+        let (foreseen, taken) = (bytes(&notes, "memory foreseen: "), bytes(&notes, "peak memory "));
+        assert!(foreseen <= 1e6 * f64::from(limit) && taken <= 1e6 * f64::from(limit), "{limit} MB: {notes}");
+        assert!(
+            (0.9..1.15).contains(&(foreseen / taken)),
+            "{limit} MB: foreseen {foreseen:.3e}, taken {taken:.3e}"
+        );
+    }
+    folder
+        .run(&format!("stylize {content} {style} --size 512 --max-memory 60M -o out.png"))
+        .failed_with(&["60.0 MB is available", "--max-memory"]);
+}
+
 /// Large files for small results: reading them takes the most.
 #[test]
 #[cfg(feature = "embedded")]

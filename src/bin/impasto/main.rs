@@ -98,6 +98,8 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    unix::give_large_buffers_back();
     let cli = match arguments::parse() {
         Ok(cli) => cli,
         Err(failure) => {

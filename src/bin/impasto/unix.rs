@@ -14,6 +14,17 @@ pub(crate) fn is_ignored(signal: libc::c_int) -> bool {
     }
 }
 
+/// Lets glibc's allocator give large buffers back to the system as soon as they are freed. By itself it keeps more and larger
+/// ones the longer the process runs, beyond the memory that was foreseen.
+pub(crate) fn give_large_buffers_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const LARGE: libc::c_int = 1 << 20;
+        // SAFETY: sets a number of the allocator, before there is another thread.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+    }
+}
+
 /// Whether the process was started with standard output closed. Before `main` Rust's runtime opens /dev/null in its
 /// place, which takes every write for nothing.
 pub(crate) fn stdout_was_closed() -> bool {
