@@ -137,7 +137,7 @@ pub fn forward_part(isa: Isa, part: &Part, weights: Option<&PositionWeights>, mo
     let f = part.map;
     let count = match weights {
         None => (part.rows.len() * f.width()) as f64,
-        Some(weights) if part.rows == (0..weights.plane.nrows()) => weights.sum,
+        Some(weights) if part.is_whole() => weights.sum,
         Some(weights) => {
             weights.plane.slice(s![part.rows_of_layer(), ..]).iter().map(|t| f64::from(*t)).sum()
         }

@@ -54,6 +54,12 @@ impl Strip {
     fn rows(&self) -> Range<usize> {
         self.own.start - self.top..self.own.end - self.top
     }
+
+    /// Its own rows of a layer of `height` rows, each of which is made of so many of the strip's, in the window's `map`.
+    fn part<'m>(&self, map: &'m FeatureMap, height: usize, pooled: usize) -> Part<'m> {
+        let rows = self.rows();
+        Part { map, rows: rows.start / pooled..rows.end / pooled, top: self.top / pooled, height }
+    }
 }
 
 impl Strips {
@@ -178,12 +184,11 @@ impl Strips {
                 None => self.load_picture(pass, picture, &strip, &mut x),
             }
             chain.forward(pass, &mut x, self.steps.len())?;
-            for (step, map) in chain.steps().iter().zip(chain.maps()) {
-                let part = match step.operation {
-                    Operation::Pool(_) => pooled(&strip, map),
-                    _ => Part { map, rows: strip.rows(), top: strip.top },
-                };
-                if matches!(step.operation, Operation::Pool(_)) {
+            // The steps of the window have its heights, the group's own those of the whole.
+            for (step, map) in self.steps.iter().zip(chain.maps()) {
+                let is_pool = matches!(step.operation, Operation::Pool(_));
+                let part = strip.part(map, step.shape.1, if is_pool { 2 } else { 1 });
+                if is_pool {
                     output.copy_rows(part.rows_of_layer().start, map, part.rows.clone());
                 }
                 if pass.taps.contains(&step.layer) {
@@ -247,12 +252,6 @@ impl Strips {
         let rows = picture.slice(s![.., strip.top..strip.top + self.window, ..]);
         preprocess::forward(pass.network.preprocessing(), rows, x);
     }
-}
-
-/// A strip's own rows after the pool.
-fn pooled<'m>(strip: &Strip, map: &'m FeatureMap) -> Part<'m> {
-    let rows = strip.rows();
-    Part { map, rows: rows.start / 2..rows.end / 2, top: strip.top / 2 }
 }
 
 /// Features of a group's input that its gradient has overwritten.

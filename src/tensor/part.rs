@@ -15,12 +15,19 @@ pub struct Part<'f> {
     pub rows: Range<usize>,
     /// The row of the layer that is the map's first.
     pub top: usize,
+    /// Rows of the whole layer.
+    pub height: usize,
 }
 
 impl<'f> Part<'f> {
     /// All rows of a layer.
     pub fn whole(map: &'f FeatureMap) -> Self {
-        Self { map, rows: 0..map.height(), top: 0 }
+        Self { map, rows: 0..map.height(), top: 0, height: map.height() }
+    }
+
+    /// Whether these are all rows of the layer.
+    pub fn is_whole(&self) -> bool {
+        self.rows_of_layer() == (0..self.height)
     }
 
     /// The rows of the layer.

@@ -51,11 +51,7 @@ impl Sum {
     /// # Panics
     /// If it has other channels, or the weights are of another size than the layer.
     pub fn add(&mut self, isa: Isa, part: &Part, weights: Option<&PositionWeights>) {
-        let is_whole = part.top == 0 && part.rows == (0..part.map.height());
-        if is_whole
-            && self.parts.is_none()
-            && weights.is_none_or(|weights| weights.plane().nrows() == part.rows.end)
-        {
+        if part.is_whole() {
             forward_part(isa, part, weights, &mut self.moments);
             return;
         }
