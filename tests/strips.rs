@@ -85,15 +85,21 @@ fn evaluated(
 
 fn check(what: &str, terms: &Terms, size: (usize, usize), with_regions: bool) {
     for convolution in [Convolution::Im2col, Convolution::Auto] {
-        check_by(convolution, what, terms, size, with_regions);
+        check_by(&tiny_network(), convolution, what, terms, size, with_regions);
     }
 }
 
-fn check_by(convolution: Convolution, what: &str, terms: &Terms, size: (usize, usize), with_regions: bool) {
-    let weights = tiny_network();
+fn check_by(
+    weights: &Weights,
+    convolution: Convolution,
+    what: &str,
+    terms: &Terms,
+    size: (usize, usize),
+    with_regions: bool,
+) {
     let load = || {
         let compute = Compute { convolution, ..Compute::default() };
-        Network::load(&weights, compute, *weights.layers().last().unwrap()).unwrap()
+        Network::load(weights, compute, *weights.layers().last().unwrap()).unwrap()
     };
     let network = load();
     let whole = network.cut(&terms.taps(), terms.mode(), size, Passes::Both, u64::MAX).bytes(Passes::Both);
@@ -112,7 +118,6 @@ fn check_by(convolution: Convolution, what: &str, terms: &Terms, size: (usize, u
         // Of so few positions, a sum in other parts differs by some 1e-7 in the moments, and the distance by more.
         assert!(off < 4e-6, "{what}: loss {} for {}", found.total, expected.total);
         let off = norm(&(&of_strips - &gradient)) / norm(&gradient);
-        eprintln!("{what}: {off:e}");
         assert!(off < 1e-4, "{what}: gradient off by {off:e}");
         for (layers, expected) in
             [(&found.style_layers, &expected.style_layers), (&found.content_layers, &expected.content_layers)]
@@ -130,7 +135,7 @@ fn check_by(convolution: Convolution, what: &str, terms: &Terms, size: (usize, u
 fn strips_have_the_loss_and_gradient_of_the_whole() {
     let weights = tiny_network();
     // Heights at which the last strips of the shallow and the deep groups have a few rows, or one.
-    for size in [(96, 40), (97, 33), (131, 48), (161, 37), (200, 64), (255, 32)] {
+    for size in [(96, 40), (97, 33), (131, 48), (161, 37), (200, 64), (255, 32), (150, 33)] {
         check("the defaults", &terms(&weights), size, false);
     }
 }
@@ -152,6 +157,23 @@ fn every_statistic_form_and_pooling_has_its_strips() {
     check("gatys", &gatys, size, false);
     check("regions", &defaults, size, true);
     check("regions by gram", &Terms { statistic: Statistic::Gram, ..defaults }, size, true);
+}
+
+/// Local response normalisation, and 1×1 convolutions.
+#[test]
+fn every_layer_has_its_strips() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
+    for (name, content) in [("tiny_a_lrn", "relu4_2"), ("tiny_c", "relu4_3")] {
+        let weights = Weights::open(folder.join(format!("{name}.safetensors"))).unwrap();
+        let names =
+            [("relu1_1", 0.4), ("relu2_1", 0.2), ("relu3_1", 0.2), ("relu4_1", 0.1), ("relu5_1", 0.1)];
+        let terms = Terms {
+            content_layers: layers(&weights, &[(content, 1.0)]),
+            style_layers: layers(&weights, &names),
+            ..terms(&tiny_network())
+        };
+        check_by(&weights, Convolution::Im2col, name, &terms, (134, 37), false);
+    }
 }
 
 /// Where a picture repeats, rows at both its ends depend on each other.

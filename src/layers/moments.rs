@@ -142,7 +142,8 @@ pub fn forward_part(isa: Isa, part: &Part, weights: Option<&PositionWeights>, mo
             weights.plane.slice(s![part.rows_of_layer(), ..]).iter().map(|t| f64::from(*t)).sum()
         }
     };
-    if count == 0.0 {
+    // So little is nothing in f32.
+    if count < f64::from(f32::MIN_POSITIVE) {
         moments.count = 0.0;
         moments.mean.fill(0.0);
         moments.second.fill(0.0);

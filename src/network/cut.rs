@@ -57,6 +57,11 @@ impl Cut {
         !self.strips.is_empty()
     }
 
+    /// Rows of the windows of each group that is evaluated in strips.
+    pub fn windows(&self) -> Vec<usize> {
+        self.strips.iter().map(Strips::window).collect()
+    }
+
     /// Peak bytes of the maps and the workspace of such passes.
     pub fn bytes(&self, passes: Passes) -> u64 {
         let inputs: Vec<_> = self.inputs.iter().map(|(shape, _)| bytes_of(*shape)).collect();

@@ -4,8 +4,8 @@
 //! A strip's rows are computed in a *window*: a chain of maps that hold the strip and the rows around it on which it depends,
 //! the halo. A 3×3 convolution makes one row at each cut side of the window wrong, which the halo absorbs: as many rows as
 //! the group has convolutions, and in the backward pass, which computes the strip's features once more, twice as many. At the
-//! picture's own edges the window ends as the map does. So nothing is approximated, and nothing but sums over positions, which
-//! are added in other parts, differs from the whole in a bit.
+//! picture's own edges the window ends as the map does. So nothing is approximated: what differs from the whole is rounding, where
+//! sums over positions are added in other parts, and where a Winograd tile has wrong rows beside right ones.
 //!
 //! Of a group only its output, after the pool, is kept whole. The backward pass overwrites it with the gradient, as in a
 //! [`Chain`].
@@ -38,8 +38,8 @@ pub(super) struct Strips {
     halos: [usize; 2],
 }
 
-/// Windows and strips begin at multiples of this many rows: those of Winograd's tiles, so that a window's features are the
-/// whole map's to the bit, and of the pool's windows, which must not be cut.
+/// Windows and strips begin at multiples of this many rows: those of Winograd's tiles, so that most of a window's features are
+/// the whole map's to the bit, and of the pool's windows, which must not be cut.
 const ALIGNMENT: usize = 4;
 
 /// A strip: its own rows, and the first row of its window.
@@ -105,6 +105,11 @@ impl Strips {
             }
         }
         fits
+    }
+
+    /// Rows of a window.
+    pub(super) fn window(&self) -> usize {
+        self.window
     }
 
     /// The steps, for the whole map.

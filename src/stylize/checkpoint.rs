@@ -15,6 +15,9 @@ use super::Stylize;
 
 use file::Header;
 
+/// More pairs than L-BFGS has.
+const MOST_PAIRS: usize = 64;
+
 pub(super) use inputs::{Inputs, checksum_of_maps};
 pub(super) use keeper::Keeper;
 
@@ -118,6 +121,12 @@ impl Checkpoint {
     /// The bytes of memory that the job might take.
     pub(super) fn memory(&self) -> u64 {
         self.header.memory
+    }
+
+    /// The most pairs that L-BFGS keeps, if it was at work.
+    pub(super) fn history(&self) -> Option<usize> {
+        // At most the pairs that any job has: what a damaged file says must not take memory.
+        self.header.number("history").filter(|history| (1..=MOST_PAIRS).contains(history))
     }
 
     /// Where the job was, if it is the same one as that of these inputs, whose scales have these sizes.

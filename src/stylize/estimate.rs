@@ -70,14 +70,19 @@ pub(super) fn estimate(job: &Stylize) -> Result<Estimate> {
     let costs = Costs::measured(job, &network, &terms, colours, budget.history)?;
     let scale = |(index, &Scale { steps, .. }): (usize, &Scale)| {
         let (width, height) = size_of(index);
-        let cut = network.cut(&terms.taps(), terms.mode(), (height, width), Passes::Both, network.room());
-        let in_strips = cut.cost(&network, Passes::Both);
+        let in_strips = in_strips(&network, &terms, (width, height));
         let seconds = costs.of_scale((width * height) as f64, steps, in_strips);
         ScaleEstimate { width, height, steps, seconds }
     };
     let scales: Vec<_> = scales.iter().enumerate().map(scale).collect();
     let seconds = loading + scales.iter().map(|scale| scale.seconds).sum::<f64>();
     Ok(Estimate { scales, memory: budget.needed, seconds })
+}
+
+/// How much longer an evaluation of this size takes because it is computed in strips: 1 where it is not.
+fn in_strips(network: &Network, terms: &Terms, (width, height): (usize, usize)) -> f64 {
+    let cut = network.cut(&terms.taps(), terms.mode(), (height, width), Passes::Both, network.room());
+    cut.cost(network, Passes::Both)
 }
 
 /// # Errors
@@ -124,6 +129,7 @@ impl Costs {
         let (mut starts, mut evaluations) = (Vec::new(), Vec::new());
         for (width, height) in sizes_to_measure(job, terms)? {
             let (start, evaluation) = measure(job, network, terms, colours, (width, height))?;
+            let evaluation = evaluation / in_strips(network, terms, (width, height));
             let measured = |seconds| Measured { pixels: (width * height) as f64, seconds, times: 1.0 };
             starts.push(measured(start));
             evaluations.push(measured(evaluation));

@@ -82,7 +82,10 @@ impl Stylize {
             self.budget(network, terms, (width, height), available, (history, optimizer))
         };
         let mut best: Option<(f64, Budget)> = None;
-        for history in HISTORIES {
+        // A job that goes on has the pairs that it had.
+        let before = self.checkpointing.from.as_ref().and_then(Checkpoint::history);
+        let histories = before.map_or_else(|| HISTORIES.to_vec(), |history| vec![history]);
+        for &history in &histories {
             let (cost, budget) = with_history(history);
             if budget.needed > available {
                 continue;
@@ -94,7 +97,7 @@ impl Stylize {
                 best = Some((cost, budget));
             }
         }
-        best.map_or_else(|| with_history(HISTORIES[HISTORIES.len() - 1]).1, |(_, budget)| budget)
+        best.map_or_else(|| with_history(histories[histories.len() - 1]).1, |(_, budget)| budget)
     }
 
     /// The memory of the job's objective at this size, without an optimiser.
@@ -127,10 +130,13 @@ impl Stylize {
             true => room(true),
             false => room(false),
         };
+        // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
+        let copies = style_copies(self, width * height);
+        let room = room.min(available.saturating_sub(fixed + copies));
         let cut = cut(room);
         let objective = beside(cut.is_cut()) + cut.bytes(Passes::Both);
-        // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
-        let most = of_style(self, network, terms, width * height, room).max(objective + optimizer);
+        let style = copies + of_style(self, network, terms, width * height, room);
+        let most = style.max(objective + optimizer);
         (cut.cost(network, Passes::Both), Budget { available, needed: fixed + most, room, history })
     }
 
@@ -166,15 +172,24 @@ pub(super) fn vectors(optimizer: Optimizer, history: usize) -> u64 {
     }
 }
 
-/// Peak bytes of the passes over the largest style picture, whose maps may take `room` bytes, and of its copy and its regions at
-/// the size at which it is used for a result of `pixels` pixels.
-fn of_style(job: &Stylize, network: &Network, terms: &Terms, pixels: usize, room: u64) -> u64 {
-    let sizes = job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(pixels, pixels));
+/// Bytes of the copy of the largest style picture, and of its regions, at the size at which it is used for a result of `pixels`
+/// pixels.
+fn style_copies(job: &Stylize, pixels: usize) -> u64 {
     let regions = job.placement.region_count() as u64;
+    let bytes = |(width, height): (usize, usize)| planes(width * height) + regions * plane(width * height);
+    style_sizes(job, pixels).into_iter().map(bytes).max().unwrap_or(0)
+}
+
+/// Peak bytes of the passes over the largest style picture, whose maps may take `room` bytes.
+fn of_style(job: &Stylize, network: &Network, terms: &Terms, pixels: usize, room: u64) -> u64 {
+    let (taps, mode) = (terms.style_taps(), terms.mode().of_style());
     let bytes = |(width, height): (usize, usize)| {
-        let copies = planes(width * height) + regions * plane(width * height);
-        let (taps, mode) = (terms.style_taps(), terms.mode().of_style());
-        copies + network.cut(&taps, mode, (height, width), Passes::Forward, room).bytes(Passes::Forward)
+        network.cut(&taps, mode, (height, width), Passes::Forward, room).bytes(Passes::Forward)
     };
-    sizes.into_iter().map(bytes).max().unwrap_or(0)
+    style_sizes(job, pixels).into_iter().map(bytes).max().unwrap_or(0)
+}
+
+/// Width and height at which each style picture is used for a result of `pixels` pixels.
+fn style_sizes(job: &Stylize, pixels: usize) -> Vec<(usize, usize)> {
+    job.style.as_ref().map_or_else(Vec::new, |style| style.sizes(pixels, pixels))
 }

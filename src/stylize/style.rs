@@ -8,7 +8,7 @@ use ndarray::Array2;
 
 use crate::error::{Error, Result, Setting};
 use crate::loss::{StyleTarget, Terms};
-use crate::network::{Compute, Mode, Network, check_size};
+use crate::network::{Compute, Mode, Network, Passes, check_size};
 use crate::picture::Picture;
 use crate::vgg::Layer;
 use crate::weights::Weights;
@@ -95,6 +95,8 @@ struct Key {
     sizes: Vec<(usize, usize)>,
     /// What the pictures' colours are matched to.
     colours: Option<ColourStatistics>,
+    /// Rows of the windows in which each picture is computed: sums in other parts have other last bits.
+    windows: Vec<Vec<usize>>,
 }
 
 impl Style {
@@ -243,7 +245,12 @@ impl Style {
         colours: Option<ColourStatistics>,
     ) -> Result<StyleTarget> {
         let (layers, mode) = (terms.style_taps(), terms.mode());
-        let key = Key { compute: network.compute(), layers, mode, sizes, colours };
+        let windows_of = |&(width, height): &(usize, usize)| {
+            let of_style = mode.of_style();
+            network.cut(&layers, of_style, (height, width), Passes::Forward, network.room()).windows()
+        };
+        let windows = sizes.iter().map(windows_of).collect();
+        let key = Key { compute: network.compute(), layers, mode, sizes, colours, windows };
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let is_match = |cached: &&CachedTarget| cached.key == key && cached.weights.same_as(weights);
         if let Some(cached) = lock().iter().find(is_match) {

@@ -82,8 +82,8 @@ impl Options {
         let job = job.memory_limit(Some(available.saturating_sub(4 * picture)));
         let needed = job.objective_bytes(side, side)? + 4 * picture;
         memory::require_of(available, "an evaluation", needed, side, side)?;
-        // The job knows of two of them itself.
-        let job = job.memory_limit(Some(available.saturating_sub(2 * picture)));
+        // The job knows of all but the gradient itself.
+        let job = job.memory_limit(Some(available.saturating_sub(picture)));
 
         let [image, content, style] = [1, 2, 3].map(|seed| noise(side, seed));
         let mut objective = job.content(content).style(style).objective()?;

@@ -36,7 +36,7 @@ pub(crate) fn pixels(least: u64) -> impl TypedValueParser<Value = u64> {
 pub(crate) fn memory_size(text: &str) -> Result<u64, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text[number.len()..].to_ascii_lowercase();
-    let factor = match unit.trim_end_matches('b') {
+    let factor = match unit.strip_suffix('b').unwrap_or(&unit) {
         "" => 1,
         "k" => 1_000,
         "m" => 1_000_000,
@@ -49,8 +49,8 @@ pub(crate) fn memory_size(text: &str) -> Result<u64, String> {
         _ => 0,
     };
     match number.parse::<f64>() {
-        // Above 0 and, with f64's rounding, far below the largest u64.
-        Ok(number) if factor > 0 && number > 0.0 && number * (factor as f64) < 1e18 => {
+        // With f64's rounding still far below the largest u64.
+        Ok(number) if factor > 0 && number * (factor as f64) >= 1.0 && number * (factor as f64) < 1e18 => {
             Ok((number * factor as f64) as u64)
         }
         _ => Err("an amount of memory is a number of bytes, or with a unit, such as 4G, 1500M or 2.5GiB"
@@ -155,7 +155,9 @@ mod tests {
         ] {
             assert_eq!(memory_size(text), Ok(bytes), "{text}");
         }
-        for wrong in ["", "G", "0", "0G", "-1G", "4X", "4GG", "nan", "inf", "1e30", "4 G", "1e18", "4iB"] {
+        for wrong in
+            ["", "G", "0", "0G", "-1G", "4X", "4GG", "nan", "inf", "1e30", "0.5", "4bb", "4 G", "1e18", "4iB"]
+        {
             assert!(memory_size(wrong).is_err(), "{wrong}");
         }
     }

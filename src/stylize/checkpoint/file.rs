@@ -75,6 +75,11 @@ impl Header {
         header
     }
 
+    /// A number of the optimiser's state.
+    pub(super) fn number(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name)?.parse().ok()
+    }
+
     /// Writes the checkpoint with these vectors.
     pub(super) fn write(&self, saved: &Saved<&[f32]>, file: &mut File) -> io::Result<()> {
         let shape = [3, self.height, self.width];
