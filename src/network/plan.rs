@@ -21,8 +21,8 @@ use super::strips::Strips;
 use super::{Mode, Network, check_size, preprocess};
 
 /// The buffers of an evaluation for one picture size: one feature map per step, but for the steps that are evaluated in
-/// [`Strips`]. After the forward pass a map holds its step's features; the backward pass overwrites them with the gradient with
-/// respect to them.
+/// strips of rows. After the forward pass a map holds its step's features; the backward pass overwrites them with the gradient
+/// with respect to them.
 pub struct Plan {
     size: (usize, usize),
     taps: Vec<Layer>,
