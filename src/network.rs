@@ -19,8 +19,9 @@ use crate::error::{Error, Result};
 use crate::layers::conv::{Algorithm, Conv, Workspace};
 use crate::layers::pool::Pooling;
 use crate::parallel::cancel::Cancel;
+use crate::parallel::ranks::Ranks;
 use crate::simd::Isa;
-use crate::tensor::{FeatureMap, Part};
+use crate::tensor::{Band, FeatureMap, Part};
 use crate::vgg::{Architecture, Layer, Preprocessing};
 use crate::weights::Weights;
 
@@ -41,6 +42,7 @@ pub struct Network {
     convolutions: Vec<Conv>,
     /// Bytes that the maps of a pass may take.
     room: u64,
+    ranks: Ranks,
 }
 
 impl Network {
@@ -73,6 +75,7 @@ impl Network {
             layers,
             convolutions,
             room: u64::MAX,
+            ranks: Ranks::default(),
         })
     }
 
@@ -81,6 +84,22 @@ impl Network {
     #[must_use]
     pub fn within(self, room: u64) -> Self {
         Self { room, ..self }
+    }
+
+    /// The same network, whose pictures these ranks share. Their bands are never computed in strips.
+    #[must_use]
+    pub fn among(self, ranks: Ranks) -> Self {
+        Self { ranks, ..self }
+    }
+
+    /// The ranks that share its pictures.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
+    }
+
+    /// This rank's band of a picture of `height` rows.
+    pub fn band(&self, height: usize) -> Band {
+        Band::of(&self.ranks, height, self.layers.iter().map(|layer| layer.stride()).max().unwrap_or(1))
     }
 
     /// The bytes that the maps of a pass may take.
@@ -118,7 +137,7 @@ impl Network {
         self.convolutions.iter().map(Conv::bytes).sum()
     }
 
-    /// The features of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order.
+    /// The features of this rank's rows of `picture` (3×H×W, RGB in 0–1) at the layers `taps`, in forward order.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if a tap would have no positions.
@@ -130,7 +149,7 @@ impl Network {
     ) -> Result<Vec<(Layer, FeatureMap)>> {
         let mode = mode.into();
         let (_, height, width) = picture.dim();
-        let steps = self.steps(taps, mode.pooling, height, width).into_iter();
+        let steps = self.steps(taps, mode.pooling, self.band(height).height(), width).into_iter();
         let mut features: Vec<_> = steps
             .filter(|step| taps.contains(&step.layer))
             .map(|step| (step.layer, map_of(step.shape)))
@@ -143,8 +162,8 @@ impl Network {
         Ok(features)
     }
 
-    /// Computes the features of `picture` (3×H×W, RGB in 0–1), and shows `visit` those of the layers `taps`, in parts or whole.
-    /// They are forgotten as soon as the next layer is known.
+    /// Computes the features of this rank's rows of `picture` (3×H×W, RGB in 0–1), and shows `visit` those of the layers `taps`,
+    /// in parts or whole. They are forgotten as soon as the next layer is known.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if a tap would have no positions.
@@ -160,9 +179,17 @@ impl Network {
         check_size("the picture", taps, height, width)?;
         let cut = self.cut(taps, mode, (height, width), Passes::Forward, self.room);
         let (mut workspace, mut profile) = (Workspace::new(self.isa()), None);
-        let (edges, cancel) = (mode.edges, &Cancel::new());
-        let mut pass =
-            Pass { network: self, edges, taps, workspace: &mut workspace, profile: &mut profile, cancel };
+        let (edges, cancel, band) = (mode.edges, &Cancel::new(), &self.band(height));
+        let mut pass = Pass {
+            network: self,
+            edges,
+            taps,
+            band,
+            workspace: &mut workspace,
+            profile: &mut profile,
+            cancel,
+        };
+        let picture = band.of_planes(picture);
         let mut input: Option<FeatureMap> = None;
         for (strips, (shape, _)) in cut.strips.iter().zip(&cut.inputs) {
             let mut output = map_of(*shape);
@@ -171,13 +198,13 @@ impl Network {
             input = Some(output);
         }
         let mut current = input.unwrap_or_else(|| {
-            let mut input = map_of(Self::input_shape(height, width));
+            let mut input = map_of(Self::input_shape(band.height(), width));
             preprocess::forward(self.preprocessing, picture, &mut input);
             input
         });
         for step in &cut.steps[cut.tail.clone()] {
             let mut next = map_of(step.shape);
-            self.forward_step(step, edges, &mut current, &mut next, &mut workspace);
+            self.forward_step(step, edges, band, &mut current, &mut next, &mut workspace);
             if taps.contains(&step.layer) {
                 visit(step.layer, Part::whole(&next));
             }
@@ -193,9 +220,9 @@ impl Network {
         cut.bytes(Passes::Forward) + self.tap_bytes(taps, mode.pooling, height, width)
     }
 
-    /// Bytes of the whole maps at the layers `taps`.
+    /// Bytes of this rank's maps at the layers `taps`, whole.
     pub fn tap_bytes(&self, taps: &[Layer], pooling: Pooling, height: usize, width: usize) -> u64 {
-        let steps = self.steps(taps, pooling, height, width);
+        let steps = self.steps(taps, pooling, self.band(height).height(), width);
         steps.iter().filter(|step| taps.contains(&step.layer)).map(|step| bytes_of(step.shape)).sum()
     }
 

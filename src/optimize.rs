@@ -1,4 +1,5 @@
-//! Bound-constrained minimisation of a smooth function of many variables. Independent of pictures and networks.
+//! Bound-constrained minimisation of a smooth function of many variables, which ranks may share. Independent of pictures and
+//! networks.
 
 mod adam;
 mod bounds;
@@ -11,6 +12,8 @@ mod state;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+use crate::parallel::ranks::Ranks;
+
 pub use adam::adam;
 pub use bounds::Bounds;
 pub use lbfgs::lbfgs;
@@ -20,9 +23,9 @@ pub use state::{Save, Saved, State};
 /// the second. `None` if the evaluation was cancelled, which ends the optimiser.
 pub type Function<'f> = dyn FnMut(&[f32], &mut [f32]) -> Option<f64> + 'f;
 
-/// `None` if the loss and its gradient are finite; else the loss, or NaN if the gradient is not finite.
-fn not_finite(loss: f64, gradient: &[f32]) -> Option<f64> {
-    match gradient.iter().all(|g| g.is_finite()) {
+/// `None` if the loss and its gradient are finite on all ranks; else the loss, or NaN if the gradient is not finite.
+fn not_finite(loss: f64, gradient: &[f32], ranks: &Ranks) -> Option<f64> {
+    match !ranks.any(gradient.iter().any(|g| !g.is_finite())) {
         true if loss.is_finite() => None,
         true => Some(loss),
         false => Some(f64::NAN),
@@ -33,7 +36,7 @@ fn not_finite(loss: f64, gradient: &[f32]) -> Option<f64> {
 pub type OnStep<'s> = dyn FnMut(&Step) -> ControlFlow<()> + 's;
 
 /// The settings of an optimiser.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The maximum number of steps.
     pub steps: usize,
@@ -46,6 +49,8 @@ pub struct Settings {
     pub history: usize,
     /// The bounds of every variable.
     pub bounds: Bounds,
+    /// The ranks that share the variables: each has a part of them, and the function's value is the same on all.
+    pub ranks: Ranks,
 }
 
 /// The state of an optimiser after a step.

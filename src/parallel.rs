@@ -3,6 +3,7 @@
 mod backoff;
 pub mod cancel;
 mod gate;
+pub mod ranks;
 pub mod reduce;
 pub mod scratch;
 mod share;

@@ -29,6 +29,7 @@ use crate::layers::pool::Pooling;
 use crate::loss::{Form, Objective, Statistic, Terms};
 use crate::network::{Compute, Network, check_size};
 use crate::parallel::cancel::Cancel;
+use crate::parallel::ranks::Ranks;
 use crate::picture::{Mask, Picture, fit};
 use crate::weights::Weights;
 
@@ -283,6 +284,14 @@ impl Stylize {
         self.with(|settings| settings.compute = compute)
     }
 
+    /// The processes that share the job, each with a band of the picture's rows and all of its inputs. All of them run the same
+    /// job, and get the same result. [`objective`](Self::objective) is then that of the process's band.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn among(self, ranks: Ranks) -> Self {
+        self.with(|settings| settings.ranks = ranks)
+    }
+
     fn placed(mut self, change: impl FnOnce(&mut Placement)) -> Self {
         change(&mut self.placement);
         self
@@ -418,7 +427,8 @@ impl Stylize {
     fn network(&self, terms: &Terms) -> Result<Network> {
         self.weights.check_unchanged()?;
         let deepest = *terms.taps().last().expect("terms have at least one layer");
-        Network::load(&self.weights, self.settings.compute, deepest)
+        let network = Network::load(&self.weights, self.settings.compute, deepest)?;
+        Ok(network.among(self.settings.ranks.clone()))
     }
 
     /// Runs `work` on the threads that the settings select.

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use impasto::optimize::{Bounds, Settings, lbfgs};
+use impasto::parallel::ranks::Ranks;
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{Init, Size};
 use impasto::{Picture, Stylize, Weights};
@@ -26,8 +27,14 @@ fn one_forward_and_one_backward_pass_per_evaluation() {
         let gradient = ArrayViewMut3::from_shape((3, height, width), gradient).unwrap();
         Some(objective.evaluate(picture, gradient).unwrap().total)
     };
-    let settings =
-        Settings { steps: 30, tolerance: 0.0, first_step: 0.02, history: 10, bounds: Bounds::NONE };
+    let settings = Settings {
+        steps: 30,
+        tolerance: 0.0,
+        first_step: 0.02,
+        history: 10,
+        bounds: Bounds::NONE,
+        ranks: Ranks::ALONE,
+    };
     let found = lbfgs(&mut function, content.iter().copied().collect::<Vec<_>>(), &settings, &mut |_| {
         ControlFlow::Continue(())
     });

@@ -1,5 +1,6 @@
 //! The content term: the squared distance of a layer's features from those of the content picture.
 
+use crate::parallel::ranks::Ranks;
 use crate::parallel::reduce;
 use crate::tensor::{FeatureMap, Part};
 
@@ -15,10 +16,10 @@ pub struct ContentTarget {
 }
 
 impl ContentTarget {
-    /// The target with these features.
-    pub fn new(features: FeatureMap) -> Self {
+    /// The target with these features, of which each of the `ranks` has its rows.
+    pub fn new(features: FeatureMap, ranks: &Ranks) -> Self {
         let squares = |block, y| reduce::dot(features.row(block, y), features.row(block, y));
-        let energy = sum_rows(&Part::whole(&features), squares);
+        let energy = ranks.total(sum_rows(&Part::whole(&features), squares));
         Self { energy: if energy > 0.0 { energy } else { 1.0 }, features, squares: 0.0 }
     }
 
@@ -39,9 +40,9 @@ impl ContentTarget {
         self.squares += sum_rows(part, squares);
     }
 
-    /// The content term of the features that were added, without its weight.
-    pub fn value(&self, form: Form) -> f64 {
-        self.factor(form) * self.squares
+    /// The content term of the features that were added on all ranks, without its weight.
+    pub fn value(&self, form: Form, ranks: &Ranks) -> f64 {
+        self.factor(form) * ranks.total(self.squares)
     }
 
     /// `weight` times the content term's gradient with respect to the features F, which is slope · (F − P): returns P and

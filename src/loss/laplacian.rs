@@ -1,9 +1,12 @@
 //! The Laplacian term: the squared distance of the picture's Laplacian from the content's, after average pooling. It keeps
 //! faces and fine drawing (Lapstyle: Li et al. 2017, "Laplacian-Steered Neural Style Transfer").
 
+use std::ops::Range;
+
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::parallel::team;
+use crate::tensor::Band;
 use crate::vgg::PICTURE_CHANNELS;
 
 use super::terms::Form;
@@ -18,23 +21,25 @@ const MIN_ENERGY: f64 = 1e-4;
 /// The Laplacian term of one content, with the buffers that its evaluations reuse.
 pub struct LaplacianTerm {
     levels: Vec<Level>,
+    band: Band,
 }
 
 impl LaplacianTerm {
-    /// The term with this content, 3×H×W, RGB in 0–1, as target.
-    pub fn new(content: ArrayView3<f32>) -> Self {
+    /// The term with this content, 3×H×W, RGB in 0–1, as target, for this rank's `band`. Cells have 16 rows at most, so that none
+    /// is cut; each rank has the cells of the whole picture.
+    pub fn new(content: ArrayView3<f32>, band: &Band) -> Self {
         let (_, height, width) = content.dim();
         let level = |cell| {
             let grid = Grid { cell, height, width };
             let mut pooled = vec![0.0; grid.values()];
-            pool(grid, content, &mut pooled);
+            pool(grid, content, 0..height, &mut pooled);
             let mut target = vec![0.0; grid.values()];
             laplacian(grid, &pooled, &mut target);
             let energy: f64 = target.iter().map(|value| value * value).sum();
             let error = vec![0.0; grid.values()];
             Level { energy: energy.max(MIN_ENERGY * grid.values() as f64), grid, target, pooled, error }
         };
-        Self { levels: CELLS.into_iter().map(level).collect() }
+        Self { levels: CELLS.into_iter().map(level).collect(), band: band.clone() }
     }
 
     /// Bytes of the term of pictures of `height` by `width` pixels.
@@ -43,7 +48,7 @@ impl LaplacianTerm {
         (3 * values.iter().sum::<usize>() * size_of::<f64>()) as u64
     }
 
-    /// The term of `picture`, without its weight: with L the Laplacian of the pooled picture and L_c that of the content, the
+    /// The term of the picture of which `picture` has this rank's rows, without its weight: with L the Laplacian of the pooled picture and L_c that of the content, the
     /// mean of Σ(L−L_c)²/ΣL_c² over the poolings; with [`Form::Gatys`] the sum of Σ(L−L_c)² of values of 0–255. Adds
     /// `weight` times its gradient to `gradient`, which has the same shape.
     ///
@@ -58,19 +63,21 @@ impl LaplacianTerm {
     ) -> f64 {
         let poolings = self.levels.len() as f64;
         let mut value = 0.0;
+        let rows = self.band.rows();
         for Level { grid, target, energy, pooled, error } in &mut self.levels {
-            assert_eq!(picture.dim(), (PICTURE_CHANNELS, grid.height, grid.width), "pictures of one size");
+            assert_eq!(picture.dim(), (PICTURE_CHANNELS, rows.len(), grid.width), "pictures of one size");
             let factor = match form {
                 Form::Relative => 1.0 / (*energy * poolings),
                 Form::Gatys => 255.0 * 255.0,
             };
-            pool(*grid, picture, pooled);
+            pool(*grid, picture, rows.clone(), pooled);
+            self.band.ranks().sum(pooled);
             laplacian(*grid, pooled, error);
             error.iter_mut().zip(&*target).for_each(|(error, target)| *error -= target);
             value += factor * error.iter().map(|error| error * error).sum::<f64>();
             // The pooled picture is no longer needed: its buffer takes the gradient with respect to it.
             laplacian_backward(*grid, error, pooled);
-            pool_backward(*grid, 2.0 * factor * weight, pooled, gradient.view_mut());
+            pool_backward(*grid, 2.0 * factor * weight, pooled, rows.clone(), gradient.view_mut());
         }
         value
     }
@@ -120,16 +127,19 @@ impl Grid {
     }
 }
 
-/// The mean of each cell.
-fn pool(grid: Grid, picture: ArrayView3<f32>, pooled: &mut [f64]) {
+/// The mean of each cell in `own`, the rows that `picture` has; 0 for the others.
+fn pool(grid: Grid, picture: ArrayView3<f32>, own: Range<usize>, pooled: &mut [f64]) {
     let picture = picture.as_standard_layout();
     let x = picture.as_slice().expect("the standard layout is contiguous");
     team::for_each_chunk(pooled, grid.columns(), |row, pooled| {
         let (colour, row) = (row / grid.rows(), row % grid.rows());
         let rows = grid.pixels(row, grid.height);
         pooled.fill(0.0);
+        if !own.contains(&rows.start) {
+            return;
+        }
         for y in rows.clone() {
-            let start = (colour * grid.height + y) * grid.width;
+            let start = (colour * own.len() + y - own.start) * grid.width;
             let cells = x[start..start + grid.width].chunks(grid.cell);
             for (sum, cell) in pooled.iter_mut().zip(cells) {
                 *sum += cell.iter().map(|value| f64::from(*value)).sum::<f64>();
@@ -141,11 +151,17 @@ fn pool(grid: Grid, picture: ArrayView3<f32>, pooled: &mut [f64]) {
     });
 }
 
-/// The adjoint of [`pool`]: adds `factor` times the gradient with respect to the picture to `gradient`.
-fn pool_backward(grid: Grid, factor: f64, dpooled: &[f64], mut gradient: ArrayViewMut3<f32>) {
+/// The adjoint of [`pool`]: adds `factor` times the gradient with respect to the rows `own` of the picture to `gradient`.
+fn pool_backward(
+    grid: Grid,
+    factor: f64,
+    dpooled: &[f64],
+    own: Range<usize>,
+    mut gradient: ArrayViewMut3<f32>,
+) {
     let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
     team::for_each_chunk(dx, grid.width, |row, dx| {
-        let (colour, y) = (row / grid.height, row % grid.height);
+        let (colour, y) = (row / own.len(), own.start + row % own.len());
         let row = y / grid.cell;
         let start = (colour * grid.rows() + row) * grid.columns();
         let of_row = factor / grid.pixels(row, grid.height).len() as f64;
@@ -242,7 +258,7 @@ mod tests {
             for form in [Form::Relative, Form::Gatys] {
                 let (x, content) = (picture(1, size), picture(2, size));
                 let mut gradient = Array3::from_elem(x.dim(), 0.25);
-                let mut term = LaplacianTerm::new(content.view());
+                let mut term = LaplacianTerm::new(content.view(), &Band::whole(content.dim().1));
                 let value = term.evaluate(form, 3.0, x.view(), gradient.view_mut());
                 let [x, content] = [x, content].map(|picture| picture.mapv(f64::from));
                 let expected = naive(form, &x, &content);
@@ -278,11 +294,11 @@ mod tests {
                 let dy: Vec<f64> = dy.iter().map(|value| f64::from(*value)).collect();
                 let (mut pooled, mut y, mut dpooled) =
                     (vec![0.0; grid.values()], vec![0.0; grid.values()], vec![0.0; grid.values()]);
-                pool(grid, x.view(), &mut pooled);
+                pool(grid, x.view(), 0..height, &mut pooled);
                 laplacian(grid, &pooled, &mut y);
                 let mut dx = Array3::zeros(x.dim());
                 laplacian_backward(grid, &dy, &mut dpooled);
-                pool_backward(grid, 1.0, &dpooled, dx.view_mut());
+                pool_backward(grid, 1.0, &dpooled, 0..height, dx.view_mut());
                 let forward: f64 = y.iter().zip(&dy).map(|(y, dy)| y * dy).sum();
                 let backward: f64 =
                     x.iter().zip(&dx).map(|(x, dx): (&f32, &f32)| f64::from(*x) * f64::from(*dx)).sum();
@@ -299,7 +315,7 @@ mod tests {
         for size in [(64, 64), (200, 310)] {
             let content = picture(5, size);
             let mut gradient = Array3::zeros(content.dim());
-            let mut term = LaplacianTerm::new(content.view());
+            let mut term = LaplacianTerm::new(content.view(), &Band::whole(content.dim().1));
             assert_eq!(term.evaluate(Form::Relative, 1.0, content.view(), gradient.view_mut()), 0.0);
             assert!(gradient.iter().all(|g| *g == 0.0));
             let grey = Array3::from_elem(content.dim(), 0.5);
@@ -312,7 +328,7 @@ mod tests {
     fn a_constant_content_is_finite_and_asks_for_a_smooth_picture() {
         let (content, x) = (Array3::from_elem((3, 40, 40), 0.3), picture(6, (40, 40)));
         let mut gradient = Array3::zeros(x.dim());
-        let mut term = LaplacianTerm::new(content.view());
+        let mut term = LaplacianTerm::new(content.view(), &Band::whole(content.dim().1));
         let value = term.evaluate(Form::Relative, 1.0, x.view(), gradient.view_mut());
         assert!(value.is_finite() && value > 0.0 && gradient.iter().all(|g| g.is_finite()), "{value}");
     }
@@ -325,7 +341,7 @@ mod tests {
             pool.install(|| {
                 team::gather(|| {
                     let mut gradient = Array3::zeros(x.dim());
-                    let mut term = LaplacianTerm::new(content.view());
+                    let mut term = LaplacianTerm::new(content.view(), &Band::whole(content.dim().1));
                     let value = term.evaluate(Form::Relative, 1.0, x.view(), gradient.view_mut());
                     (value.to_bits(), gradient)
                 })

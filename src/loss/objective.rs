@@ -16,6 +16,7 @@ use crate::network::profile::Profile;
 use crate::network::{Network, Passes, Plan};
 use crate::parallel::cancel::Cancel;
 use crate::parallel::team;
+use crate::tensor::Band;
 use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::content::ContentTarget;
@@ -57,7 +58,9 @@ pub struct Objective {
     laplacian: Option<LaplacianTerm>,
     losses: Losses,
     cancel: Cancel,
-    size: (usize, usize),
+    /// This rank's rows of the picture.
+    band: Band,
+    width: usize,
 }
 
 impl Objective {
@@ -97,7 +100,8 @@ impl Objective {
         content: Option<ArrayView3<f32>>,
         regions: Vec<RegionTarget>,
     ) -> Result<Self> {
-        let style = region::of_regions(network.isa(), &terms, size, regions);
+        let (height, width) = size;
+        let style = region::of_regions(network.isa(), &terms, &network.band(height), width, regions);
         Self::with_style(network, terms, size, content, style)
     }
 
@@ -108,14 +112,17 @@ impl Objective {
         content: Option<ArrayView3<f32>>,
         style: BTreeMap<Layer, LayerStyle>,
     ) -> Result<Self> {
+        let band = network.band(height);
         let mut targets = BTreeMap::new();
         if let Some(content) = content {
             for (layer, map) in network.features(content, &terms.content_taps(), terms.mode())? {
-                targets.insert(layer, ContentTarget::new(map));
+                targets.insert(layer, ContentTarget::new(map, network.ranks()));
             }
         }
         Ok(Self {
-            laplacian: content.filter(|_| terms.laplacian_weight > 0.0).map(LaplacianTerm::new),
+            laplacian: content
+                .filter(|_| terms.laplacian_weight > 0.0)
+                .map(|content| LaplacianTerm::new(content, &band)),
             plan: Plan::new(network, &terms.taps(), terms.mode(), height, width)?,
             network: Arc::clone(network),
             terms,
@@ -123,7 +130,8 @@ impl Objective {
             style,
             losses: Losses::default(),
             cancel: Cancel::new(),
-            size: (height, width),
+            band,
+            width,
         })
     }
 
@@ -169,9 +177,9 @@ impl Objective {
             + laplacian
     }
 
-    /// Height and width in pixels of the pictures that it takes.
+    /// Height and width in pixels of the pictures that it takes: of this rank's rows, if the picture is shared.
     pub fn size(&self) -> (usize, usize) {
-        self.size
+        (self.band.height(), self.width)
     }
 
     /// The layers and weights of the terms.
@@ -204,7 +212,7 @@ impl Objective {
         picture: ArrayView3<f32>,
         mut gradient: ArrayViewMut3<f32>,
     ) -> Result<&Losses> {
-        let (height, width) = self.size;
+        let (height, width) = self.size();
         let expected = (PICTURE_CHANNELS, height, width);
         for (what, found) in [("picture", picture.dim()), ("gradient", gradient.dim())] {
             if found != expected {
@@ -227,7 +235,8 @@ impl Objective {
         picture: ArrayView3<f32>,
         mut gradient: ArrayViewMut3<f32>,
     ) -> ControlFlow<()> {
-        let Self { network, plan, terms, content, style, laplacian, losses, cancel, .. } = self;
+        let Self { network, plan, terms, content, style, laplacian, losses, cancel, band, .. } = self;
+        let ranks = band.ranks();
         style.values_mut().for_each(LayerStyle::clear);
         content.values_mut().for_each(ContentTarget::clear);
         plan.forward(network, picture, cancel, &mut |layer, part| {
@@ -240,10 +249,10 @@ impl Objective {
         })?;
         for &(layer, weight) in &terms.style_layers {
             let term = style.get_mut(&layer).expect("style layers have targets");
-            losses.style_layers.insert(layer, term.evaluate(terms.form, terms.style_weight * weight));
+            losses.style_layers.insert(layer, term.evaluate(terms.form, terms.style_weight * weight, ranks));
         }
         for &(layer, _) in &terms.content_layers {
-            losses.content_layers.insert(layer, content[&layer].value(terms.form));
+            losses.content_layers.insert(layer, content[&layer].value(terms.form, ranks));
         }
         let tap = |layer| TapGradient {
             style: style.get(&layer).map_or(&[], LayerStyle::gradients),
@@ -254,7 +263,7 @@ impl Objective {
         };
         plan.backward(network, picture, &tap, gradient.view_mut(), cancel)?;
         let wraps = terms.edges == Edges::Wrap;
-        losses.tv = total_variation(picture, terms.tv_weight, wraps, gradient.view_mut());
+        losses.tv = total_variation(picture, terms.tv_weight, wraps, band, gradient.view_mut());
         losses.laplacian = laplacian
             .as_mut()
             .map(|term| term.evaluate(terms.form, terms.laplacian_weight, picture, gradient.view_mut()));

@@ -16,8 +16,9 @@ use ndarray::{Array2, ArrayView2, ArrayView3};
 use crate::error::Result;
 use crate::layers::moments::{self, Gradient, Moments, PositionWeights};
 use crate::network::{Mode, Network};
+use crate::parallel::ranks::Ranks;
 use crate::simd::Isa;
-use crate::tensor::Part;
+use crate::tensor::{Band, Part};
 use crate::vgg::Layer;
 
 use super::statistic::Statistic;
@@ -52,10 +53,11 @@ impl StyleTarget {
         mode: Mode,
         regions: &[Array2<f32>],
     ) -> Result<Vec<Self>> {
+        let band = network.band(picture.dim().1);
         // Of each layer, each region's weights, if they amount to enough positions, and its moments so far.
         let of_layer = |layer: &Layer, channels: usize| -> Vec<_> {
             let sum = |weights| (weights, moments::Sum::new(channels));
-            regions.iter().map(|region| weights_at(region.view(), *layer).map(sum)).collect()
+            regions.iter().map(|region| weights_at(region.view(), *layer, &band).map(sum)).collect()
         };
         let mut sums = BTreeMap::new();
         network.visit(picture, layers, mode.of_style(), |layer, part| {
@@ -65,7 +67,8 @@ impl StyleTarget {
             }
         })?;
         let mut targets = vec![Self { moments: BTreeMap::new() }; regions.len()];
-        for (layer, sums) in sums {
+        for (layer, mut sums) in sums {
+            sums.iter_mut().flatten().for_each(|(_, sum)| sum.sum_over(network.ranks()));
             for (target, sum) in targets.iter_mut().zip(sums) {
                 target.moments.extend(sum.map(|(_, sum)| (layer, sum.into_moments())));
             }
@@ -74,25 +77,26 @@ impl StyleTarget {
     }
 }
 
-/// The style terms of the layers of a picture with these regions, of `height` by `width` pixels.
+/// The style terms of this rank's `band` of a picture with these regions, which is `width` pixels wide.
 ///
 /// # Panics
 /// If a region is of another size.
 pub(super) fn of_regions(
     isa: Isa,
     terms: &Terms,
-    (height, width): (usize, usize),
+    band: &Band,
+    width: usize,
     regions: Vec<RegionTarget>,
 ) -> BTreeMap<Layer, LayerStyle> {
     let layers = terms.style_taps().into_iter();
     let mut styles: BTreeMap<_, _> = layers.map(|layer| (layer, LayerStyle::default())).collect();
     for RegionTarget { weights, style } in regions {
-        assert_eq!(weights.dim(), (height, width), "a region of another size");
+        assert_eq!(weights.dim(), (band.picture_height(), width), "a region of another size");
         let share = weights.iter().map(|t| f64::from(*t)).sum::<f64>() / weights.len() as f64;
         let mut targets = style.into_moments();
         for (layer, style) in &mut styles {
             if let Some(target) = targets.remove(layer)
-                && let Some(weights) = weights_at(weights.view(), *layer)
+                && let Some(weights) = weights_at(weights.view(), *layer, band)
             {
                 style.terms.push((share, StyleTerm::new(isa, terms.statistic, target)));
                 style.gradients.push(Gradient::weighted(isa, weights));
@@ -119,12 +123,18 @@ pub(super) fn bytes(
     layers.into_iter().map(of_layer).sum()
 }
 
-/// A region's weights at a layer; `None` if they amount to too few positions.
-fn weights_at(region: ArrayView2<f32>, layer: Layer) -> Option<PositionWeights> {
+/// A region's weights at a layer, in this rank's band; `None` if they amount to too few positions of the whole.
+fn weights_at(region: ArrayView2<f32>, layer: Layer, band: &Band) -> Option<PositionWeights> {
     let pools = layer.stride().ilog2();
     let plane = (0..pools).fold(region.to_owned(), |plane, _| halved(plane.view()));
     let weights = PositionWeights::new(plane);
-    (weights.sum() >= MIN_POSITIONS).then_some(weights)
+    if weights.sum() < MIN_POSITIONS {
+        return None;
+    }
+    match band.ranks().is_alone() {
+        true => Some(weights),
+        false => Some(PositionWeights::new(band.of_plane_at(layer.stride(), weights.plane()).to_owned())),
+    }
 }
 
 /// The mean of each 2×2 window. An odd last row or column is dropped, as in the network's pools.
@@ -168,9 +178,11 @@ impl LayerStyle {
 
     /// The term of the features that were added, without its weight. Keeps `weight` times its gradient with respect to the
     /// moments.
-    pub fn evaluate(&mut self, form: Form, weight: f64) -> f64 {
+    pub fn evaluate(&mut self, form: Form, weight: f64, ranks: &Ranks) -> f64 {
         let terms = self.terms.iter_mut().zip(&mut self.gradients);
-        terms.map(|((share, term), gradient)| *share * term.evaluate(form, *share * weight, gradient)).sum()
+        terms
+            .map(|((share, term), gradient)| *share * term.evaluate(form, *share * weight, ranks, gradient))
+            .sum()
     }
 
     /// The gradients of the last evaluation, which add up.
@@ -195,7 +207,7 @@ mod tests {
         for layer in
             [Layer::Relu { group: 1, index: 2 }, Layer::Pool { group: 1 }, Layer::Relu { group: 3, index: 1 }]
         {
-            let weights = weights_at(Array2::ones((37, 53)).view(), layer).unwrap();
+            let weights = weights_at(Array2::ones((37, 53)).view(), layer, &Band::whole(37)).unwrap();
             let stride = layer.stride();
             assert_eq!(weights.plane().dim(), (37 / stride, 53 / stride), "{layer}");
             assert_eq!(weights.sum(), ((37 / stride) * (53 / stride)) as f64, "{layer}");
@@ -206,10 +218,14 @@ mod tests {
     fn a_region_of_less_than_one_position_is_left_out_at_that_layer() {
         let mut plane = Array2::zeros((32, 32));
         plane.slice_mut(ndarray::s![8..12, 8..12]).fill(1.0);
+        let band = Band::whole(32);
         let layers = [1, 2, 3, 4].map(|group| Layer::Relu { group, index: 1 });
-        assert_eq!(layers.map(|layer| weights_at(plane.view(), layer).is_some()), [true, true, true, false]);
+        assert_eq!(
+            layers.map(|layer| weights_at(plane.view(), layer, &band).is_some()),
+            [true, true, true, false]
+        );
         // A faint one, which is 16 · 0.05 pixels.
         plane.mapv_inplace(|t| 0.05 * t);
-        assert!(weights_at(plane.view(), layers[0]).is_none());
+        assert!(weights_at(plane.view(), layers[0], &band).is_none());
     }
 }

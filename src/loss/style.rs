@@ -7,6 +7,7 @@ use ndarray::ArrayView3;
 use crate::error::Result;
 use crate::layers::moments::{self, Gradient, Moments, PositionWeights};
 use crate::network::{Mode, Network};
+use crate::parallel::ranks::Ranks;
 use crate::simd::Isa;
 use crate::tensor::Part;
 use crate::vgg::Layer;
@@ -36,6 +37,7 @@ impl StyleTarget {
             let sum = sums.entry(layer).or_insert_with(|| moments::Sum::new(part.map.channels()));
             sum.add(network.isa(), &part, None);
         })?;
+        sums.values_mut().for_each(|sum: &mut moments::Sum| sum.sum_over(network.ranks()));
         Ok(Self { moments: sums.into_iter().map(|(layer, sum)| (layer, sum.into_moments())).collect() })
     }
 
@@ -89,8 +91,9 @@ impl StyleTerm {
     }
 
     /// The style term of the features that were added, without its weight. Sets `gradient` to `weight` times the term's gradient
-    /// with respect to the moments.
-    pub fn evaluate(&mut self, form: Form, weight: f64, gradient: &mut Gradient) -> f64 {
+    /// with respect to the moments. These are those of all `ranks`.
+    pub fn evaluate(&mut self, form: Form, weight: f64, ranks: &Ranks, gradient: &mut Gradient) -> f64 {
+        self.moments.sum_over(ranks);
         self.distance.evaluate(form, weight, self.moments.moments(), gradient)
     }
 }

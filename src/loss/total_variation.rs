@@ -4,10 +4,12 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::parallel::reduce;
 use crate::parallel::team;
+use crate::tensor::Band;
 
 /// The sum of the squared differences of horizontal and vertical neighbours, divided by the number of values of the picture
 /// (3×H×W, RGB in 0–1), so that a weight has the same effect at any size. Where the picture `wraps`, values at opposite edges
-/// are neighbours too. Adds `weight` times the gradient to `gradient`, which has the same shape.
+/// are neighbours too. `picture` has this rank's rows, those of the `band`; the value is that of all of it. Adds `weight` times the
+/// gradient to `gradient`, which has the same shape.
 ///
 /// # Panics
 /// If `gradient` is not contiguous.
@@ -15,23 +17,27 @@ pub fn total_variation(
     picture: ArrayView3<f32>,
     weight: f64,
     wraps: bool,
+    band: &Band,
     mut gradient: ArrayViewMut3<f32>,
 ) -> f64 {
-    let (_, height, width) = picture.dim();
-    let values = picture.len().max(1) as f64;
+    let (channels, height, width) = picture.dim();
+    let values = (channels * band.picture_height() * width).max(1) as f64;
+    let around = band.rows_around(picture, wraps);
     let slope = (2.0 * weight / values) as f32;
     let picture = picture.as_standard_layout();
     let x = picture.as_slice().expect("the standard layout is contiguous");
     let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
     let width = width.max(1);
     let row_at = |row: usize| &x[row * width..(row + 1) * width];
+    let of_rank =
+        |side: usize, row: usize| around[side].as_ref().map(|rows| &rows[row / height * width..][..width]);
     // The rows above and below, if there are such.
     let above = |row: usize| match row % height {
-        0 => wraps.then(|| row_at(row + height - 1)),
+        0 => of_rank(0, row).or_else(|| wraps.then(|| row_at(row + height - 1))),
         _ => Some(row_at(row - 1)),
     };
     let below = |row: usize| match row % height + 1 == height {
-        true => wraps.then(|| row_at(row + 1 - height)),
+        true => of_rank(1, row).or_else(|| wraps.then(|| row_at(row + 1 - height))),
         false => Some(row_at(row + 1)),
     };
     team::for_each_chunk(dx, width, |row, dx| {
@@ -55,7 +61,7 @@ pub fn total_variation(
         let down = below(row).map_or(0.0, |below| reduce::sum2(here, below, squared));
         across + around + down
     });
-    squares / values
+    band.ranks().total(squares) / values
 }
 
 /// Adds slope · (x − neighbour) to the gradient of each x that has a neighbour: up to the end of the shortest slice.

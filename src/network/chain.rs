@@ -6,7 +6,7 @@ use crate::layers::conv::Workspace;
 use crate::layers::conv::edges::Edges;
 use crate::layers::{GradientEpilogue, TapGradient};
 use crate::parallel::cancel::Cancel;
-use crate::tensor::FeatureMap;
+use crate::tensor::{Band, FeatureMap};
 use crate::vgg::Layer;
 
 use super::Network;
@@ -19,9 +19,18 @@ pub(super) struct Pass<'p> {
     pub(super) edges: Edges,
     /// The layers that the loss depends on.
     pub(super) taps: &'p [Layer],
+    /// This rank's rows of the picture.
+    pub(super) band: &'p Band,
     pub(super) workspace: &'p mut Workspace,
     pub(super) profile: &'p mut Option<Profile>,
     pub(super) cancel: &'p Cancel,
+}
+
+impl Pass<'_> {
+    /// Whether it is cancelled, on whichever rank.
+    fn is_cancelled(&self) -> bool {
+        self.band.ranks().any(self.cancel.is_cancelled())
+    }
 }
 
 /// Steps with their maps. After the forward pass a map holds its step's features; the backward pass overwrites them with the
@@ -68,13 +77,13 @@ impl Chain {
         count: usize,
     ) -> ControlFlow<()> {
         for (at, step) in self.steps[..count].iter().enumerate() {
-            if pass.cancel.is_cancelled() {
+            if pass.is_cancelled() {
                 return ControlFlow::Break(());
             }
             let (before, from) = self.maps.split_at_mut(at);
             let x = before.last_mut().unwrap_or(input);
             Profile::time(pass.profile, self.first + at, Direction::Forward, || {
-                pass.network.forward_step(step, pass.edges, x, &mut from[0], pass.workspace);
+                pass.network.forward_step(step, pass.edges, pass.band, x, &mut from[0], pass.workspace);
             });
         }
         ControlFlow::Continue(())
@@ -94,7 +103,7 @@ impl Chain {
         // Map `at` is the output of step `at` and the input of step `at` + 1. Going backward, step `at` reads the gradient
         // in map `at` and overwrites its input, map `at` − 1, with the gradient with respect to it.
         for at in (0..self.steps.len() + usize::from(is_deepest)).rev() {
-            if pass.cancel.is_cancelled() {
+            if pass.is_cancelled() {
                 return ControlFlow::Break(());
             }
             let (before, from) = self.maps.split_at_mut(at);
@@ -110,7 +119,15 @@ impl Chain {
             match (self.steps.get(at), from.first_mut()) {
                 (Some(step), Some(dy)) => {
                     Profile::time(pass.profile, self.first + at, Direction::Backward, || {
-                        pass.network.backward_step(step, pass.edges, dy, x, epilogue, pass.workspace);
+                        pass.network.backward_step(
+                            step,
+                            pass.edges,
+                            pass.band,
+                            dy,
+                            x,
+                            epilogue,
+                            pass.workspace,
+                        );
                     });
                 }
                 // No step follows the deepest tap.

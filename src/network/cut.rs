@@ -127,10 +127,11 @@ impl Network {
         passes: Passes,
         room: u64,
     ) -> Cut {
+        let height = self.band(height).height();
         let steps = self.steps(taps, mode.pooling, height, width);
         let input = Self::input_shape(height, width);
         let whole = Cut::new(self, &steps, input, Vec::new());
-        if whole.bytes(passes) <= room || mode.edges == Edges::Wrap {
+        if whole.bytes(passes) <= room || mode.edges == Edges::Wrap || !self.ranks().is_alone() {
             return whole;
         }
         let groups = self.groups(&steps, input);

@@ -10,7 +10,7 @@ use crate::layers::conv::edges::Edges;
 use crate::layers::conv::{Algorithm, Workspace};
 use crate::layers::pool::Pooling;
 use crate::parallel::cancel::Cancel;
-use crate::tensor::{FeatureMap, Part};
+use crate::tensor::{Band, FeatureMap, Part};
 use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::chain::{Chain, Pass};
@@ -24,7 +24,9 @@ use super::{Mode, Network, check_size, preprocess};
 /// strips of rows. After the forward pass a map holds its step's features; the backward pass overwrites them with the gradient
 /// with respect to them.
 pub struct Plan {
-    size: (usize, usize),
+    /// This rank's rows of the picture.
+    band: Band,
+    width: usize,
     taps: Vec<Layer>,
     edges: Edges,
     steps: Vec<Step>,
@@ -56,7 +58,8 @@ impl Plan {
         let Cut { steps, strips, inputs, tail, .. } =
             network.cut(taps, mode, (height, width), Passes::Both, network.room);
         Ok(Self {
-            size: (height, width),
+            band: network.band(height),
+            width,
             taps: taps.to_vec(),
             edges: mode.edges,
             of_tail: inputs.last().and_then(|(_, layer)| *layer),
@@ -96,11 +99,11 @@ impl Plan {
         self.profile.as_ref()
     }
 
-    /// Computes the features of `picture`, 3×H×W, RGB in 0–1, and shows `visit` those of the taps, in parts or whole. Breaks
-    /// between two steps once `cancel` is set.
+    /// Computes the features of `picture`, 3×H×W, RGB in 0–1, of which it has this rank's rows, and shows `visit` those of the
+    /// taps, in parts or whole. Breaks between two steps once `cancel` is set.
     ///
     /// # Panics
-    /// If the picture is not of the plan's size.
+    /// If the picture is not of the plan's width, or has not this rank's rows.
     pub fn forward(
         &mut self,
         network: &Network,
@@ -108,13 +111,12 @@ impl Plan {
         cancel: &Cancel,
         visit: &mut dyn FnMut(Layer, Part),
     ) -> ControlFlow<()> {
-        let (height, width) = self.size;
-        assert_eq!(picture.dim(), (PICTURE_CHANNELS, height, width));
+        assert_eq!(picture.dim(), (PICTURE_CHANNELS, self.band.height(), self.width));
         if let Some(profile) = &mut self.profile {
             profile.start_evaluation();
         }
-        let Self { taps, edges, strips, inputs, tail, workspace, profile, .. } = self;
-        let mut pass = Pass { network, edges: *edges, taps, workspace, profile, cancel };
+        let Self { taps, edges, band, strips, inputs, tail, workspace, profile, .. } = self;
+        let mut pass = Pass { network, edges: *edges, taps, band, workspace, profile, cancel };
         if strips.is_empty() {
             preprocess::forward(network.preprocessing(), picture, &mut inputs[0]);
         }
@@ -146,8 +148,8 @@ impl Plan {
         mut gradient: ArrayViewMut3<f32>,
         cancel: &Cancel,
     ) -> ControlFlow<()> {
-        let Self { taps, edges, strips, inputs, of_tail, tail, workspace, profile, .. } = self;
-        let mut pass = Pass { network, edges: *edges, taps, workspace, profile, cancel };
+        let Self { taps, edges, band, strips, inputs, of_tail, tail, workspace, profile, .. } = self;
+        let mut pass = Pass { network, edges: *edges, taps, band, workspace, profile, cancel };
         let input = inputs.last_mut().expect("there is an input");
         tail.backward(&mut pass, input, *of_tail, true, tap)?;
         for (at, strips) in strips.iter().enumerate().rev() {
@@ -155,7 +157,7 @@ impl Plan {
             strips.backward(&mut pass, picture, before.last_mut(), &from[0], gradient.view_mut(), tap)?;
         }
         if strips.is_empty() {
-            let (rows, preprocessing) = (0..self.size.0, network.preprocessing());
+            let (rows, preprocessing) = (0..self.band.height(), network.preprocessing());
             preprocess::backward(preprocessing, &inputs[0], rows, 0, gradient);
         }
         ControlFlow::Continue(())

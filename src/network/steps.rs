@@ -5,7 +5,7 @@ use crate::layers::conv::edges::{self, Edges};
 use crate::layers::conv::{Algorithm, Workspace};
 use crate::layers::pool::Pooling;
 use crate::layers::{GradientEpilogue, lrn, pool, relu};
-use crate::tensor::FeatureMap;
+use crate::tensor::{Band, FeatureMap};
 use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::Network;
@@ -97,11 +97,13 @@ impl Network {
         bytes.max().unwrap_or(0)
     }
 
-    /// Computes a step's output `y` from its input `x`, whose border it fills as `edges` says.
+    /// Computes a step's output `y` from its input `x`, whose border it fills as `edges` says, and with the rows of the ranks
+    /// that have those above and below the `band`.
     pub(super) fn forward_step(
         &self,
         step: &Step,
         edges: Edges,
+        band: &Band,
         x: &mut FeatureMap,
         y: &mut FeatureMap,
         workspace: &mut Workspace,
@@ -109,6 +111,7 @@ impl Network {
         match step.operation {
             Operation::Conv { index, relu } => {
                 edges::forward(edges, index == 0, x);
+                band.exchange_border(x, edges == Edges::Wrap);
                 let algorithm = self.algorithm(index);
                 self.convolutions[index].forward(x, y, relu, algorithm, workspace);
             }
@@ -119,11 +122,13 @@ impl Network {
     }
 
     /// Computes the gradient with respect to a step's input from `dy`, that with respect to its output, and writes it through
-    /// the epilogue over the input `x`. Fills the border of `dy` as `edges` says.
+    /// the epilogue over the input `x`. Fills the border of `dy` as `edges` says, and with the rows of the ranks that have those
+    /// above and below the `band`.
     pub(super) fn backward_step(
         &self,
         step: &Step,
         edges: Edges,
+        band: &Band,
         dy: &mut FeatureMap,
         x: &mut FeatureMap,
         epilogue: GradientEpilogue,
@@ -132,7 +137,7 @@ impl Network {
         match step.operation {
             Operation::Conv { index, .. } => {
                 let algorithm = match (edges, self.algorithm(index)) {
-                    // The direct one reads no border in its backward pass.
+                    // The direct one does not read the border at the sides in its backward pass.
                     (Edges::Wrap, Algorithm::Direct) => Algorithm::Winograd,
                     (_, algorithm) => algorithm,
                 };
@@ -140,10 +145,11 @@ impl Network {
                     // The adjoint of a circular convolution is one.
                     dy.wrap_border();
                 }
+                band.exchange_border(dy, edges == Edges::Wrap);
                 self.convolutions[index].backward(dy, x, epilogue, algorithm, workspace);
                 if edges == Edges::Replicate && index == 0 {
                     // The picture is no tap and has no ReLU, so its epilogue is the identity.
-                    edges::backward_replicated(&self.convolutions[index], dy, x);
+                    edges::backward_replicated(&self.convolutions[index], dy, x, band.is_cut());
                 }
             }
             Operation::Relu => relu::backward(self.isa(), dy, x, epilogue),

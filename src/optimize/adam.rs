@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use crate::parallel::ranks::Ranks;
+
 use super::state::Fault;
 use super::{Convergence, Function, Minimum, OnStep, Save, Saved, Settings, State, Step, Stop, not_finite};
 
@@ -59,7 +61,7 @@ pub fn adam(
             Some(loss) => loss,
             None => {
                 let Some(loss) = function(&state.point, &mut state.gradient) else { break Stop::Cancelled };
-                state.note(loss);
+                state.note(loss, &settings.ranks);
                 convergence.record(state.best_loss);
                 state.losses.clone_from(&convergence.losses);
                 let (step, evaluations) = (state.steps(), state.steps() + 1);
@@ -75,7 +77,7 @@ pub fn adam(
         if state.updates >= settings.steps {
             break Stop::Steps;
         }
-        if let Some(loss) = not_finite(loss, &state.gradient) {
+        if let Some(loss) = not_finite(loss, &state.gradient, &settings.ranks) {
             break Stop::NotFinite { loss };
         }
         state.update(settings);
@@ -122,9 +124,9 @@ impl AdamState {
     }
 
     /// Notes the loss at the point, of which the gradient is known.
-    fn note(&mut self, loss: f64) {
+    fn note(&mut self, loss: f64, ranks: &Ranks) {
         self.loss = Some(loss);
-        if loss < self.best_loss && not_finite(loss, &self.gradient).is_none() {
+        if loss < self.best_loss && not_finite(loss, &self.gradient, ranks).is_none() {
             self.best.copy_from_slice(&self.point);
             self.best_loss = loss;
         }
@@ -209,8 +211,14 @@ mod tests {
             gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 2.0 * (x - 0.25));
             Some(value(x))
         };
-        let settings =
-            Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
+        let settings = Settings {
+            steps: 500,
+            tolerance: 0.0,
+            first_step: 0.02,
+            history: 0,
+            bounds: Bounds::NONE,
+            ranks: Ranks::ALONE,
+        };
         let found = adam(&mut function, vec![0.0, 1.0, 0.5], &settings, &mut |_| ControlFlow::Continue(()));
         assert!(found.loss < 1e-6, "loss {}", found.loss);
         assert_eq!(found.evaluations, found.steps + 1);
@@ -225,7 +233,14 @@ mod tests {
             Some(gradient.iter().map(|g| 0.5 * (*g as f64).powi(2)).sum())
         };
         let bounds = Bounds { lower: 0.0, upper: 1.0 };
-        let settings = Settings { steps: 500, tolerance: 0.0, first_step: 0.02, history: 0, bounds };
+        let settings = Settings {
+            steps: 500,
+            tolerance: 0.0,
+            first_step: 0.02,
+            history: 0,
+            bounds,
+            ranks: Ranks::ALONE,
+        };
         let found = adam(&mut function, vec![-3.0, 0.5, 0.5], &settings, &mut |_| ControlFlow::Continue(()));
         assert!((found.point[0] - 0.5).abs() < 1e-3 && found.point[1..] == [0.0, 1.0], "{:?}", found.point);
     }
@@ -236,8 +251,14 @@ mod tests {
             gradient.fill(-1.0);
             Some(if x[0] > 0.1 { f64::NAN } else { 1.0 - x[0] as f64 })
         };
-        let settings =
-            Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
+        let settings = Settings {
+            steps: 50,
+            tolerance: 0.0,
+            first_step: 0.02,
+            history: 0,
+            bounds: Bounds::NONE,
+            ranks: Ranks::ALONE,
+        };
         let found = adam(&mut function, vec![0.0], &settings, &mut |_| ControlFlow::Continue(()));
         assert!(matches!(found.stop, Stop::NotFinite { .. }));
         assert!(found.point[0] <= 0.1 && found.loss.is_finite());
@@ -251,8 +272,14 @@ mod tests {
             gradient.fill(-1.0);
             (left > 0).then_some(1.0 - x[0] as f64)
         };
-        let settings =
-            Settings { steps: 50, tolerance: 0.0, first_step: 0.02, history: 0, bounds: Bounds::NONE };
+        let settings = Settings {
+            steps: 50,
+            tolerance: 0.0,
+            first_step: 0.02,
+            history: 0,
+            bounds: Bounds::NONE,
+            ranks: Ranks::ALONE,
+        };
         let found = adam(&mut function, vec![0.0], &settings, &mut |_| ControlFlow::Continue(()));
         assert_eq!((found.stop, found.steps, found.evaluations), (Stop::Cancelled, 1, 2));
         assert!(found.point[0] > 0.0 && found.loss < 1.0);

@@ -61,7 +61,7 @@ pub fn lbfgs<'f>(
     let memo = RefCell::new(Memo::new(function));
     let mut state = match start.into() {
         State::Start(point) => {
-            let start = Point::new(point).within(settings.bounds);
+            let start = Point::new(point, &settings.ranks).within(settings.bounds);
             let first = memo.borrow_mut().at(&start);
             match first {
                 Ok(first) => LbfgsState::new(first, settings.history),
@@ -176,9 +176,16 @@ mod tests {
 
     use super::*;
     use crate::optimize::Bounds;
+    use crate::parallel::ranks::Ranks;
 
-    const SETTINGS: Settings =
-        Settings { steps: 200, tolerance: 0.0, first_step: 0.01, history: 10, bounds: Bounds::NONE };
+    const SETTINGS: Settings = Settings {
+        steps: 200,
+        tolerance: 0.0,
+        first_step: 0.01,
+        history: 10,
+        bounds: Bounds::NONE,
+        ranks: Ranks::ALONE,
+    };
 
     /// The Rosenbrock function of each pair of variables, summed. Its minimum, 0, is at (1, 1, …).
     fn rosenbrock(x: &[f32], gradient: &mut [f32]) -> Option<f64> {

@@ -92,7 +92,7 @@ where
         self.start =
             Some(Evaluated { point: point.clone(), loss: state.get_cost(), gradient: gradient.clone() });
         if let Some(first_step) = self.first_step.take() {
-            let scale = (direction.values().len() as f64).sqrt() / direction.l2_norm();
+            let scale = direction.dimension().sqrt() / direction.l2_norm();
             self.search.initial_step_length(first_step * scale)?;
         }
         self.search.search_direction(direction);

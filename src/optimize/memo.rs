@@ -70,12 +70,13 @@ impl<'f> Memo<'f> {
             return Err(Error::msg("the evaluation was cancelled"));
         };
         self.evaluations += 1;
-        self.not_finite = not_finite(loss, &gradient);
+        self.not_finite = not_finite(loss, &gradient, point.ranks());
         if let Some(loss) = self.not_finite {
             return Err(Error::msg(format!("the function is {loss}")));
         }
         point.project(&mut gradient);
-        let evaluated = Evaluated { point: point.clone(), loss, gradient: Point::new(gradient) };
+        let evaluated =
+            Evaluated { point: point.clone(), loss, gradient: Point::new(gradient, point.ranks()) };
         if self.best.as_ref().is_none_or(|best| loss < best.loss) {
             self.best = Some(evaluated.clone());
         }

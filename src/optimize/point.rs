@@ -10,6 +10,7 @@ use argmin_math::{
     ArgminSub, ArgminZeroLike,
 };
 
+use crate::parallel::ranks::Ranks;
 use crate::parallel::reduce;
 use crate::parallel::team;
 
@@ -22,17 +23,19 @@ pub struct Point {
     values: Arc<Values>,
     /// The bounds to which a step from this point is clamped. Directions and gradients have none.
     bounds: Bounds,
+    /// The ranks of which each has a part of the values.
+    ranks: Ranks,
 }
 
 /// Elements per task: 128 KiB of f32, enough work to outweigh the task's overhead.
 const CHUNK: usize = 1 << 15;
 
 impl Point {
-    /// A point with these values, a new id and no bounds.
-    pub fn new(values: Vec<f32>) -> Self {
+    /// A point with these values, of which each of the ranks has a part, a new id and no bounds.
+    pub fn new(values: Vec<f32>, ranks: &Ranks) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { id, values: Arc::new(Values(values)), bounds: Bounds::NONE }
+        Self { id, values: Arc::new(Values(values)), bounds: Bounds::NONE, ranks: ranks.clone() }
     }
 
     /// This point clamped to `bounds`. Steps from it are clamped to them, too.
@@ -60,7 +63,7 @@ impl Point {
                 *feasible = if fixed { 0.0 } else { *d };
             }
         });
-        Self::new(feasible)
+        Self::new(feasible, &self.ranks)
     }
 
     /// The id, shared only by clones.
@@ -68,7 +71,17 @@ impl Point {
         self.id
     }
 
-    /// The values.
+    /// The ranks of which each has a part of the values.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
+    }
+
+    /// How many values all ranks have.
+    pub fn dimension(&self) -> f64 {
+        self.ranks.total(self.values().len() as f64)
+    }
+
+    /// The values that this rank has.
     pub fn values(&self) -> &[f32] {
         &self.values.0
     }
@@ -84,7 +97,7 @@ impl Point {
         team::for_each_chunk(&mut values, CHUNK, |chunk, to| {
             to.iter_mut().zip(self.chunk(chunk)).for_each(|(to, from)| *to = f(*from));
         });
-        Self::new(values)
+        Self::new(values, &self.ranks)
     }
 
     fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32 + Sync) -> Self {
@@ -93,7 +106,7 @@ impl Point {
             let (a, b) = (self.chunk(chunk), other.chunk(chunk));
             to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = f(*a, *b));
         });
-        Self::new(values)
+        Self::new(values, &self.ranks)
     }
 }
 
@@ -137,13 +150,13 @@ pub fn release_buffers() {
 
 impl ArgminDot<Point, f64> for Point {
     fn dot(&self, other: &Point) -> f64 {
-        reduce::dot(self.values(), other.values())
+        self.ranks.total(reduce::dot(self.values(), other.values()))
     }
 }
 
 impl ArgminL2Norm<f64> for Point {
     fn l2_norm(&self) -> f64 {
-        reduce::dot(self.values(), self.values()).sqrt()
+        self.dot(self).sqrt()
     }
 }
 
@@ -198,7 +211,7 @@ impl ArgminMul<Point, Point> for Point {
 
 impl ArgminL1Norm<f64> for Point {
     fn l1_norm(&self) -> f64 {
-        reduce::sum2(self.values(), self.values(), |a, _| a.abs())
+        self.ranks.total(reduce::sum2(self.values(), self.values(), |a, _| a.abs()))
     }
 }
 
@@ -210,7 +223,7 @@ impl ArgminSignum for Point {
 
 impl ArgminZeroLike for Point {
     fn zero_like(&self) -> Point {
-        Point::new(vec![0.0; self.values().len()])
+        Point::new(vec![0.0; self.values().len()], &self.ranks)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::parallel::ranks::Ranks;
+
 use super::Bounds;
 use super::adam::AdamState;
 use super::lbfgs::LbfgsState;
@@ -117,13 +119,13 @@ impl State {
     /// The kinds of states that are saved.
     pub const KINDS: [&'static str; 3] = [START, LbfgsState::KIND, AdamState::KIND];
 
-    /// The state that was saved.
+    /// The state that was saved, of the variables of which each of the ranks has a part.
     ///
     /// # Errors
     /// What is missing or is not as it was saved.
-    pub fn load(mut saved: Saved<Vec<f32>>, bounds: Bounds) -> Result<Self, Fault> {
+    pub fn load(mut saved: Saved<Vec<f32>>, bounds: Bounds, ranks: &Ranks) -> Result<Self, Fault> {
         match saved.kind {
-            LbfgsState::KIND => LbfgsState::load(saved, bounds).map(Self::Lbfgs),
+            LbfgsState::KIND => LbfgsState::load(saved, bounds, ranks).map(Self::Lbfgs),
             AdamState::KIND => AdamState::load(saved).map(Self::Adam),
             _ => saved.take_vector("point").map(Self::Start),
         }
@@ -143,6 +145,7 @@ mod tests {
         first_step: 0.01,
         history: 4,
         bounds: Bounds { lower: -0.5, upper: 0.9 },
+        ranks: Ranks::ALONE,
     };
 
     /// The Rosenbrock function of each pair of variables, summed, and a fold along each variable, at which line searches fail.
@@ -178,7 +181,7 @@ mod tests {
     fn through_a_file(state: &dyn Save) -> State {
         let Saved { kind, numbers, vectors } = state.saved();
         let vectors = vectors.into_iter().map(|(name, values)| (name, values.to_vec())).collect();
-        State::load(Saved { kind, numbers, vectors }, SETTINGS.bounds).unwrap()
+        State::load(Saved { kind, numbers, vectors }, SETTINGS.bounds, &SETTINGS.ranks).unwrap()
     }
 
     fn assert_same(found: &Minimum, whole: &Minimum, when: &str) {
@@ -260,17 +263,17 @@ mod tests {
             for name in owned().numbers.into_keys() {
                 let mut saved = owned();
                 saved.numbers.remove(&name);
-                assert!(State::load(saved, SETTINGS.bounds).is_err(), "without {name}");
+                assert!(State::load(saved, SETTINGS.bounds, &SETTINGS.ranks).is_err(), "without {name}");
                 for text in ["", "x", "1 x"] {
                     let mut saved = owned();
                     saved.number(&name, text);
-                    assert!(State::load(saved, SETTINGS.bounds).is_err(), "{name} {text:?}");
+                    assert!(State::load(saved, SETTINGS.bounds, &SETTINGS.ranks).is_err(), "{name} {text:?}");
                 }
             }
             for name in owned().vectors.into_keys() {
                 let mut saved = owned();
                 saved.vectors.remove(&name);
-                assert!(State::load(saved, SETTINGS.bounds).is_err(), "without {name}");
+                assert!(State::load(saved, SETTINGS.bounds, &SETTINGS.ranks).is_err(), "without {name}");
             }
         }
     }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::optimize::{Save, State};
+use crate::tensor::Band;
 use crate::whole_file;
 
 use super::Stylize;
 
-use file::Header;
+use file::{Header, Vectors};
 
 /// More pairs than L-BFGS has.
 const MOST_PAIRS: usize = 64;
@@ -129,15 +130,21 @@ impl Checkpoint {
         self.header.number("history").filter(|history| (1..=MOST_PAIRS).contains(history))
     }
 
-    /// Where the job was, if it is the same one as that of these inputs, whose scales have these sizes.
+    /// Where the job was, if it is the same one as that of these inputs, whose scales have these sizes: of the optimiser's state this
+    /// rank's `band` of a picture of some height.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if it is not, or the file is damaged; [`Error::Read`] if it cannot be read.
-    pub(super) fn load(&self, inputs: &Inputs, scales: &[Extent]) -> Result<Place<Option<State>>> {
+    pub(super) fn load(
+        &self,
+        inputs: &Inputs,
+        scales: &[Extent],
+        band: impl Fn(usize) -> Band,
+    ) -> Result<Place<Option<State>>> {
         if let Some(difference) = inputs.difference_from(&self.header.inputs) {
             return Err(refused(&self.path, difference));
         }
-        self.header.load(&self.path, scales)
+        self.header.load(&self.path, scales, band)
     }
 }
 
@@ -221,11 +228,26 @@ impl Place<Option<State>> {
 }
 
 impl Place<&dyn Save> {
-    /// Writes the checkpoint.
-    fn write(&self, to: &Checkpoints, inputs: &Inputs, extent: Extent) -> Result<()> {
+    /// Writes the checkpoint, of which each rank has its `band`: the first rank writes, and the others give it their rows.
+    fn write(&self, to: &Checkpoints, inputs: &Inputs, extent: Extent, band: &Band) -> Result<()> {
         let saved = self.state.saved();
-        let header = Header::of(self, &saved, to, inputs, extent);
-        whole_file::write_whole_with(&to.path, |file| header.write(&saved, file))
+        let vectors = Vectors { saved: &saved, width: extent.width, band };
+        let header = Header::of(self, &vectors, to, inputs, extent);
+        if !band.ranks().is_first() {
+            if band.ranks().first_says(false) {
+                vectors.for_each(|_| {});
+            }
+            return Ok(());
+        }
+        let mut is_told = false;
+        let written = whole_file::write_whole_with(&to.path, |file| {
+            is_told = band.ranks().first_says(true);
+            header.write(&vectors, file)
+        });
+        if !is_told {
+            band.ranks().first_says(false);
+        }
+        written
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::loss::Terms;
 use crate::network::{Network, Passes, check_size};
 use crate::optimize::{self, Bounds, adam, lbfgs};
+use crate::parallel::ranks::Ranks;
 use crate::vgg::PICTURE_CHANNELS;
 
 use super::cost::{Cost, Measured};
@@ -225,7 +226,8 @@ fn step_without_evaluation(optimizer: Optimizer, variables: usize, history: usiz
         ControlFlow::Continue(())
     };
     let bounds = Bounds { lower: 0.0, upper: 1.0 };
-    let settings = optimize::Settings { steps, tolerance: 0.0, first_step: 0.02, history, bounds };
+    let settings =
+        optimize::Settings { steps, tolerance: 0.0, first_step: 0.02, history, bounds, ranks: Ranks::ALONE };
     let start = vec![0.5; variables];
     let found = match optimizer {
         Optimizer::Lbfgs => lbfgs(&mut function, start, &settings, &mut on_step),

@@ -4,8 +4,9 @@
 //! x = (1 − m)·content + m·u: outside the mask exactly the content, at a soft edge between both. The loss judges u: of x it
 //! would drive the colours at an edge, where x can move only as far as the mask allows, to their extremes.
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Zip};
+use ndarray::{Array3, ArrayView2, ArrayView3, Zip};
 
+use crate::parallel::ranks::Ranks;
 use crate::parallel::team;
 
 /// A mask over a content picture of its size.
@@ -20,9 +21,9 @@ pub(super) struct Masked<'p> {
 impl<'p> Masked<'p> {
     /// # Panics
     /// If the sizes differ.
-    pub(super) fn new(mask: &'p Array2<f32>, content: ArrayView3<'p, f32>) -> Self {
+    pub(super) fn new(mask: ArrayView2<'p, f32>, content: ArrayView3<'p, f32>) -> Self {
         assert_eq!(content.dim(), (3, mask.nrows(), mask.ncols()), "a mask of another size than the content");
-        Self { mask: mask.view(), content }
+        Self { mask, content }
     }
 
     /// What the optimiser starts from: `picture`, 3×H×W, in the mask and the content outside it.
@@ -45,9 +46,10 @@ impl<'p> Masked<'p> {
         });
     }
 
-    /// The share of the pixels that are free.
-    pub(super) fn share(self) -> f64 {
-        self.mask.iter().filter(|m| **m > 0.0).count() as f64 / self.mask.len() as f64
+    /// The share of the pixels that are free, of all ranks.
+    pub(super) fn share(self, ranks: &Ranks) -> f64 {
+        let free = self.mask.iter().filter(|m| **m > 0.0).count();
+        ranks.total(free as f64) / ranks.total(self.mask.len() as f64)
     }
 
     fn map(self, picture: ArrayView3<f32>, value: impl Fn(f32, f32, f32) -> f32) -> Array3<f32> {
@@ -62,6 +64,8 @@ impl<'p> Masked<'p> {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array2;
+
     use super::*;
 
     fn picture(seed: usize) -> Array3<f32> {
@@ -73,7 +77,7 @@ mod tests {
     fn black_is_the_content_and_white_the_free_picture_to_the_bit() {
         let mask = Array2::from_shape_fn((5, 7), |(y, x)| [0.0, 0.25, 0.6, 1.0][(y * 7 + x) % 4]);
         let (content, free) = (picture(1), picture(2));
-        let masked = Masked::new(&mask, content.view());
+        let masked = Masked::new(mask.view(), content.view());
         let (start, seen) = (masked.start(free.view()), masked.seen(free.view()));
         let mut gradient = picture(3);
         masked.hold(gradient.as_slice_mut().unwrap());
@@ -87,6 +91,6 @@ mod tests {
                 _ => assert!((seen[at] - content - m * (free[at] - content)).abs() < 1e-6),
             }
         }
-        assert_eq!(masked.share(), 26.0 / 35.0);
+        assert_eq!(masked.share(&Ranks::ALONE), 26.0 / 35.0);
     }
 }

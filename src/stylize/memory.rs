@@ -73,7 +73,7 @@ impl Stylize {
         terms: &Terms,
         (width, height): (usize, usize),
     ) -> Budget {
-        let pixels = width * height;
+        let pixels = network.band(height).height() * width;
         // The mask, and the picture that is seen of the one that is optimised.
         let masked = self.placement.mask.as_ref().map_or(0, |_| plane(pixels) + planes(pixels));
         let available = self.available();
@@ -137,19 +137,27 @@ impl Stylize {
         let objective = beside(cut.is_cut()) + cut.bytes(Passes::Both);
         let style = copies + of_style(self, network, terms, width * height, room);
         let most = style.max(objective + optimizer);
-        (cut.cost(network, Passes::Both), Budget { available, needed: fixed + most, room, history })
+        let needed = self.settings.ranks.most(fixed + most);
+        (cut.cost(network, Passes::Both), Budget { available, needed, room, history })
     }
 
     /// Bytes that the process may take. A job that goes on takes no more and no less than before, where it may choose: what is
     /// computed in strips depends on it in the last bits.
     fn available(&self) -> u64 {
         let before = self.checkpointing.from.as_ref().map(Checkpoint::memory);
-        self.settings.memory_limit.or(before).unwrap_or_else(crate::memory::available)
+        self.settings.memory_limit.or(before).unwrap_or_else(|| self.available_now())
+    }
+
+    /// Bytes that the process may take now. Ranks share their machine's, and decide alike.
+    fn available_now(&self) -> u64 {
+        let ranks = &self.settings.ranks;
+        let available = || crate::memory::available() / ranks.count_of_machine() as u64;
+        ranks.least(self.settings.memory_limit.unwrap_or_else(available))
     }
 
     /// Returns [`Error::OutOfMemory`] if the job needs more memory than its limit.
     pub(super) fn require_memory(&self, needed: u64, width: usize, height: usize) -> Result<()> {
-        let available = self.settings.memory_limit.unwrap_or_else(crate::memory::available);
+        let available = self.available_now();
         if needed <= available {
             return Ok(());
         }

@@ -7,6 +7,8 @@ use ndarray::{Array2, Array3};
 use crate::error::Error;
 use crate::loss::Losses;
 use crate::picture::Picture;
+use crate::tensor::Band;
+use crate::vgg::PICTURE_CHANNELS;
 
 use super::colours::take_chroma;
 use super::schedule::Scale;
@@ -42,8 +44,9 @@ pub struct Progress<'p> {
     pub memory: u64,
     /// Why a checkpoint could not be written, the first one of those that could not. The job goes on without it.
     pub checkpoint_error: Option<&'p Error>,
-    /// The current picture's values, 3×H×W.
+    /// This rank's rows of the current picture, 3×H×W.
     pub(super) pixels: &'p [f32],
+    pub(super) band: &'p Band,
     /// The content's alpha plane, resized to this scale.
     pub(super) alpha: Option<&'p Array2<f32>>,
     /// The picture of this scale's size whose chroma the result has, if it is not its own.
@@ -53,7 +56,9 @@ pub struct Progress<'p> {
 impl Progress<'_> {
     /// A copy of the current picture, as a result: with the content's alpha, and the colours that the job asks for.
     pub fn picture(&self) -> Picture {
-        let planes = Array3::from_shape_vec((3, self.height, self.width), self.pixels.to_vec());
+        // Where ranks share the job, all of them call it.
+        let pixels = self.band.gather_for_all(self.pixels, PICTURE_CHANNELS, self.width);
+        let planes = Array3::from_shape_vec((PICTURE_CHANNELS, self.height, self.width), pixels);
         finished(planes.expect("as many values as pixels"), self.chroma, self.alpha.cloned())
     }
 }

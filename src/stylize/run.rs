@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ndarray::{Array2, ArrayView3, ArrayViewMut3};
+use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 use crate::loss::{Form, Losses, Objective, Terms};
 use crate::network::{Network, check_size};
 use crate::optimize::{self, Bounds, Minimum, State, Step, Stop, adam, lbfgs};
+use crate::parallel::ranks::Ranks;
 use crate::picture::{Picture, fit};
 use crate::vgg::PICTURE_CHANNELS;
 
@@ -42,7 +43,7 @@ pub(super) fn run(
     let colours = job.colours_to_match();
     let scales = job.schedule(&terms, width, height);
     let extents = extents(&scales, (width, height));
-    let (mut keeper, mut place) = place_and_keeper(job, &terms, &scales, &extents, budget)?;
+    let (mut keeper, mut place) = place_and_keeper(job, &network, &terms, &scales, &extents, budget)?;
     let mut picture = first_picture(job, &scales, (width, height), content.as_deref());
     let mut content_before: Option<Cow<Picture>> = None;
     let mut end = End::Done;
@@ -66,20 +67,29 @@ pub(super) fn run(
             .cancelled_by(cancel.clone());
         picture = at_size(job, &picture, content_before.as_deref(), content.as_deref(), (width, height));
         content_before = content;
+        let band = network.band(height);
         let mask = job.placement.mask.as_ref().map(|mask| mask.at_size(width, height));
-        let masked = masked(mask.as_ref(), content_before.as_deref());
+        let rows = content_before
+            .as_ref()
+            .filter(|_| mask.is_some())
+            .map(|content| band.of_planes(content.planes()));
+        let rows = rows.as_ref().map(|rows| rows.as_standard_layout());
+        let masked = masked(
+            mask.as_ref().map(|mask| band.of_plane(mask.view())),
+            rows.as_ref().map(|rows| rows.view()),
+        );
         let alpha = alpha_at(job, width, height);
         place.scale = index;
         let (before, resumed) = place.take();
-        let state = resumed.unwrap_or_else(|| start_of(masked, picture.planes()).into());
+        let state = resumed.unwrap_or_else(|| start_of(masked, band.of_planes(picture.planes())).into());
         if index > first {
-            keeper.at_scale(before.with(&state), extent);
+            keeper.at_scale(before.with(&state), extent, &band);
         }
         let steps_before: usize = scales[..index].iter().map(|scale| scale.steps).sum();
         let work_before: f64 = scales[..index].iter().map(work).sum();
         let mut is_ended = false;
         let mut report = |step: &Step, picture: &[f32], losses: &Losses| {
-            keeper.after_step(before.with(step.state), extent);
+            keeper.after_step(before.with(step.state), extent, &band);
             let seconds = start.elapsed().as_secs_f64();
             let goes_on = on_progress(&Progress {
                 scale: index + 1,
@@ -98,34 +108,42 @@ pub(super) fn run(
                 memory: budget.needed,
                 checkpoint_error: keeper.error(),
                 pixels: picture,
+                band: &band,
                 alpha: alpha.as_ref(),
                 chroma: job.chroma_of(content_before.as_deref()),
             });
-            is_ended |= goes_on.is_break();
-            goes_on
+            let is_break = job.settings.ranks.any(goes_on.is_break());
+            is_ended |= is_break;
+            if is_break { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let found = minimize(
             (job.settings.optimizer, budget.history),
             &mut objective,
             masked,
-            (height, width),
+            &job.settings.ranks,
             state,
             scale.steps,
             &mut report,
         );
         place.steps += found.steps;
         place.evaluations += found.evaluations;
-        picture = picture_of(as_planes(found.point, height, width), None);
+        let planes = match job.settings.ranks.is_alone() {
+            true => found.point,
+            false => band.gather_for_all(&found.point, PICTURE_CHANNELS, width),
+        };
+        picture = picture_of(as_planes(planes, height, width), None);
         match found.stop {
             Stop::Steps | Stop::NoProgress => continue,
-            Stop::Cancelled if is_ended || job.cancel.is_cancelled() => end = End::Cancelled,
+            Stop::Cancelled if job.settings.ranks.any(is_ended || job.cancel.is_cancelled()) => {
+                end = End::Cancelled;
+            }
             Stop::Cancelled => end = End::TimeUp,
             Stop::NotFinite { loss } => {
                 end = End::Failed(Error::NotFinite { loss, evaluations: place.evaluations });
             }
         }
         if let Some(state) = &found.state {
-            keeper.write(before.with(state), extent);
+            keeper.write(before.with(state), extent, &band);
         }
         break;
     }
@@ -136,7 +154,10 @@ pub(super) fn run(
         content_before = content;
     }
     let mask = job.placement.mask.as_ref().map(|mask| mask.at_size(width, height));
-    let planes = match masked(mask.as_ref(), content_before.as_deref()) {
+    let planes = match masked(
+        mask.as_ref().map(|mask| mask.view()),
+        content_before.as_ref().map(|content| content.planes()),
+    ) {
         Some(masked) => masked.seen(picture.planes()),
         None => picture.into_planes(),
     };
@@ -167,6 +188,7 @@ fn extents(scales: &[Scale], size: (usize, usize)) -> Vec<Extent> {
 /// Where the job starts or goes on, and what writes its checkpoints.
 fn place_and_keeper<'j>(
     job: &'j Stylize,
+    network: &Network,
     terms: &Terms,
     scales: &[Scale],
     extents: &[Extent],
@@ -174,14 +196,14 @@ fn place_and_keeper<'j>(
 ) -> Result<(Keeper<'j>, Place<Option<State>>)> {
     let Checkpointing { to, from, .. } = &job.checkpointing;
     if to.is_none() && from.is_none() {
-        return Ok((Keeper::new(None), Place::START));
+        return Ok((Keeper::new(None, &job.settings.ranks), Place::START));
     }
     let inputs = Inputs::of(job, terms, scales, budget.available)?;
     let place = match from {
-        Some(checkpoint) => checkpoint.load(&inputs, extents)?,
+        Some(checkpoint) => checkpoint.load(&inputs, extents, |height| network.band(height))?,
         None => Place::START,
     };
-    Ok((Keeper::new(to.as_ref().map(|to| (to, inputs))), place))
+    Ok((Keeper::new(to.as_ref().map(|to| (to, inputs)), &job.settings.ranks), place))
 }
 
 /// The longest side in pixels up to which the style weight is used as it is.
@@ -257,8 +279,8 @@ impl Stylize {
 }
 
 /// The part of a picture that the mask leaves free; `None` if there is no mask. Both have the same size.
-fn masked<'p>(mask: Option<&'p Array2<f32>>, content: Option<&'p Picture>) -> Option<Masked<'p>> {
-    mask.zip(content).map(|(mask, content)| Masked::new(mask, content.planes()))
+fn masked<'p>(mask: Option<ArrayView2<'p, f32>>, content: Option<ArrayView3<'p, f32>>) -> Option<Masked<'p>> {
+    mask.zip(content).map(|(mask, content)| Masked::new(mask, content))
 }
 
 /// The content's alpha plane, resized; `None` if it has none.
@@ -270,17 +292,18 @@ fn alpha_at(job: &Stylize, width: usize, height: usize) -> Option<Array2<f32>> {
 /// Called after every step with the picture that is seen and its losses; breaking stops the optimiser.
 type Report<'r> = dyn FnMut(&Step, &[f32], &Losses) -> ControlFlow<()> + 'r;
 
-/// Optimises the pixels at one scale, H×W, L-BFGS with a history of so many pairs; where the picture is `masked`, those in the
-/// mask.
+/// Optimises this rank's pixels at one scale, L-BFGS with a history of so many pairs; where the picture is `masked`, those in
+/// the mask.
 fn minimize(
     (optimizer, history): (Optimizer, usize),
     objective: &mut Objective,
     masked: Option<Masked>,
-    (height, width): (usize, usize),
+    ranks: &Ranks,
     start: State,
     steps: usize,
     report: &mut Report,
 ) -> Minimum {
+    let (height, width) = objective.size();
     let shape = (PICTURE_CHANNELS, height, width);
     let losses = RefCell::new(Losses::default());
     let mut function = |pixels: &[f32], gradient: &mut [f32]| {
@@ -303,11 +326,13 @@ fn minimize(
         None => report(step, step.point, &losses.borrow()),
     };
     let bounds = Bounds { lower: 0.0, upper: 1.0 };
-    let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history, bounds };
+    let ranks = ranks.clone();
+    let settings = optimize::Settings { steps, tolerance: 1e-4, first_step: 0.02, history, bounds, ranks };
     match optimizer {
         Optimizer::Lbfgs => {
             // The root mean square of the first trial's change is that of all pixels, and only those in the mask change.
-            let first_step = settings.first_step * masked.map_or(1.0, |masked| masked.share().sqrt());
+            let first_step =
+                settings.first_step * masked.map_or(1.0, |masked| masked.share(&settings.ranks).sqrt());
             lbfgs(&mut function, start, &optimize::Settings { first_step, ..settings }, &mut on_step)
         }
         Optimizer::Adam => adam(&mut function, start, &settings, &mut on_step),

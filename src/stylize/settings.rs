@@ -8,6 +8,7 @@ use crate::layers::pool::Pooling;
 use crate::loss::{Form, Statistic, Terms};
 use crate::named::{Named, named};
 use crate::network::Compute;
+use crate::parallel::ranks::Ranks;
 use crate::picture::Picture;
 use crate::vgg::Layer;
 use crate::weights::Weights;
@@ -160,6 +161,8 @@ pub(super) struct Settings {
     pub(super) threads: Option<usize>,
     /// In bytes. If `None`, the memory that is available.
     pub(super) memory_limit: Option<u64>,
+    /// The processes that share the job.
+    pub(super) ranks: Ranks,
 }
 
 impl Default for Settings {
@@ -185,6 +188,7 @@ impl Default for Settings {
             seed: 0,
             threads: None,
             memory_limit: None,
+            ranks: Ranks::ALONE,
         }
     }
 }

@@ -4,6 +4,9 @@
 // Every test file compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod evaluation;
+pub mod ranks;
+
 use std::fmt::{Debug, Display};
 use std::sync::LazyLock;
 

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::failure::{Failure, Result};
 use crate::overwrite::Files;
+use crate::ranks;
 use crate::settings::Settings;
 use crate::shell::quoted;
 use crate::terminal::{self, Detail};
@@ -71,8 +72,9 @@ impl CheckpointOptions {
     pub(crate) fn work(&self, settings: &Settings, output: &Path, start: Instant) -> Result<CheckpointWork> {
         let Self { checkpoint, checkpoint_every, max_time, from } = self.clone();
         let kept = checkpoint.map(|path| {
-            for file in [&path, output] {
-                whole_file::remove_abandoned_files(file);
+            if ranks::is_first() {
+                whole_file::remove_abandoned_files(&path);
+                whole_file::remove_abandoned_files(output);
             }
             let note = settings.to_resume(output).map_err(|key| {
                 let reason = format!("{key}: only files whose names are Unicode can be resumed");
@@ -142,7 +144,7 @@ impl CheckpointWork {
         let Some(path) = self.kept.as_ref().map(Checkpoints::path) else { return };
         match end {
             // It isn't there where the work took less than a minute. A device stays.
-            End::Done if path.is_file() => {
+            End::Done if ranks::is_first() && path.is_file() => {
                 if let Err(error) = whole_file::destination(path).and_then(fs::remove_file) {
                     detail.normal(format_args!("{} is not removed: {error}", path.display()));
                 }

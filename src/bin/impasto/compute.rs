@@ -6,6 +6,7 @@ use std::thread;
 use clap::Args;
 
 use crate::failure::{Failure, Result};
+use crate::ranks;
 use crate::terminal::Detail;
 use crate::values::named;
 use impasto::network::{Compute, Convolution};
@@ -39,6 +40,9 @@ impl ComputeOptions {
         let isa = self.isa()?;
         let asked = usize::from(self.threads);
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        // Processes of one machine share its cores.
+        let of_rank = (cores / ranks::all().count_of_machine()).max(1);
+        let asked = if asked == 0 && of_rank < cores { of_rank } else { asked };
         rayon::ThreadPoolBuilder::new()
             .num_threads(asked.min(MOST_PER_CORE * cores))
             .build_global()

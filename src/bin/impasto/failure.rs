@@ -28,6 +28,9 @@ pub(crate) enum Failure {
     Settings { path: PathBuf, reason: String },
     /// A loss is not finite.
     NotFinite { loss: f64 },
+    /// MPI can't be used.
+    #[cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "without MPI nothing goes wrong with it"))]
+    Mpi(String),
 }
 
 impl Failure {
@@ -68,6 +71,7 @@ impl fmt::Display for Failure {
             Self::Config { path, line, reason } => write!(f, "{}:{line}: {reason}", path.display()),
             Self::Settings { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::NotFinite { loss } => write!(f, "the loss is {loss}: {SMALLER_WEIGHTS}"),
+            Self::Mpi(reason) => write!(f, "MPI: {reason}"),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
         }
     }

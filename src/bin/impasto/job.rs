@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, MOST_STEPS, memory_size, named, pixels, scales};
-use crate::{Outcome, dry_run, picture_file, rescue};
+use crate::{Outcome, dry_run, picture_file, ranks, rescue};
 use impasto::network::Compute;
 use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
@@ -135,8 +135,14 @@ impl JobOptions {
         if output.is_stdout() {
             check_stdout()?;
         }
-        self.check_files(&output, inputs)?;
-        if let Some(file) = &self.config.save_config {
+        if self.work.dry_run && !ranks::all().is_alone() {
+            let reason = "it tells of the work of one process: run it without mpirun";
+            return Err(Failure::option("--dry-run", reason));
+        }
+        if ranks::is_first() {
+            self.check_files(&output, inputs)?;
+        }
+        if let Some(file) = self.config.save_config.as_ref().filter(|_| ranks::is_first()) {
             if file == Path::new("-") {
                 return Err(Failure::option(
                     "--save-config",
@@ -145,7 +151,8 @@ impl JobOptions {
             }
             whole_file::write_whole(file, self.settings.file().as_bytes())?;
         }
-        let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
+        let metrics =
+            self.work.metrics.as_deref().filter(|_| ranks::is_first()).map(Metrics::new).transpose()?;
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
@@ -220,7 +227,8 @@ impl Work<'_> {
             Some(bytes) => Stylize::new(weights).memory_limit(Some(bytes)),
             None => Stylize::new(weights),
         };
-        job.compute(self.compute)
+        job.among(ranks::all())
+            .compute(self.compute)
             .size(values::size(size))
             .steps(usize::try_from(steps).unwrap_or(usize::MAX))
             .optimizer(optimizer)
@@ -283,8 +291,9 @@ impl Work<'_> {
             bar.update(progress);
             // What is written beside the result is not worth losing the result for: the first failure is told
             // once that is written.
-            if failure.is_none() {
-                failure = self.record(progress).err();
+            let picture = self.is_due(progress).then(|| progress.picture());
+            if failure.is_none() && ranks::is_first() {
+                failure = self.record(progress, picture).err();
             }
             ControlFlow::Continue(())
         });
@@ -293,6 +302,9 @@ impl Work<'_> {
         self.checkpoint.say_error(stylized.checkpoint_error.as_ref(), |say| say());
         let worked = start.elapsed();
 
+        if !ranks::is_first() {
+            return Ok(Outcome::Done);
+        }
         if let Err(error) = self.output.write(&stylized.picture) {
             return Err(rescue::write_elsewhere(&self.output, &stylized.picture, error));
         }
@@ -366,15 +378,19 @@ impl Work<'_> {
         of_job.max(AT_START + self.read.most.get())
     }
 
-    /// Writes what is asked for of a step.
-    fn record(&mut self, progress: &Progress) -> Result<()> {
+    /// Writes what is asked for of a step, with its picture if that is.
+    fn record(&mut self, progress: &Progress, picture: Option<Picture>) -> Result<()> {
         if let Some(metrics) = &mut self.metrics {
             metrics.write(progress)?;
         }
-        let due = self.options.save_every.is_some_and(|every| (progress.step as u64).is_multiple_of(every));
-        match self.output.numbered(progress.step) {
-            Some(numbered) if due => Ok(numbered.write(&progress.picture())?),
+        match (self.output.numbered(progress.step), picture) {
+            (Some(numbered), Some(picture)) => Ok(numbered.write(&picture)?),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the picture after this step is asked for.
+    fn is_due(&self, progress: &Progress) -> bool {
+        self.options.save_every.is_some_and(|every| (progress.step as u64).is_multiple_of(every))
     }
 }

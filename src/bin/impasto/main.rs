@@ -22,6 +22,7 @@ mod placement;
 mod presets;
 mod profile;
 mod progress;
+mod ranks;
 mod reconstruct;
 mod rescue;
 mod result_file;
@@ -100,22 +101,20 @@ enum Outcome {
 fn main() -> ExitCode {
     #[cfg(unix)]
     unix::give_large_buffers_back();
-    let cli = match arguments::parse() {
-        Ok(cli) => cli,
-        Err(failure) => {
-            terminal::report(&failure);
-            return ExitCode::FAILURE;
-        }
-    };
-    interrupt::watch();
-    picture_file::silence_decoders();
-    match cli.run() {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Interrupted(signal)) => ExitCode::from(signal.exit_code()),
-        Err(failure) => {
-            terminal::report(&failure);
-            ExitCode::FAILURE
-        }
+    let outcome = ranks::join().and_then(|()| arguments::parse()).and_then(|cli| {
+        interrupt::watch();
+        picture_file::silence_decoders();
+        cli.run()
+    });
+    if let Err(failure) = &outcome {
+        terminal::report(failure);
+    }
+    let is_first = ranks::is_first();
+    ranks::leave(outcome.is_err());
+    match outcome {
+        Ok(Outcome::Interrupted(signal)) if is_first => ExitCode::from(signal.exit_code()),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -155,6 +154,14 @@ impl Cli {
     /// # Errors
     /// Whatever failed, in one line.
     fn run(&self) -> Result<Outcome> {
+        let is_shared = matches!(
+            self.command,
+            Command::Stylize(_) | Command::Texture(_) | Command::Reconstruct(_) | Command::Resume(_)
+        );
+        if !is_shared && !ranks::is_first() {
+            // Several processes do it no faster than one.
+            return Ok(Outcome::Done);
+        }
         match &self.command {
             Command::Stylize(options) => options.run(),
             Command::Texture(options) => options.run(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::failure::Result;
+use crate::ranks;
 use crate::terminal::Detail;
 use impasto::picture::{self, ColourProfile, Metadata, Needed, Picture, Reading, fit};
 
@@ -27,7 +28,7 @@ pub(crate) fn open(path: &Path, needed: Needed, detail: Detail) -> Result<Pictur
 /// The same, with what the file says of itself.
 pub(crate) fn open_with_metadata(path: &Path, needed: Needed, detail: Detail) -> Result<(Picture, Metadata)> {
     let start = Instant::now();
-    let (picture, metadata) = Picture::open_with_metadata(path, &Reading::new(needed))?;
+    let (picture, metadata) = ranks::open(path, &Reading::new(needed))?;
     let file = path.display();
     if let ColourProfile::Unusable { reason, .. } = &metadata.profile {
         detail.normal(format_args!(

@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
+use crate::ranks;
 
 /// Says on stderr, in one line, why the command failed.
 pub(crate) fn report(failure: &Failure) {
@@ -69,7 +70,7 @@ pub(crate) struct DetailOptions {
 
 impl DetailOptions {
     pub(crate) fn detail(&self) -> Detail {
-        if self.quiet { Detail::Quiet } else { self.verbose.detail() }
+        if self.quiet || !ranks::is_first() { Detail::Quiet } else { self.verbose.detail() }
     }
 }
 

@@ -149,30 +149,20 @@ fn to_picture<E: Epilogue>(arguments: Arguments<E>, matrix: &mut PackedMatrix) {
         scratch::with([3 * row_len, (width + 1) * BLOCK, prepared_len], |[products, sums, prepared]| {
             epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
             products.fill(0.0);
-            let multiply = |y: usize, products: &mut [f32]| {
-                let to = &mut products[y % 3 * row_len..][..row_len];
-                match y < height {
-                    true => {
-                        let inside = &mut to[stride..row_len - stride];
-                        pointwise::multiply(
-                            matrix,
-                            None,
-                            |block, y| input.row(block, y),
-                            y..y + 1,
-                            width,
-                            inside,
-                        );
-                    }
-                    false => to.fill(0.0),
-                }
+            // Rows are counted from the border's first.
+            let row_at = |block: usize, y: usize| {
+                &input.bordered_row(block, y as isize - 1)[BLOCK..(width + 1) * BLOCK]
             };
-            for y in tile.y().start.saturating_sub(1)..=tile.y().start {
+            let multiply = |y: usize, products: &mut [f32]| {
+                let inside = &mut products[y % 3 * row_len..][stride..row_len - stride];
+                pointwise::multiply(matrix, None, row_at, y..y + 1, width, inside);
+            };
+            for y in tile.y().start..tile.y().start + 2 {
                 multiply(y, products);
             }
             for y in tile.y() {
-                multiply(y + 1, products);
-                // Above the map's first row, `products` still has its initial zeros.
-                let rows = [y + 2, y, y + 1].map(|row| &products[row % 3 * row_len..][..row_len]);
+                multiply(y + 2, products);
+                let rows = [y, y + 1, y + 2].map(|row| &products[row % 3 * row_len..][..row_len]);
                 isa.run(SumNeighbours { rows, stride, channels, sums: &mut sums[..width * BLOCK] });
                 let (tile, y, x) = (&mut tile, y..y + 1, 0..width);
                 isa.run(WritePositions { epilogue, tile, prepared, y, x, blocks: 0..1, sums, stride: BLOCK });

@@ -31,11 +31,13 @@ pub fn forward(edges: Edges, is_first: bool, x: &mut FeatureMap) {
 }
 
 /// The backward pass of [`Edges::Replicate`]: adds the gradient with respect to the input's border to that of the positions
-/// from which the border was filled. `dy` is N×H×W, `dx` C×H×W with the gradient without the border.
+/// from which the border was filled. `dy` is N×H×W, `dx` C×H×W with the gradient without the border. Where `is_cut` says so for
+/// the first and the last row, these are not at the picture's edge: there the border is rows of the picture, and in `dy` their
+/// gradient.
 ///
 /// # Panics
 /// If a shape is another.
-pub fn backward_replicated(conv: &Conv, dy: &FeatureMap, dx: &mut FeatureMap) {
+pub fn backward_replicated(conv: &Conv, dy: &FeatureMap, dx: &mut FeatureMap, is_cut: [bool; 2]) {
     assert_eq!((dy.channels(), dx.channels()), (conv.out_channels, conv.in_channels));
     assert_eq!((dy.height(), dy.width()), (dx.height(), dx.width()));
     let (height, width, channels, side) = (dx.height(), dx.width(), dx.channels(), conv.kernel);
@@ -50,13 +52,16 @@ pub fn backward_replicated(conv: &Conv, dy: &FeatureMap, dx: &mut FeatureMap) {
             let (row, element) = (at / (side * side), at % (side * side));
             kernels[(element * channels + row % channels) * padded + row / channels] = *weight;
         }
+        let [above, below] = is_cut.map(isize::from);
+        // Those that `dy` has.
+        let rows = -above..height as isize + below;
         let border = |y: isize, x: isize, dx: &mut FeatureMap| {
             let inside = |at: isize, len: usize| at.clamp(0, len as isize - 1) as usize;
             let to = (inside(y, height), inside(x, width));
             for element in 0..side * side {
                 let output = (y + 1 - (element / side) as isize, x + 1 - (element % side) as isize);
-                if output == (inside(output.0, height) as isize, inside(output.1, width) as isize) {
-                    let from = (output.0 as usize, output.1 as usize);
+                if rows.contains(&output.0) && (0..width as isize).contains(&output.1) {
+                    let from = (output.0, output.1 as usize);
                     add_product(
                         &kernels[element * channels * padded..][..channels * padded],
                         dy,
@@ -67,8 +72,10 @@ pub fn backward_replicated(conv: &Conv, dy: &FeatureMap, dx: &mut FeatureMap) {
                 }
             }
         };
-        for y in [-1, height as isize] {
-            (-1..=width as isize).for_each(|x| border(y, x, dx));
+        for (y, is_cut) in [-1, height as isize].into_iter().zip(is_cut) {
+            if !is_cut {
+                (-1..=width as isize).for_each(|x| border(y, x, dx));
+            }
         }
         for y in 0..height as isize {
             [-1, width as isize].into_iter().for_each(|x| border(y, x, dx));
@@ -80,7 +87,7 @@ pub fn backward_replicated(conv: &Conv, dy: &FeatureMap, dx: &mut FeatureMap) {
 fn add_product(
     kernels: &[f32],
     dy: &FeatureMap,
-    from: (usize, usize),
+    from: (isize, usize),
     dx: &mut FeatureMap,
     to: (usize, usize),
 ) {
@@ -88,7 +95,7 @@ fn add_product(
     for (channel, kernel) in kernels.chunks_exact(padded).enumerate() {
         let mut sums = [0.0f32; BLOCK];
         for (block, kernel) in kernel.as_chunks::<BLOCK>().0.iter().enumerate() {
-            let dy = &dy.row(block, from.0)[from.1 * BLOCK..][..BLOCK];
+            let dy = &dy.bordered_row(block, from.0)[(from.1 + 1) * BLOCK..][..BLOCK];
             for ((sum, dy), weight) in sums.iter_mut().zip(dy).zip(kernel) {
                 *sum += dy * weight;
             }

@@ -1,5 +1,6 @@
 //! The moments of a layer that comes in parts.
 
+use crate::parallel::ranks::Ranks;
 use crate::simd::Isa;
 use crate::tensor::Part;
 
@@ -70,6 +71,33 @@ impl Sum {
         let add = |(sum, value): (&mut f64, &f32)| *sum += count * f64::from(*value);
         parts.mean.iter_mut().zip(&parts.part.mean).for_each(add);
         parts.second.iter_mut().zip(&parts.part.second).for_each(add);
+    }
+
+    /// Adds what the other ranks added of their rows.
+    pub fn sum_over(&mut self, ranks: &Ranks) {
+        if ranks.is_alone() {
+            return;
+        }
+        self.moments();
+        self.parts = None;
+        let Moments { count, mean, second } = &mut self.moments;
+        let upper = |row: usize| row..mean.len();
+        let means = mean.iter().map(|mean| *count * f64::from(*mean));
+        let products = (0..mean.len()).flat_map(|row| upper(row).map(move |column| (row, column)));
+        let products = products.map(|at| *count * f64::from(second[at]));
+        let mut sums: Vec<f64> = [*count].into_iter().chain(means).chain(products).collect();
+        ranks.sum(&mut sums);
+        let mut sums = sums.into_iter();
+        *count = sums.next().unwrap_or(0.0);
+        let scale = if *count > 0.0 { 1.0 / *count } else { 0.0 };
+        let mut next = || (sums.next().unwrap_or(0.0) * scale) as f32;
+        mean.iter_mut().for_each(|mean| *mean = next());
+        for row in 0..mean.len() {
+            for column in row..mean.len() {
+                let product = next();
+                (second[[row, column]], second[[column, row]]) = (product, product);
+            }
+        }
     }
 
     /// The moments of all parts that were added.

@@ -4,19 +4,24 @@ use crate::optimize::memo::Evaluated;
 use crate::optimize::point::Point;
 use crate::optimize::state::Fault;
 use crate::optimize::{Bounds, Save, Saved};
+use crate::parallel::ranks::Ranks;
 
 use super::{LbfgsState, Pair};
 
 impl LbfgsState {
     pub(in crate::optimize) const KIND: &'static str = "lbfgs";
 
-    pub(in crate::optimize) fn load(mut saved: Saved<Vec<f32>>, bounds: Bounds) -> Result<Self, Fault> {
+    pub(in crate::optimize) fn load(
+        mut saved: Saved<Vec<f32>>,
+        bounds: Bounds,
+        ranks: &Ranks,
+    ) -> Result<Self, Fault> {
         let best_is_current = saved.take_number("best_is_current")? != 0;
         let mut evaluated = |name: &str| -> Result<Evaluated, Fault> {
             Ok(Evaluated {
-                point: Point::new(saved.take_vector(&format!("{name}.point"))?).within(bounds),
+                point: Point::new(saved.take_vector(&format!("{name}.point"))?, ranks).within(bounds),
                 loss: saved.take_real(&format!("{name}.loss"))?,
-                gradient: Point::new(saved.take_vector(&format!("{name}.gradient"))?),
+                gradient: Point::new(saved.take_vector(&format!("{name}.gradient"))?, ranks),
             })
         };
         let current = evaluated("current")?;
@@ -26,7 +31,8 @@ impl LbfgsState {
             return Err(format!("it has {count} pairs of {history} at most"));
         }
         let pairs = (0..count).map(|pair| {
-            let mut point = |name| saved.take_vector(&pair_name(pair, name)).map(Point::new);
+            let mut point =
+                |name| saved.take_vector(&pair_name(pair, name)).map(|values| Point::new(values, ranks));
             Ok(Pair { step: point("step")?, change: point("change")? })
         });
         Ok(Self {

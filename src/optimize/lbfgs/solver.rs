@@ -99,6 +99,8 @@ impl<'de> Deserialize<'de> for Point {
 mod tests {
     use argmin::core::Executor;
 
+    use crate::parallel::ranks::Ranks;
+
     use super::*;
 
     /// A quadratic function with a curvature of its own along each axis.
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn step_by_step_is_the_solver_by_itself() {
         const HISTORY: usize = 3;
-        let start = || Point::new(vec![1.0, -1.0, 0.5, 2.0, -0.7]);
+        let start = || Point::new(vec![1.0, -1.0, 0.5, 2.0, -0.7], &Ranks::default());
         for steps in 1..8 {
             let mut function = bowl;
             let memo = RefCell::new(Memo::new(&mut function));

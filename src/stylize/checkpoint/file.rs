@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, Result};
 use crate::optimize::{Bounds, Saved, State};
+use crate::tensor::Band;
+use crate::vgg::PICTURE_CHANNELS;
 use crate::weights::Dtype;
 use crate::weights::container::{self, Entry, write_header};
 
@@ -22,6 +25,24 @@ const CHUNK: usize = 1 << 16;
 
 /// More vectors than any optimiser has.
 const MOST_VECTORS: usize = 200;
+
+/// The vectors of a state, of which each rank has its band.
+pub(super) struct Vectors<'s> {
+    pub(super) saved: &'s Saved<&'s [f32]>,
+    pub(super) width: usize,
+    pub(super) band: &'s Band,
+}
+
+impl Vectors<'_> {
+    /// Shows `visit` each of them on the first rank, whole and in their order. All ranks call it.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&[f32])) {
+        for vector in self.saved.vectors.values() {
+            if let Some(whole) = self.band.gather(vector, PICTURE_CHANNELS, self.width) {
+                visit(&whole);
+            }
+        }
+    }
+}
 
 /// All but the vectors.
 #[derive(Clone, Debug)]
@@ -48,7 +69,7 @@ impl Header {
     /// That of a job at this place.
     pub(super) fn of<S>(
         place: &Place<S>,
-        saved: &Saved<&[f32]>,
+        vectors: &Vectors,
         to: &Checkpoints,
         inputs: &Inputs,
         extent: Extent,
@@ -58,19 +79,19 @@ impl Header {
             isa: inputs.isa.to_owned(),
             memory: inputs.memory,
             inputs: inputs.values.clone(),
-            kind: saved.kind,
-            numbers: saved.numbers.clone(),
+            kind: vectors.saved.kind,
+            numbers: vectors.saved.numbers.clone(),
             scale: place.scale,
             steps: place.steps,
             evaluations: place.evaluations,
             width: extent.width,
             height: extent.height,
-            vectors: saved.vectors.keys().cloned().collect(),
+            vectors: vectors.saved.vectors.keys().cloned().collect(),
             data_start: 0,
             checksum: None,
         };
         let mut hasher = header.hasher();
-        saved.vectors.values().for_each(|vector| for_each_bytes(vector, |bytes| hasher.update(bytes)));
+        vectors.for_each(|vector| for_each_bytes(vector, |bytes| hasher.update(bytes)));
         header.checksum = Some(hasher.finish());
         header
     }
@@ -81,22 +102,21 @@ impl Header {
     }
 
     /// Writes the checkpoint with these vectors.
-    pub(super) fn write(&self, saved: &Saved<&[f32]>, file: &mut File) -> io::Result<()> {
+    pub(super) fn write(&self, vectors: &Vectors, file: &mut File) -> io::Result<()> {
         let shape = [3, self.height, self.width];
         let entries: Vec<_> =
             self.vectors.iter().map(|name| Entry { name, dtype: Dtype::F32, shape: &shape }).collect();
         let mut file = BufWriter::new(file);
-        file.write_all(&write_header(&entries, &self.metadata()))?;
-        for vector in saved.vectors.values() {
-            let mut written = Ok(());
+        let mut written = file.write_all(&write_header(&entries, &self.metadata()));
+        // The other ranks give all of them, whether they can be written or not.
+        vectors.for_each(|vector| {
             for_each_bytes(vector, |bytes| {
                 if written.is_ok() {
                     written = file.write_all(bytes);
                 }
             });
-            written?;
-        }
-        file.flush()
+        });
+        written.and_then(|()| file.flush())
     }
 
     /// Reads that of a file.
@@ -166,11 +186,16 @@ impl Header {
         Ok(header)
     }
 
-    /// Reads the vectors, of a job whose scales have these sizes.
+    /// Reads the vectors, of a job whose scales have these sizes: this rank's `band` of them.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Checkpoint`] if the file is damaged or not of such a job.
-    pub(super) fn load(&self, path: &Path, scales: &[Extent]) -> Result<Place<Option<State>>> {
+    pub(super) fn load(
+        &self,
+        path: &Path,
+        scales: &[Extent],
+        band: impl Fn(usize) -> Band,
+    ) -> Result<Place<Option<State>>> {
         let refused = |reason: String| refused(path, reason);
         match scales.get(self.scale) {
             Some(extent) if (extent.width, extent.height) == (self.width, self.height) => {}
@@ -179,10 +204,10 @@ impl Header {
         let unreadable = |source| Error::Read { path: path.to_owned(), source };
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         io::copy(&mut (&mut file).take(self.data_start as u64), &mut io::sink()).map_err(unreadable)?;
-        let mut hasher = self.hasher();
+        let (mut hasher, band) = (self.hasher(), band(self.height));
         let mut vectors = BTreeMap::new();
         for name in &self.vectors {
-            let vector = read_vector(&mut file, 3 * self.width * self.height, &mut hasher);
+            let vector = read_vector(&mut file, (self.height, self.width), band.rows(), &mut hasher);
             vectors.insert(name.clone(), vector.map_err(unreadable)?);
         }
         if Some(hasher.finish()) != self.checksum {
@@ -190,7 +215,8 @@ impl Header {
         }
         let saved = Saved { kind: self.kind, numbers: self.numbers.clone(), vectors };
         let bounds = Bounds { lower: 0.0, upper: 1.0 };
-        let state = State::load(saved, bounds).map_err(|fault| refused(format!("it is damaged: {fault}")))?;
+        let state = State::load(saved, bounds, band.ranks())
+            .map_err(|fault| refused(format!("it is damaged: {fault}")))?;
         Ok(Place { scale: self.scale, steps: self.steps, evaluations: self.evaluations, state: Some(state) })
     }
 
@@ -264,14 +290,26 @@ fn for_each_bytes(values: &[f32], mut with: impl FnMut(&[u8])) {
     }
 }
 
-/// Reads this many values, and adds their bytes to the checksum.
-fn read_vector(file: &mut impl Read, len: usize, hasher: &mut Hasher) -> io::Result<Vec<f32>> {
-    let mut values: Vec<f32> = vec![0.0; len];
-    for chunk in values.chunks_mut(CHUNK) {
-        let bytes: &mut [u8] = bytemuck::cast_slice_mut(chunk);
-        file.read_exact(bytes)?;
-        hasher.update(bytes);
-        chunk.iter_mut().for_each(|value| *value = f32::from_bits(u32::from_le(value.to_bits())));
+/// Reads the `rows` of a vector of 3×H×W, and adds the bytes of all of it to the checksum.
+fn read_vector(
+    file: &mut impl Read,
+    (height, width): (usize, usize),
+    rows: Range<usize>,
+    hasher: &mut Hasher,
+) -> io::Result<Vec<f32>> {
+    let mut values: Vec<f32> = vec![0.0; PICTURE_CHANNELS * rows.len() * width];
+    let mut other_row = vec![0.0; width];
+    for plane in 0..PICTURE_CHANNELS {
+        for row in 0..height {
+            let to = match rows.contains(&row) {
+                true => &mut values[(plane * rows.len() + row - rows.start) * width..][..width],
+                false => &mut other_row,
+            };
+            let bytes: &mut [u8] = bytemuck::cast_slice_mut(to);
+            file.read_exact(bytes)?;
+            hasher.update(bytes);
+            to.iter_mut().for_each(|value| *value = f32::from_bits(u32::from_le(value.to_bits())));
+        }
     }
     Ok(values)
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::optimize::Save;
+use crate::parallel::ranks::Ranks;
+use crate::tensor::Band;
 
 use super::{Checkpoints, Extent, Inputs, Place};
 
@@ -18,38 +20,39 @@ pub(in crate::stylize) struct Keeper<'j> {
     /// How long that took.
     took: Duration,
     error: Option<Error>,
+    ranks: Ranks,
 }
 
 impl<'j> Keeper<'j> {
     /// Without checkpoints, it keeps nothing.
-    pub(in crate::stylize) fn new(to: Option<(&'j Checkpoints, Inputs)>) -> Self {
-        Self { to, last: Instant::now(), took: Duration::ZERO, error: None }
+    pub(in crate::stylize) fn new(to: Option<(&'j Checkpoints, Inputs)>, ranks: &Ranks) -> Self {
+        Self { to, last: Instant::now(), took: Duration::ZERO, error: None, ranks: ranks.clone() }
     }
 
     /// Writes one after a step, if it is time.
-    pub(in crate::stylize) fn after_step(&mut self, place: Place<&dyn Save>, extent: Extent) {
+    pub(in crate::stylize) fn after_step(&mut self, place: Place<&dyn Save>, extent: Extent, band: &Band) {
         let is_due = self.to.as_ref().is_some_and(|(to, _)| match to.every {
             Some(every) => self.has_rested() && self.last.elapsed() >= every,
             None => true,
         });
-        if is_due {
-            self.write(place, extent);
+        if self.to.is_some() && self.ranks.first_says(is_due) {
+            self.write(place, extent, band);
         }
     }
 
     /// Writes one at the start of a scale, unless the last one was just written.
-    pub(in crate::stylize) fn at_scale(&mut self, place: Place<&dyn Save>, extent: Extent) {
-        if self.has_rested() {
-            self.write(place, extent);
+    pub(in crate::stylize) fn at_scale(&mut self, place: Place<&dyn Save>, extent: Extent, band: &Band) {
+        if self.to.is_some() && self.ranks.first_says(self.has_rested()) {
+            self.write(place, extent, band);
         }
     }
 
     /// Writes one.
-    pub(in crate::stylize) fn write(&mut self, place: Place<&dyn Save>, extent: Extent) {
+    pub(in crate::stylize) fn write(&mut self, place: Place<&dyn Save>, extent: Extent, band: &Band) {
         let Some((to, inputs)) = &self.to else { return };
         let start = Instant::now();
         // The first error tells most.
-        if let Err(error) = place.write(to, inputs, extent) {
+        if let Err(error) = place.write(to, inputs, extent, band) {
             self.error.get_or_insert(error);
         }
         (self.last, self.took) = (Instant::now(), start.elapsed());

@@ -1,0 +1,80 @@
+//! The processes that MPI started together, which share the work of a picture. Each runs the same command, and the first one
+//! reads the pictures, writes, and says what there is to say.
+
+use std::fs;
+use std::path::Path;
+#[cfg(feature = "mpi")]
+use std::sync::{Mutex, PoisonError};
+
+use crate::failure::{Failure, Result};
+use impasto::Error;
+use impasto::parallel::ranks::Ranks;
+#[cfg(feature = "mpi")]
+use impasto::parallel::ranks::mpi::Session;
+use impasto::picture::{Metadata, Picture, Reading};
+
+#[cfg(feature = "mpi")]
+static SESSION: Mutex<Option<Session>> = Mutex::new(None);
+
+/// Joins the processes that were started together with this one, if it was not started alone.
+///
+/// # Errors
+/// Why it can't.
+pub(crate) fn join() -> Result<()> {
+    #[cfg(feature = "mpi")]
+    {
+        let session = Session::join().map_err(Failure::Mpi)?;
+        *SESSION.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+    Ok(())
+}
+
+/// The processes. Without MPI there is this one.
+pub(crate) fn all() -> Ranks {
+    #[cfg(feature = "mpi")]
+    if let Some(session) = &*SESSION.lock().unwrap_or_else(PoisonError::into_inner) {
+        return session.ranks().clone();
+    }
+    Ranks::ALONE
+}
+
+/// Whether this is the process that writes, and says what there is to say.
+pub(crate) fn is_first() -> bool {
+    all().is_first()
+}
+
+/// Leaves the others, once all is done. A process that failed ends all of them instead, as they would wait for it.
+#[cfg_attr(not(feature = "mpi"), expect(unused_variables, reason = "one process has nobody to leave"))]
+pub(crate) fn leave(failed: bool) {
+    #[cfg(feature = "mpi")]
+    if let Some(session) = SESSION.lock().unwrap_or_else(PoisonError::into_inner).take()
+        && failed
+    {
+        session.abort(1);
+    }
+}
+
+/// Reads a picture; where there are several processes, the first one reads the file for all.
+///
+/// # Errors
+/// Those of [`Picture::open`].
+pub(crate) fn open(path: &Path, reading: &Reading) -> Result<(Picture, Metadata)> {
+    let ranks = all();
+    if ranks.is_alone() {
+        return Ok(Picture::open_with_metadata(path, reading)?);
+    }
+    let mut bytes = match ranks.is_first() {
+        true => fs::read(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?,
+        false => Vec::new(),
+    };
+    ranks.broadcast(&mut bytes);
+    let picture = Picture::from_bytes_with_metadata(&bytes, reading).map_err(|mut error| {
+        match &mut error {
+            Error::Decode { name, .. } => *name = path.to_owned(),
+            Error::OutOfMemory { what, .. } => *what = path.display().to_string(),
+            _ => {}
+        }
+        error
+    });
+    Ok(picture?)
+}
