@@ -2,14 +2,21 @@
 
 mod common;
 
+use std::fs;
+use std::ops::ControlFlow;
+
 use common::evaluation::{evaluated, layers, terms, tiny_network};
 use common::ranks::on_ranks;
 use common::{f64s, norm};
 use impasto::loss::Terms;
 use impasto::network::{Compute, Convolution, Network};
 use impasto::parallel::ranks::Ranks;
-use impasto::{Edges, Form, Pooling, Statistic, Weights};
-use ndarray::{Array3, Axis, concatenate};
+use impasto::{
+    Cancel, Checkpoint, Checkpoints, Edges, End, Form, Init, Mask, Optimizer, Picture, Pooling, Progress,
+    Regions, Scales, Size, Statistic, Stylize, Stylized, Weights,
+};
+use ndarray::{Array2, Array3, Axis, concatenate};
+use tempfile::TempDir;
 
 fn load(weights: &Weights, convolution: Convolution, ranks: Ranks) -> Network {
     let compute = Compute { convolution, ..Compute::default() };
@@ -72,4 +79,147 @@ fn every_statistic_form_and_pooling_has_its_ranks() {
     // A stride of 32: bands of 16 rows would be cut within one of its rows.
     let deep = layers(&weights, &[("relu2_1", 0.5), ("pool5", 0.5)]);
     check("a deeper pool", &Terms { style_layers: deep, ..defaults }, (135, 70), false);
+}
+
+/// A picture of waves.
+fn picture(width: usize, height: usize, phase: f32) -> Picture {
+    let wave = |(c, y, x): (usize, usize, usize)| {
+        0.5 + 0.4 * (phase + 0.7 * c as f32 + 0.3 * x as f32 + 0.01 * (y * x) as f32).sin()
+    };
+    Picture::from_planes(Array3::from_shape_fn((3, height, width), wave)).unwrap()
+}
+
+/// A job of three scales, of which the first has too few rows for four ranks.
+fn job() -> Stylize {
+    Stylize::new(&tiny_network())
+        .content(picture(64, 90, 0.0))
+        .style(picture(70, 50, 1.0))
+        .size(Size::Own)
+        .scales(Scales::Count(3))
+        .steps(9)
+}
+
+fn keep_on(_: &Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn planes(made: &Stylized) -> Array3<f32> {
+    made.picture.planes().to_owned()
+}
+
+/// The mean distance of two pictures' values, in levels of 8 bits.
+fn levels_between(a: &Stylized, b: &Stylized) -> f64 {
+    255.0 * (f64s(&planes(a)) - f64s(&planes(b))).mapv(f64::abs).mean().unwrap()
+}
+
+#[test]
+fn ranks_make_the_picture_of_one() {
+    let mask = || Mask::from_plane(Array2::from_shape_fn((90, 64), |(y, x)| (x + y) as f32 / 153.0)).unwrap();
+    let halves = |width: usize, height: usize| {
+        let pixels = (0..width * height).flat_map(|at| [if at % width < width / 2 { 0 } else { 255 }; 3]);
+        Picture::from_rgb8(&pixels.collect::<Vec<u8>>(), width, height, 3 * width).unwrap()
+    };
+    let regions = Regions::new(&halves(64, 90), &halves(70, 50)).unwrap();
+    for (what, job) in [
+        ("the defaults", job()),
+        ("adam", job().optimizer(Optimizer::Adam)),
+        ("a mask", job().mask(mask())),
+        ("regions", job().regions(regions)),
+        ("likeness", job().laplacian_weight(10.0)),
+        ("a tile from noise", job().init(Init::Noise).edges(Edges::Wrap)),
+    ] {
+        // A step a scale: by more of them, rounding becomes other paths to pictures that are as good.
+        let job = job.steps(3);
+        let alone = job.run(keep_on).unwrap();
+        for count in 2..=4 {
+            let made = on_ranks(count, |ranks| job.clone().among(ranks).run(keep_on).unwrap());
+            for of_rank in &made {
+                assert_eq!(planes(of_rank), planes(&made[0]), "{what}: ranks differ");
+                assert_eq!((of_rank.steps, of_rank.evaluations), (made[0].steps, made[0].evaluations));
+            }
+            let off = levels_between(&made[0], &alone);
+            assert!(off < 0.02, "{what}: {count} ranks, {off} levels");
+        }
+    }
+}
+
+#[test]
+fn every_rank_gets_the_whole_picture_of_a_step() {
+    let made = on_ranks(3, |ranks| {
+        let mut last = None;
+        let made = job().among(ranks).run(|progress| {
+            last = Some(progress.picture());
+            ControlFlow::Continue(())
+        });
+        (last.unwrap(), made.unwrap())
+    });
+    for (last, of_rank) in &made {
+        assert_eq!((last.width(), last.height()), (64, 90));
+        assert_eq!((last, planes(of_rank)), (&made[0].0, planes(&made[0].1)));
+    }
+}
+
+#[test]
+fn one_rank_ends_the_work_of_all() {
+    let made = on_ranks(3, |ranks| {
+        let (cancel, is_last) = (Cancel::new(), ranks.rank() == 2);
+        let job = job().among(ranks).cancelled_by(&cancel);
+        job.run(|progress| {
+            if is_last && progress.step == 4 {
+                cancel.cancel();
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap()
+    });
+    for of_rank in &made {
+        assert!(matches!(of_rank.end, End::Cancelled), "{:?}", of_rank.end);
+        assert_eq!((of_rank.steps, planes(of_rank)), (4, planes(&made[0])));
+    }
+}
+
+#[test]
+fn a_job_goes_on_from_a_checkpoint_that_ranks_wrote() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("job.checkpoint");
+    for optimizer in [Optimizer::Lbfgs, Optimizer::Adam] {
+        let job = job().optimizer(optimizer);
+        let whole = on_ranks(2, |ranks| job.clone().among(ranks).run(keep_on).unwrap());
+        let copies = on_ranks(2, |ranks| {
+            let (mut copies, is_first) = (Vec::new(), ranks.is_first());
+            let checkpoints = Checkpoints::to(&path).every_step();
+            let kept = job.clone().among(ranks).checkpoints(checkpoints).run(|progress| {
+                let copy = folder.path().join(progress.step.to_string());
+                if is_first {
+                    fs::copy(&path, &copy).unwrap();
+                }
+                copies.push(copy);
+                ControlFlow::Continue(())
+            });
+            assert!(kept.unwrap().checkpoint_error.is_none());
+            copies
+        });
+        for copy in &copies[0] {
+            let from = Checkpoint::open(copy).unwrap();
+            let go_on = |ranks| job.clone().resume(&from).among(ranks).run(keep_on).unwrap();
+            for made in on_ranks(2, go_on) {
+                assert_eq!(planes(&made), planes(&whole[0]), "from {}", copy.display());
+            }
+            // With as many ranks as there are now.
+            for made in on_ranks(3, go_on).into_iter().chain([go_on(Ranks::ALONE)]) {
+                assert!(levels_between(&made, &whole[0]) < 2.0, "from {}", copy.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn where_the_first_rank_cannot_write_all_go_on() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("missing").join("job.checkpoint");
+    let made = on_ranks(2, |ranks| {
+        job().among(ranks).checkpoints(Checkpoints::to(&nowhere).every_step()).run(keep_on).unwrap()
+    });
+    assert!(made.iter().all(|made| matches!(made.end, End::Done)));
+    assert!(made[0].checkpoint_error.is_some());
 }

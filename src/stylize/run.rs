@@ -58,6 +58,10 @@ pub(super) fn run(
         if index > first
             && let Err(error) = job.weights.check_unchanged()
         {
+            if !job.settings.ranks.is_alone() {
+                // The others go on, and would wait for this one.
+                return Err(error);
+            }
             end = End::Failed(error);
             break;
         }
