@@ -2,13 +2,14 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::process;
 
 use clap::error::{Error, ErrorKind};
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::failure::Result;
 use crate::settings::Settings;
-use crate::{Cli, config, help, hints, presets, terminal};
+use crate::{Cli, config, help, hints, presets, ranks, terminal};
 
 /// The subcommands that make a picture.
 pub(crate) const PAINTING: [&str; 3] = ["stylize", "texture", "reconstruct"];
@@ -24,12 +25,26 @@ pub(crate) fn parse() -> Result<Cli> {
     let cli = parsed(&arguments).unwrap_or_else(|error| {
         // clap repeats arguments as they are: without control characters it says the same of them.
         let cleaned: Vec<_> = arguments.iter().map(cleaned).collect();
-        parsed(&cleaned).err().unwrap_or(error).exit()
+        end_with(parsed(&cleaned).err().unwrap_or(error))
     });
     if let Err(conflict) = cli.check() {
-        command().error(ErrorKind::ArgumentConflict, conflict).exit();
+        end_with(command().error(ErrorKind::ArgumentConflict, conflict));
     }
     Ok(cli)
+}
+
+/// Ends the process with what clap has to say, which of several processes the first one says.
+fn end_with(error: Error) -> ! {
+    let code = error.exit_code();
+    match ranks::is_first() {
+        true => {
+            // Where nobody can read it there is nobody to tell.
+            let _ = error.print();
+            ranks::leave(code);
+        }
+        false => ranks::leave(0),
+    }
+    process::exit(code)
 }
 
 fn cleaned(text: &OsString) -> OsString {

@@ -43,6 +43,8 @@ mod values;
 mod weights;
 
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -106,11 +108,15 @@ fn main() -> ExitCode {
         picture_file::silence_decoders();
         cli.run()
     });
+    let is_first = ranks::is_first();
     if let Err(failure) = &outcome {
+        if !is_first {
+            // Most often the first process fails for the same reason, says so, and ends this one.
+            thread::sleep(Duration::from_secs(1));
+        }
         terminal::report(failure);
     }
-    let is_first = ranks::is_first();
-    ranks::leave(outcome.is_err());
+    ranks::leave(i32::from(outcome.is_err()));
     match outcome {
         Ok(Outcome::Interrupted(signal)) if is_first => ExitCode::from(signal.exit_code()),
         Ok(_) => ExitCode::SUCCESS,
@@ -158,9 +164,13 @@ impl Cli {
             self.command,
             Command::Stylize(_) | Command::Texture(_) | Command::Reconstruct(_) | Command::Resume(_)
         );
-        if !is_shared && !ranks::is_first() {
+        if !is_shared {
             // Several processes do it no faster than one.
-            return Ok(Outcome::Done);
+            let is_first = ranks::is_first();
+            ranks::leave(0);
+            if !is_first {
+                return Ok(Outcome::Done);
+            }
         }
         match &self.command {
             Command::Stylize(options) => options.run(),

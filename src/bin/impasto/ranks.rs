@@ -43,14 +43,15 @@ pub(crate) fn is_first() -> bool {
     all().is_first()
 }
 
-/// Leaves the others, once all is done. A process that failed ends all of them instead, as they would wait for it.
+/// Leaves the others, once all is done. A process that failed, with an exit code other than 0, ends all of them instead, as they
+/// would wait for it.
 #[cfg_attr(not(feature = "mpi"), expect(unused_variables, reason = "one process has nobody to leave"))]
-pub(crate) fn leave(failed: bool) {
+pub(crate) fn leave(code: i32) {
     #[cfg(feature = "mpi")]
     if let Some(session) = SESSION.lock().unwrap_or_else(PoisonError::into_inner).take()
-        && failed
+        && code != 0
     {
-        session.abort(1);
+        session.abort(code);
     }
 }
 
