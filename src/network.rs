@@ -204,7 +204,7 @@ impl Network {
         });
         for step in &cut.steps[cut.tail.clone()] {
             let mut next = map_of(step.shape);
-            self.forward_step(step, edges, band, &mut current, &mut next, &mut workspace);
+            self.forward_step(step, (edges, band), &mut current, &mut next, &mut workspace);
             if taps.contains(&step.layer) {
                 visit(step.layer, Part::whole(&next));
             }

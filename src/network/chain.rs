@@ -83,7 +83,7 @@ impl Chain {
             let (before, from) = self.maps.split_at_mut(at);
             let x = before.last_mut().unwrap_or(input);
             Profile::time(pass.profile, self.first + at, Direction::Forward, || {
-                pass.network.forward_step(step, pass.edges, pass.band, x, &mut from[0], pass.workspace);
+                pass.network.forward_step(step, (pass.edges, pass.band), x, &mut from[0], pass.workspace);
             });
         }
         ControlFlow::Continue(())
@@ -121,8 +121,7 @@ impl Chain {
                     Profile::time(pass.profile, self.first + at, Direction::Backward, || {
                         pass.network.backward_step(
                             step,
-                            pass.edges,
-                            pass.band,
+                            (pass.edges, pass.band),
                             dy,
                             x,
                             epilogue,

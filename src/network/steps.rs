@@ -102,8 +102,7 @@ impl Network {
     pub(super) fn forward_step(
         &self,
         step: &Step,
-        edges: Edges,
-        band: &Band,
+        (edges, band): (Edges, &Band),
         x: &mut FeatureMap,
         y: &mut FeatureMap,
         workspace: &mut Workspace,
@@ -127,8 +126,7 @@ impl Network {
     pub(super) fn backward_step(
         &self,
         step: &Step,
-        edges: Edges,
-        band: &Band,
+        (edges, band): (Edges, &Band),
         dy: &mut FeatureMap,
         x: &mut FeatureMap,
         epilogue: GradientEpilogue,

@@ -36,14 +36,14 @@ pub(crate) fn parse() -> Result<Cli> {
 /// Ends the process with what clap has to say, which of several processes the first one says.
 fn end_with(error: Error) -> ! {
     let code = error.exit_code();
-    match ranks::is_first() {
-        true => {
-            // Where nobody can read it there is nobody to tell.
-            let _ = error.print();
-            ranks::leave(code);
-        }
-        false => ranks::leave(0),
+    if code != 0 {
+        ranks::let_the_first_fail();
     }
+    if ranks::is_first() {
+        // Where nobody can read it there is nobody to tell.
+        let _ = error.print();
+    }
+    ranks::leave(code);
     process::exit(code)
 }
 

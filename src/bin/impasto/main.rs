@@ -43,8 +43,6 @@ mod values;
 mod weights;
 
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -110,10 +108,7 @@ fn main() -> ExitCode {
     });
     let is_first = ranks::is_first();
     if let Err(failure) = &outcome {
-        if !is_first {
-            // Most often the first process fails for the same reason, says so, and ends this one.
-            thread::sleep(Duration::from_secs(1));
-        }
+        ranks::let_the_first_fail();
         terminal::report(failure);
     }
     ranks::leave(i32::from(outcome.is_err()));

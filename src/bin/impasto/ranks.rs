@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 #[cfg(feature = "mpi")]
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 use impasto::Error;
@@ -41,6 +43,14 @@ pub(crate) fn all() -> Ranks {
 /// Whether this is the process that writes, and says what there is to say.
 pub(crate) fn is_first() -> bool {
     all().is_first()
+}
+
+/// Before a process other than the first says why it failed: most often the first one fails for the same reason, says so, and
+/// ends this one meanwhile.
+pub(crate) fn let_the_first_fail() {
+    if !is_first() {
+        thread::sleep(Duration::from_secs(1));
+    }
 }
 
 /// Leaves the others, once all is done. A process that failed, with an exit code other than 0, ends all of them instead, as they
