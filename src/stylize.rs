@@ -145,7 +145,7 @@ impl Stylize {
         self.with(|settings| settings.content_weight = weight)
     }
 
-    /// The weight of the style term, β, above 0. By default 8, or 1000 with [`Form::Gatys`]. With
+    /// The weight of the style term, β, above 0. By default 10, or 1000 with [`Form::Gatys`]. With
     /// [`Form::Relative`], [`run`](Self::run) multiplies it at scales with a longest side above 512 pixels by that side / 512, so
     /// that the same weight looks alike at any size.
     #[must_use]

@@ -66,6 +66,27 @@ fn a_limit_is_kept() {
         .failed_with(&["60 MB is available", "--max-memory"]);
 }
 
+/// The limit of the process's whole address space ends it where it takes more: beside the limit that it keeps to, it may have what
+/// it maps without using it, such as stacks and the allocator's arenas.
+#[test]
+#[cfg(feature = "embedded")]
+fn under_a_limit_of_the_system_the_picture_is_made_in_strips() {
+    let folder = Folder::new();
+    let (content, style) = (demo("content.png"), demo("style.jpg"));
+    let in_limit = |options: &str| {
+        let arguments = format!(
+            "stylize {content} {style} --size 640 --steps 3 --scales 1 --threads 1 {options} -o out.png"
+        );
+        let mut command = folder.by_shell(r#"ulimit -v 290000; exec "$@""#, &arguments);
+        command.env("MALLOC_ARENA_MAX", "1");
+        Ran::to_its_end(command)
+    };
+    // So much is not there.
+    assert_ne!(in_limit("--max-memory 2G").code, Some(0));
+    in_limit("--max-memory 240M -q").notes();
+    assert_eq!(folder.decode("out.png").width(), 640);
+}
+
 /// Large files for small results: reading them takes the most.
 #[test]
 #[cfg(feature = "embedded")]
