@@ -75,9 +75,9 @@ fn under_a_limit_of_the_system_the_picture_is_made_in_strips() {
     let (content, style) = (demo("content.png"), demo("style.jpg"));
     let in_limit = |options: &str| {
         let arguments = format!(
-            "stylize {content} {style} --size 640 --steps 3 --scales 1 --threads 1 {options} -o out.png"
+            "stylize {content} {style} --size 640 --steps 3 --scales 1 --threads 1 --weights slim {options} -o out.png"
         );
-        let mut command = folder.by_shell(r#"ulimit -v 290000; exec "$@""#, &arguments);
+        let mut command = folder.by_shell(r#"ulimit -v 300000; exec "$@""#, &arguments);
         command.env("MALLOC_ARENA_MAX", "1");
         Ran::to_its_end(command)
     };
