@@ -8,3 +8,4 @@ pub mod scratch;
 mod share;
 mod sync;
 pub mod team;
+pub mod trace;

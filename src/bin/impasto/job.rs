@@ -18,16 +18,18 @@ use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
+use crate::report::job::Job;
+use crate::report::record::Record;
 use crate::result_file::{KeptOptions, ResultOptions};
 use crate::settings::Settings;
 use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, MOST_STEPS, memory_size, named, pixels, scales};
-use crate::{Outcome, dry_run, picture_file, rescue};
+use crate::{Outcome, dry_run, picture_file, report, rescue, show};
 use impasto::network::Compute;
 use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
-use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
+use impasto::stylize::{End, Optimizer, Progress, Stylize, Stylized, defaults};
 use impasto::weights::Weights;
 use impasto::whole_file;
 use impasto::{Checkpoint, memory};
@@ -92,6 +94,10 @@ struct WorkOptions {
     #[arg(long, value_name = "FILE.jsonl")]
     metrics: Option<PathBuf>,
 
+    /// Write a page for a browser here, with the pictures, losses, settings and times
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
     /// Print what the work would take: its scales, memory and seconds, measured in about a second. No picture is written
     #[arg(long)]
     dry_run: bool,
@@ -130,7 +136,8 @@ impl JobOptions {
         inputs: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(Weights, Work<'_>)> {
         let start = Instant::now();
-        let encoding = self.result.encoding(&self.settings.text(&self.network.name()));
+        let settings = self.settings.text(&self.network.name());
+        let encoding = self.result.encoding(&settings);
         let output = Output::new(output)?.with_encoding(encoding)?;
         if output.is_stdout() {
             check_stdout()?;
@@ -146,13 +153,34 @@ impl JobOptions {
             whole_file::write_whole(file, self.settings.file().as_bytes())?;
         }
         let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
+        if let Some(file) = &self.work.report {
+            if file == Path::new("-") {
+                return Err(Failure::option("--report", "it is not written to standard output: give a file"));
+            }
+            whole_file::check_writable(file)?;
+        }
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let checkpoint = self.checkpoint.work(&self.settings, output.path(), start)?;
         let read = Read::default();
         let (options, result) = (&self.work, &self.result);
-        Ok((weights, Work { options, result, output, metrics, checkpoint, compute, detail, read }))
+        let record = options.report.as_ref().map(|_| RefCell::default());
+        let work = Work {
+            options,
+            result,
+            output,
+            metrics,
+            checkpoint,
+            compute,
+            detail,
+            read,
+            record,
+            settings,
+            network: weights.architecture().to_string(),
+            start,
+        };
+        Ok((weights, work))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
@@ -166,6 +194,9 @@ impl JobOptions {
         }
         if let Some(file) = &self.config.save_config {
             files.write("--save-config", file)?;
+        }
+        if let Some(file) = &self.work.report {
+            files.write("--report", file)?;
         }
         self.checkpoint.check(&mut files, self.work.dry_run)?;
         match self.work.save_every {
@@ -196,6 +227,12 @@ pub(crate) struct Work<'o> {
     compute: Compute,
     detail: Detail,
     read: Read,
+    /// What a page about the work will have, where there is to be one.
+    record: Option<RefCell<Record>>,
+    /// All of the command's, as a result carries them.
+    settings: String,
+    network: String,
+    start: Instant,
 }
 
 /// Bytes that the command takes before it reads a picture: its code, and the weights' header.
@@ -229,7 +266,8 @@ impl Work<'_> {
 
     /// Reads the content, of whose metadata the result has what is kept.
     pub(crate) fn open_content(&mut self, path: &Path, kept: &KeptOptions) -> Result<Picture> {
-        let (picture, metadata) = self.open_with_metadata(path, picture_file::needed(self.longest()))?;
+        let needed = picture_file::needed(self.longest());
+        let (picture, metadata) = self.open_with_metadata("content", path, needed)?;
         let encoding = self.output.encoding().clone();
         self.output = self.output.clone().with_encoding(self.result.keeping(kept.of(metadata), encoding))?;
         Ok(picture)
@@ -245,12 +283,12 @@ impl Work<'_> {
         (self.options.size > 0).then_some(self.options.size)
     }
 
-    /// Reads another picture, of which the work needs this much.
-    pub(crate) fn open(&self, path: &Path, needed: Needed) -> Result<Picture> {
-        Ok(self.open_with_metadata(path, needed)?.0)
+    /// Reads another picture, of which the work needs this much. `role` is what it is for.
+    pub(crate) fn open(&self, role: &str, path: &Path, needed: Needed) -> Result<Picture> {
+        Ok(self.open_with_metadata(role, path, needed)?.0)
     }
 
-    fn open_with_metadata(&self, path: &Path, needed: Needed) -> Result<(Picture, Metadata)> {
+    fn open_with_metadata(&self, role: &str, path: &Path, needed: Needed) -> Result<(Picture, Metadata)> {
         // A pipe tells nothing before it is read.
         let reading = Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading);
         let (picture, metadata) = picture_file::open_with_metadata(path, needed, self.detail)?;
@@ -258,6 +296,9 @@ impl Work<'_> {
         pictures.borrow_mut().push((path.to_owned(), (picture.width(), picture.height())));
         most.set(most.get().max(kept.get() + reading));
         kept.set(kept.get() + picture.memory());
+        if let Some(record) = &self.record {
+            record.borrow_mut().input(role, path, &picture);
+        }
         Ok((picture, metadata))
     }
 
@@ -281,6 +322,9 @@ impl Work<'_> {
             }
             self.checkpoint.say_error(progress.checkpoint_error, |say| bar.above(say));
             bar.update(progress);
+            if let Some(record) = &mut self.record {
+                record.get_mut().step(progress);
+            }
             // What is written beside the result is not worth losing the result for: the first failure is told
             // once that is written.
             if failure.is_none() {
@@ -310,6 +354,7 @@ impl Work<'_> {
             start.elapsed().as_secs_f64()
         ));
         self.checkpoint.finish(&stylized.end, self.detail);
+        let reported = self.report(&stylized);
         self.detail.verbose(format_args!(
             "time: {:.2} s of work, {:.2} s of writing; peak memory {}",
             worked.as_secs_f64(),
@@ -319,9 +364,46 @@ impl Work<'_> {
         match (stylized.end, failure) {
             (End::Failed(error), _) => Err(error.into()),
             (_, Some(failure)) => Err(failure),
+            (_, None) if reported.is_err() => reported.map(|()| Outcome::Done),
             (End::Cancelled, None) => Ok(interrupt::received().map_or(Outcome::Done, Outcome::Interrupted)),
             (_, None) => Ok(Outcome::Done),
         }
+    }
+
+    /// Writes the page about the work, where it is asked for.
+    fn report(&mut self, stylized: &Stylized) -> Result<()> {
+        let (Some(file), Some(record)) = (&self.options.report, &mut self.record) else { return Ok(()) };
+        let record = record.get_mut();
+        record.result(&stylized.picture);
+        let how = match &stylized.end {
+            End::Done => "Done".to_owned(),
+            End::Cancelled => match interrupt::received() {
+                Some(signal) => {
+                    format!("Ended early by {}: this is the best picture until then", signal.name())
+                }
+                None => "Ended early: this is the best picture until then".to_owned(),
+            },
+            End::TimeUp => "The time of --max-time was up: this is the best picture until then".to_owned(),
+            End::Failed(error) => format!("Failed: {error}. This is the best picture until then"),
+            _ => "Ended early: this is the best picture until then".to_owned(),
+        };
+        let (steps, evaluations) = (stylized.steps, stylized.evaluations);
+        let ending = format!("{how}. {steps} steps, {evaluations} evaluations.");
+        let name = self.output.path().file_name().unwrap_or_default().to_string_lossy();
+        let page = report::job::html(&Job {
+            title: if self.output.is_stdout() { "standard output" } else { &name },
+            ending: &ending,
+            is_early: !matches!(stylized.end, End::Done),
+            command: &show::command_of(&self.settings).unwrap_or_default(),
+            settings: &self.settings,
+            network: &self.network,
+            isa: self.compute.isa.name(),
+            threads: rayon::current_num_threads(),
+            seconds: self.start.elapsed().as_secs_f64(),
+            peak_memory: memory::peak(),
+            record,
+        });
+        Ok(whole_file::write_whole(file, page.as_bytes())?)
     }
 
     /// Prints what the job is estimated to take.
