@@ -90,7 +90,7 @@ fn a_page_has_pictures_curves_settings_times_and_machine() {
             // The command as `show` prints it, and the settings in the result.
             "impasto stylize &#39;&lt;b&gt;&amp;&quot;.png&#39;",
             "--size 80",
-            "style-weight = ",
+            "content-weight = 1\n",
             "<td class=\"word\">80×60</td><td>4</td>",
             "instruction set",
             "memory foreseen",
@@ -160,7 +160,7 @@ fn masks_and_a_start_are_named() {
 fn work_that_its_time_ends_has_a_page() {
     let folder = Folder::with_pictures();
     let ran = folder.run(
-        "stylize content.png style.png --size 64 --steps 1000000 --max-time 1s --report page.html -o out.png",
+        "stylize content.png style.png --size 512 --scales 1 --optimizer adam --steps 1000000 --max-time 1s --report page.html -o out.png",
     );
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let html = page(&folder, "page.html");
@@ -175,7 +175,7 @@ fn interrupted_work_has_a_page_and_goes_on_with_another() {
     use command::{finish, signal, start};
 
     let folder = Folder::with_pictures();
-    let command = "stylize content.png style.png --size 64 --scales 1 --steps 200000 --metrics metrics.jsonl \
+    let command = "stylize content.png style.png --size 512 --scales 1 --optimizer adam --steps 1000000 --metrics metrics.jsonl \
                    --report page.html --checkpoint c -o out.png";
     let child = start(folder.command(command));
     folder.wait_for_steps(5);

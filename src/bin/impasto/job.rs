@@ -18,18 +18,17 @@ use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
-use crate::report::job::Job;
-use crate::report::record::Record;
+use crate::report::file::{self, Report};
 use crate::result_file::{KeptOptions, ResultOptions};
 use crate::settings::Settings;
 use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
 use crate::values::{self, MOST_STEPS, memory_size, named, pixels, scales};
-use crate::{Outcome, dry_run, picture_file, report, rescue, show};
+use crate::{Outcome, dry_run, picture_file, rescue};
 use impasto::network::Compute;
 use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
-use impasto::stylize::{End, Optimizer, Progress, Stylize, Stylized, defaults};
+use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
 use impasto::weights::Weights;
 use impasto::whole_file;
 use impasto::{Checkpoint, memory};
@@ -153,34 +152,17 @@ impl JobOptions {
             whole_file::write_whole(file, self.settings.file().as_bytes())?;
         }
         let metrics = self.work.metrics.as_deref().map(Metrics::new).transpose()?;
-        if let Some(file) = &self.work.report {
-            if file == Path::new("-") {
-                return Err(Failure::option("--report", "it is not written to standard output: give a file"));
-            }
-            whole_file::check_writable(file)?;
-        }
+        self.work.report.as_deref().map(file::check).transpose()?;
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let checkpoint = self.checkpoint.work(&self.settings, output.path(), start)?;
         let read = Read::default();
         let (options, result) = (&self.work, &self.result);
-        let record = options.report.as_ref().map(|_| RefCell::default());
-        let work = Work {
-            options,
-            result,
-            output,
-            metrics,
-            checkpoint,
-            compute,
-            detail,
-            read,
-            record,
-            settings,
-            network: weights.architecture().to_string(),
-            start,
-        };
-        Ok((weights, work))
+        let network = weights.architecture().to_string();
+        let report = options.report.as_deref();
+        let report = report.map(|file| Report::new(file, start, &settings, &network, compute.isa.name()));
+        Ok((weights, Work { options, result, output, metrics, report, checkpoint, compute, detail, read }))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
@@ -189,14 +171,11 @@ impl JobOptions {
         let inputs = inputs.chain(self.config.config.clone()).chain(self.checkpoint.input());
         let mut files = Files::read(inputs);
         files.write_picture(output)?;
-        if let Some(metrics) = &self.work.metrics {
-            files.write("--metrics", metrics)?;
-        }
-        if let Some(file) = &self.config.save_config {
-            files.write("--save-config", file)?;
-        }
-        if let Some(file) = &self.work.report {
-            files.write("--report", file)?;
+        let WorkOptions { metrics, report, .. } = &self.work;
+        let save_config = &self.config.save_config;
+        let written = [("--metrics", metrics), ("--save-config", save_config), ("--report", report)];
+        for (option, file) in written {
+            file.as_ref().map_or(Ok(()), |file| files.write(option, file))?;
         }
         self.checkpoint.check(&mut files, self.work.dry_run)?;
         match self.work.save_every {
@@ -223,16 +202,11 @@ pub(crate) struct Work<'o> {
     result: &'o ResultOptions,
     output: Output,
     metrics: Option<Metrics>,
+    report: Option<Report>,
     checkpoint: CheckpointWork,
     compute: Compute,
     detail: Detail,
     read: Read,
-    /// What a page about the work will have, where there is to be one.
-    record: Option<RefCell<Record>>,
-    /// All of the command's, as a result carries them.
-    settings: String,
-    network: String,
-    start: Instant,
 }
 
 /// Bytes that the command takes before it reads a picture: its code, and the weights' header.
@@ -296,8 +270,8 @@ impl Work<'_> {
         pictures.borrow_mut().push((path.to_owned(), (picture.width(), picture.height())));
         most.set(most.get().max(kept.get() + reading));
         kept.set(kept.get() + picture.memory());
-        if let Some(record) = &self.record {
-            record.borrow_mut().input(role, path, &picture);
+        if let Some(report) = &self.report {
+            report.input(role, path, &picture);
         }
         Ok((picture, metadata))
     }
@@ -322,8 +296,8 @@ impl Work<'_> {
             }
             self.checkpoint.say_error(progress.checkpoint_error, |say| bar.above(say));
             bar.update(progress);
-            if let Some(record) = &mut self.record {
-                record.get_mut().step(progress);
+            if let Some(report) = &self.report {
+                report.step(progress);
             }
             // What is written beside the result is not worth losing the result for: the first failure is told
             // once that is written.
@@ -354,7 +328,7 @@ impl Work<'_> {
             start.elapsed().as_secs_f64()
         ));
         self.checkpoint.finish(&stylized.end, self.detail);
-        let reported = self.report(&stylized);
+        let reported = self.report.map_or(Ok(()), |report| report.write(&stylized, &self.output));
         self.detail.verbose(format_args!(
             "time: {:.2} s of work, {:.2} s of writing; peak memory {}",
             worked.as_secs_f64(),
@@ -368,42 +342,6 @@ impl Work<'_> {
             (End::Cancelled, None) => Ok(interrupt::received().map_or(Outcome::Done, Outcome::Interrupted)),
             (_, None) => Ok(Outcome::Done),
         }
-    }
-
-    /// Writes the page about the work, where it is asked for.
-    fn report(&mut self, stylized: &Stylized) -> Result<()> {
-        let (Some(file), Some(record)) = (&self.options.report, &mut self.record) else { return Ok(()) };
-        let record = record.get_mut();
-        record.result(&stylized.picture);
-        let how = match &stylized.end {
-            End::Done => "Done".to_owned(),
-            End::Cancelled => match interrupt::received() {
-                Some(signal) => {
-                    format!("Ended early by {}: this is the best picture until then", signal.name())
-                }
-                None => "Ended early: this is the best picture until then".to_owned(),
-            },
-            End::TimeUp => "The time of --max-time was up: this is the best picture until then".to_owned(),
-            End::Failed(error) => format!("Failed: {error}. This is the best picture until then"),
-            _ => "Ended early: this is the best picture until then".to_owned(),
-        };
-        let (steps, evaluations) = (stylized.steps, stylized.evaluations);
-        let ending = format!("{how}. {steps} steps, {evaluations} evaluations.");
-        let name = self.output.path().file_name().unwrap_or_default().to_string_lossy();
-        let page = report::job::html(&Job {
-            title: if self.output.is_stdout() { "standard output" } else { &name },
-            ending: &ending,
-            is_early: !matches!(stylized.end, End::Done),
-            command: &show::command_of(&self.settings).unwrap_or_default(),
-            settings: &self.settings,
-            network: &self.network,
-            isa: self.compute.isa.name(),
-            threads: rayon::current_num_threads(),
-            seconds: self.start.elapsed().as_secs_f64(),
-            peak_memory: memory::peak(),
-            record,
-        });
-        Ok(whole_file::write_whole(file, page.as_bytes())?)
     }
 
     /// Prints what the job is estimated to take.

@@ -2,9 +2,9 @@
 
 use crate::svg::{Anchor, Axis, Svg, number};
 
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 270.0;
-const LEFT: f64 = 62.0;
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 260.0;
+const LEFT: f64 = 58.0;
 const RIGHT: f64 = WIDTH - 16.0;
 const TOP: f64 = 58.0;
 const BOTTOM: f64 = HEIGHT - 44.0;
