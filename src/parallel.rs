@@ -9,3 +9,4 @@ pub mod scratch;
 mod share;
 mod sync;
 pub mod team;
+pub mod trace;

@@ -16,7 +16,8 @@ use crate::network::profile::Profile;
 use crate::network::{Network, Passes, Plan};
 use crate::parallel::cancel::Cancel;
 use crate::parallel::team;
-use crate::tensor::Band;
+use crate::parallel::trace::{Kind, span};
+use crate::tensor::{Band, Part};
 use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::content::ContentTarget;
@@ -224,7 +225,8 @@ impl Objective {
             let expected = "a gradient that is contiguous in row-major order".to_owned();
             return Err(Error::Shape { expected, found: format!("strides {:?}", gradient.strides()) });
         }
-        match team::gather(|| self.evaluate_on_team(picture, gradient)) {
+        let work = || team::gather(|| self.evaluate_on_team(picture, gradient));
+        match span(Kind::Evaluation, || "evaluation".to_owned(), work) {
             ControlFlow::Continue(()) => Ok(&self.losses),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         }
@@ -239,17 +241,21 @@ impl Objective {
         let ranks = band.ranks();
         style.values_mut().for_each(LayerStyle::clear);
         content.values_mut().for_each(ContentTarget::clear);
-        plan.forward(network, picture, cancel, &mut |layer, part| {
+        let visit = &mut |layer, part: Part| {
             if let Some(style) = style.get_mut(&layer) {
-                style.add(network.isa(), &part);
+                span(Kind::Loss, || format!("moments of {layer}"), || style.add(network.isa(), &part));
             }
             if let Some(content) = content.get_mut(&layer) {
-                content.add(&part);
+                span(Kind::Loss, || format!("content at {layer}"), || content.add(&part));
             }
-        })?;
+        };
+        let forward = || plan.forward(network, picture, cancel, visit);
+        span(Kind::Pass, || "forward".to_owned(), forward)?;
         for &(layer, weight) in &terms.style_layers {
             let term = style.get_mut(&layer).expect("style layers have targets");
-            losses.style_layers.insert(layer, term.evaluate(terms.form, terms.style_weight * weight, ranks));
+            let evaluate = || term.evaluate(terms.form, terms.style_weight * weight, ranks);
+            let value = span(Kind::Loss, || format!("style at {layer}"), evaluate);
+            losses.style_layers.insert(layer, value);
         }
         for &(layer, _) in &terms.content_layers {
             losses.content_layers.insert(layer, content[&layer].value(terms.form, ranks));
@@ -261,12 +267,15 @@ impl Objective {
                 .map(|weight| content[&layer].gradient(terms.form, terms.content_weight * weight)),
             top: 0,
         };
-        plan.backward(network, picture, &tap, gradient.view_mut(), cancel)?;
+        let backward = || plan.backward(network, picture, &tap, gradient.view_mut(), cancel);
+        span(Kind::Pass, || "backward".to_owned(), backward)?;
         let wraps = terms.edges == Edges::Wrap;
-        losses.tv = total_variation(picture, terms.tv_weight, wraps, band, gradient.view_mut());
-        losses.laplacian = laplacian
-            .as_mut()
-            .map(|term| term.evaluate(terms.form, terms.laplacian_weight, picture, gradient.view_mut()));
+        let variation = || total_variation(picture, terms.tv_weight, wraps, band, gradient.view_mut());
+        losses.tv = span(Kind::Loss, || "total variation".to_owned(), variation);
+        losses.laplacian = laplacian.as_mut().map(|term| {
+            let evaluate = || term.evaluate(terms.form, terms.laplacian_weight, picture, gradient.view_mut());
+            span(Kind::Loss, || "Laplacian".to_owned(), evaluate)
+        });
         losses.content = weighted(&terms.content_layers, &losses.content_layers);
         losses.style = weighted(&terms.style_layers, &losses.style_layers);
         losses.total = terms.content_weight * losses.content

@@ -6,6 +6,7 @@ use crate::layers::conv::Workspace;
 use crate::layers::conv::edges::Edges;
 use crate::layers::{GradientEpilogue, TapGradient};
 use crate::parallel::cancel::Cancel;
+use crate::parallel::trace::{Kind, span};
 use crate::tensor::{Band, FeatureMap};
 use crate::vgg::Layer;
 
@@ -130,7 +131,11 @@ impl Chain {
                     });
                 }
                 // No step follows the deepest tap.
-                _ => epilogue.write_deepest(pass.network.isa(), x),
+                _ => span(
+                    Kind::Loss,
+                    || "gradient at the deepest tap".to_owned(),
+                    || epilogue.write_deepest(pass.network.isa(), x),
+                ),
             }
         }
         ControlFlow::Continue(())

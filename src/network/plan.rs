@@ -16,7 +16,7 @@ use crate::vgg::{Layer, PICTURE_CHANNELS};
 use super::chain::{Chain, Pass};
 use super::cut::{Cut, Passes};
 use super::profile::{LayerTimes, Profile};
-use super::steps::{Operation, Step, map_of};
+use super::steps::{Operation, Shape, Step, map_of};
 use super::strips::Strips;
 use super::{Mode, Network, check_size, preprocess};
 
@@ -74,8 +74,12 @@ impl Plan {
 
     /// Starts to measure the time of each step.
     pub fn start_profile(&mut self, network: &Network) {
+        let (height, width) = (self.band.height(), self.width);
+        let mut before = (Network::input_shape(height, width), None);
         let layers = self.steps.iter().map(|step| {
             let (_, height, width) = step.shape;
+            let [forward_bytes, backward_bytes] = self.bytes_of_passes(network, step, before);
+            before = (step.shape, Some(step));
             let (algorithm, flop) = match step.operation {
                 Operation::Conv { index, .. } => {
                     let algorithm = match network.algorithm(index) {
@@ -89,9 +93,42 @@ impl Plan {
                 Operation::Pool(Pooling::Average) => ("average", 0.0),
                 Operation::Relu | Operation::Norm => ("elementwise", 0.0),
             };
-            LayerTimes { name: step.layer.to_string(), algorithm, flop, ..LayerTimes::default() }
+            LayerTimes {
+                name: step.layer.to_string(),
+                algorithm,
+                flop,
+                shape: step.shape,
+                forward_bytes,
+                backward_bytes,
+                ..LayerTimes::default()
+            }
         });
         self.profile = Some(Profile { layers: layers.collect() });
+    }
+
+    /// Bytes that a step's forward and backward pass have to read and write, each value once, where `input` is the shape that it
+    /// reads, and the step that this is the output of.
+    fn bytes_of_passes(
+        &self,
+        network: &Network,
+        step: &Step,
+        (input, producer): (Shape, Option<&Step>),
+    ) -> [f64; 2] {
+        let bytes = |(channels, height, width): Shape| (channels * height * width * size_of::<f32>()) as f64;
+        let (input, output) = (bytes(input), bytes(step.shape));
+        let weights = match step.operation {
+            Operation::Conv { index, .. } => network.convolutions[index].bytes() as f64,
+            _ => 0.0,
+        };
+        // The features that the gradient is written over are read for a ReLU's mask, for the loss at a tap, and by all layers that
+        // are no linear functions of them.
+        let is_linear = matches!(step.operation, Operation::Conv { .. } | Operation::Pool(Pooling::Average));
+        let is_read = producer.is_some_and(|producer| {
+            matches!(producer.operation, Operation::Conv { relu: true, .. })
+                || self.taps.contains(&producer.layer)
+        });
+        let features = if is_read || !is_linear { input } else { 0.0 };
+        [input + weights + output, output + weights + features + input]
     }
 
     /// The times measured since [`Plan::start_profile`]; `None` if it was not called.

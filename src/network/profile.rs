@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crate::parallel::trace::{self, Kind};
+
 /// The direction of a pass through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -20,6 +22,13 @@ pub struct LayerTimes {
     pub algorithm: &'static str,
     /// Floating-point operations of one pass in either direction, by the convolution's definition; 0 for other layers.
     pub flop: f64,
+    /// Channels, height and width of the output.
+    pub shape: (usize, usize, usize),
+    /// Bytes that a forward pass has to read and write: input, weights and output, each once.
+    pub forward_bytes: f64,
+    /// Bytes that a backward pass has to read and write: the gradients of output and input, the weights, and the input itself where
+    /// its gradient depends on it, each once.
+    pub backward_bytes: f64,
     /// Seconds of each forward pass; of a layer in strips, with the second one.
     pub forward: Vec<f64>,
     /// Seconds of each backward pass.
@@ -50,9 +59,13 @@ impl Profile {
         work: impl FnOnce() -> R,
     ) -> R {
         let Some(profile) = profile else { return work() };
-        let start = Instant::now();
-        let result = work();
         let times = &mut profile.layers[layer];
+        let kind = match direction {
+            Direction::Forward => Kind::Forward,
+            Direction::Backward => Kind::Backward,
+        };
+        let start = Instant::now();
+        let result = trace::span(kind, || times.name.clone(), work);
         let times = match direction {
             Direction::Forward => &mut times.forward,
             Direction::Backward => &mut times.backward,

@@ -14,7 +14,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use crossbeam_utils::CachePadded;
@@ -23,6 +23,7 @@ use crate::parallel::backoff::Backoff;
 use crate::parallel::gate::Gate;
 use crate::parallel::share::Share;
 use crate::parallel::sync::{AtomicBool, Cell, Mutex, Ordering};
+use crate::parallel::trace::{self, Recorder};
 
 /// Shares at most, each on two cache lines in the leader's stack. Where there are more threads, some begin with the
 /// same share.
@@ -135,6 +136,8 @@ struct Team {
     threads: usize,
     /// Whether the leader is none of the pool's threads.
     led_from_outside: bool,
+    /// Where the threads' parts of the loops are recorded, if they are.
+    recorder: Option<Arc<Recorder>>,
     /// The current loop's task: written by the leader while the gate is closed and no helper is inside.
     task: Cell<Option<NonNull<Task<'static>>>>,
     /// What a task panicked with on a helper's thread.
@@ -154,6 +157,7 @@ impl Team {
         Self {
             threads,
             led_from_outside: rayon::current_thread_index().is_none(),
+            recorder: trace::recorder(),
             task: Cell::new(None),
             helper_panic: Mutex::new(None),
             dismissed: AtomicBool::new(false),
@@ -216,7 +220,8 @@ impl Team {
     /// Runs the current loop's tasks until none is left, or one panics.
     fn work(&self) -> thread::Result<()> {
         let role = set_role(Role::InTask);
-        let worked = catch_unwind(AssertUnwindSafe(|| self.run_tasks()));
+        let recorder = self.recorder.as_deref();
+        let worked = trace::part_of_loop(recorder, || catch_unwind(AssertUnwindSafe(|| self.run_tasks())));
         set_role(role);
         worked
     }

@@ -38,7 +38,7 @@ impl Signal {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Interrupt => "Ctrl-C",
             #[cfg(unix)]

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::network::NetworkOptions;
 use crate::overwrite::Files;
 use crate::progress::Bar;
+use crate::report::file::{self, Report};
 use crate::result_file::{KeptOptions, ResultOptions};
 use crate::settings::Settings;
 use crate::strokes::{self, Opened};
@@ -92,6 +93,10 @@ struct WorkOptions {
     #[arg(long, value_name = "FILE.jsonl")]
     metrics: Option<PathBuf>,
 
+    /// Write a page for a browser here, with the pictures, losses, settings and times
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
     /// Print what the work would take: its scales, memory and seconds, measured in about a second. No picture is written
     #[arg(long)]
     dry_run: bool,
@@ -130,7 +135,8 @@ impl JobOptions {
         inputs: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(Weights, Work<'_>)> {
         let start = Instant::now();
-        let encoding = self.result.encoding(&self.settings.text(&self.network.name()));
+        let settings = self.settings.text(&self.network.name());
+        let encoding = self.result.encoding(&settings);
         let output = Output::new(output)?.with_encoding(encoding)?;
         if output.is_stdout() {
             check_stdout()?;
@@ -153,13 +159,19 @@ impl JobOptions {
         }
         let metrics =
             self.work.metrics.as_deref().filter(|_| ranks::is_first()).map(Metrics::new).transpose()?;
+        if ranks::is_first() {
+            self.work.report.as_deref().map(file::check).transpose()?;
+        }
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let checkpoint = self.checkpoint.work(&self.settings, output.path(), start)?;
         let read = Read::default();
         let (options, result) = (&self.work, &self.result);
-        Ok((weights, Work { options, result, output, metrics, checkpoint, compute, detail, read }))
+        let network = weights.architecture().to_string();
+        let report = options.report.as_deref();
+        let report = report.map(|file| Report::new(file, start, &settings, &network, compute.isa.name()));
+        Ok((weights, Work { options, result, output, metrics, report, checkpoint, compute, detail, read }))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
@@ -168,11 +180,11 @@ impl JobOptions {
         let inputs = inputs.chain(self.config.config.clone()).chain(self.checkpoint.input());
         let mut files = Files::read(inputs);
         files.write_picture(output)?;
-        if let Some(metrics) = &self.work.metrics {
-            files.write("--metrics", metrics)?;
-        }
-        if let Some(file) = &self.config.save_config {
-            files.write("--save-config", file)?;
+        let WorkOptions { metrics, report, .. } = &self.work;
+        let save_config = &self.config.save_config;
+        let written = [("--metrics", metrics), ("--save-config", save_config), ("--report", report)];
+        for (option, file) in written {
+            file.as_ref().map_or(Ok(()), |file| files.write(option, file))?;
         }
         self.checkpoint.check(&mut files, self.work.dry_run)?;
         match self.work.save_every {
@@ -199,6 +211,7 @@ pub(crate) struct Work<'o> {
     result: &'o ResultOptions,
     output: Output,
     metrics: Option<Metrics>,
+    report: Option<Report>,
     checkpoint: CheckpointWork,
     compute: Compute,
     detail: Detail,
@@ -237,7 +250,8 @@ impl Work<'_> {
 
     /// Reads the content, of whose metadata the result has what is kept.
     pub(crate) fn open_content(&mut self, path: &Path, kept: &KeptOptions) -> Result<Picture> {
-        let (picture, metadata) = self.open_with_metadata(path, picture_file::needed(self.longest()))?;
+        let needed = picture_file::needed(self.longest());
+        let (picture, metadata) = self.open_with_metadata("content", path, needed)?;
         let encoding = self.output.encoding().clone();
         self.output = self.output.clone().with_encoding(self.result.keeping(kept.of(metadata), encoding))?;
         Ok(picture)
@@ -253,12 +267,12 @@ impl Work<'_> {
         (self.options.size > 0).then_some(self.options.size)
     }
 
-    /// Reads another picture, of which the work needs this much.
-    pub(crate) fn open(&self, path: &Path, needed: Needed) -> Result<Picture> {
-        Ok(self.open_with_metadata(path, needed)?.0)
+    /// Reads another picture, of which the work needs this much. `role` is what it is for.
+    pub(crate) fn open(&self, role: &str, path: &Path, needed: Needed) -> Result<Picture> {
+        Ok(self.open_with_metadata(role, path, needed)?.0)
     }
 
-    fn open_with_metadata(&self, path: &Path, needed: Needed) -> Result<(Picture, Metadata)> {
+    fn open_with_metadata(&self, role: &str, path: &Path, needed: Needed) -> Result<(Picture, Metadata)> {
         // A pipe tells nothing before it is read.
         let reading = Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading);
         let (picture, metadata) = picture_file::open_with_metadata(path, needed, self.detail)?;
@@ -266,6 +280,9 @@ impl Work<'_> {
         pictures.borrow_mut().push((path.to_owned(), (picture.width(), picture.height())));
         most.set(most.get().max(kept.get() + reading));
         kept.set(kept.get() + picture.memory());
+        if let Some(report) = &self.report {
+            report.input(role, path, &picture);
+        }
         Ok((picture, metadata))
     }
 
@@ -289,6 +306,9 @@ impl Work<'_> {
             }
             self.checkpoint.say_error(progress.checkpoint_error, |say| bar.above(say));
             bar.update(progress);
+            if let Some(report) = &self.report {
+                report.step(progress);
+            }
             // What is written beside the result is not worth losing the result for: the first failure is told
             // once that is written.
             let picture = self.is_due(progress).then(|| progress.picture());
@@ -322,6 +342,7 @@ impl Work<'_> {
             start.elapsed().as_secs_f64()
         ));
         self.checkpoint.finish(&stylized.end, self.detail);
+        let reported = self.report.map_or(Ok(()), |report| report.write(&stylized, &self.output));
         self.detail.verbose(format_args!(
             "time: {:.2} s of work, {:.2} s of writing; peak memory {}",
             worked.as_secs_f64(),
@@ -331,6 +352,7 @@ impl Work<'_> {
         match (stylized.end, failure) {
             (End::Failed(error), _) => Err(error.into()),
             (_, Some(failure)) => Err(failure),
+            (_, None) if reported.is_err() => reported.map(|()| Outcome::Done),
             (End::Cancelled, None) => Ok(interrupt::received().map_or(Outcome::Done, Outcome::Interrupted)),
             (_, None) => Ok(Outcome::Done),
         }

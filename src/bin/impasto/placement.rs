@@ -52,15 +52,15 @@ impl PlacementOptions {
     ) -> Result<Stylize> {
         let needed = Needed::Size { width, height };
         if let Some(mask) = &self.mask {
-            job = job.mask(work.open(mask, needed)?);
+            job = job.mask(work.open("mask", mask, needed)?);
         }
         if !self.style_mask.is_empty() {
-            let masks = self.style_mask.iter().map(|mask| work.open(mask, needed));
+            let masks = self.style_mask.iter().map(|mask| work.open("style mask", mask, needed));
             job = job.style_masks(masks.collect::<Result<Vec<_>>>()?);
         }
         if let [content, style] = &self.regions[..] {
             // Reducing a map would mix its colours.
-            let [content, style] = [content, style].map(|map| work.open(map, Needed::Whole));
+            let [content, style] = [content, style].map(|map| work.open("regions", map, Needed::Whole));
             job = job.regions(Regions::new(&content?, &style?)?);
         }
         Ok(job)

@@ -22,7 +22,7 @@ Examples:
 
 The pictures and the network must be where they were, and the same. On the same instruction set the result has the \
 same bytes as if the work had not been ended. Without a flag here, that of the first command counts, but for \
---metrics and --max-time.")]
+--metrics, --report and --max-time.")]
 pub(crate) struct Options {
     /// File that stylize, texture or reconstruct wrote with --checkpoint
     #[arg(value_name = "CHECKPOINT")]
@@ -47,6 +47,10 @@ pub(crate) struct Options {
     /// Write one JSON object a step here, from now on
     #[arg(long, value_name = "FILE.jsonl")]
     metrics: Option<PathBuf>,
+
+    /// Write a page about the work here, from now on
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 
     /// Threads; 0: as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=1024))]
@@ -128,6 +132,7 @@ impl Options {
         let mut flags = vec![("checkpoint", path(self.checkpoint.as_ref().unwrap_or(&self.file)))];
         flags.extend(self.output.as_ref().map(|file| ("output", path(file))));
         flags.extend(self.metrics.as_ref().map(|file| ("metrics", path(file))));
+        flags.extend(self.report.as_ref().map(|file| ("report", path(file))));
         flags.extend(self.checkpoint_every.map(|every| ("checkpoint-every", time(every))));
         flags.extend(self.max_time.map(|most| ("max-time", time(most))));
         flags.extend(self.threads.map(|threads| ("threads", Some(threads.to_string().into()))));

@@ -18,9 +18,10 @@ pub(crate) const VERSION: &str = "impasto";
 pub(crate) const COMMAND: &str = "command";
 
 /// Flags that say where results go and how the work is done, and don't change the picture.
-const NOT_OF_THE_PICTURE: [&str; 15] = [
+const NOT_OF_THE_PICTURE: [&str; 16] = [
     "output",
     "metrics",
+    "report",
     "save-every",
     "threads",
     "no-mmap",
@@ -37,12 +38,12 @@ const NOT_OF_THE_PICTURE: [&str; 15] = [
 ];
 
 /// Flags that a file of settings would rather not have: those of one picture, and of the file itself.
-const NOT_SAVED: [&str; 7] =
-    ["output", "metrics", "config", "save-config", "preset", "dry-run", "checkpoint"];
+const NOT_SAVED: [&str; 8] =
+    ["output", "metrics", "report", "config", "save-config", "preset", "dry-run", "checkpoint"];
 
 /// Flags that `resume` gives anew or does without.
-pub(crate) const NOT_RESUMED: [&str; 8] =
-    ["output", "metrics", "config", "save-config", "preset", "dry-run", "checkpoint", "max-time"];
+pub(crate) const NOT_RESUMED: [&str; 9] =
+    ["output", "metrics", "report", "config", "save-config", "preset", "dry-run", "checkpoint", "max-time"];
 
 /// What is set by a flag, or the files that are given.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,6 +50,14 @@ impl Options {
     }
 }
 
+/// The command that made a result with these settings, in a line.
+///
+/// # Errors
+/// Where they are damaged.
+pub(crate) fn command_of(settings: &str) -> Result<String, String> {
+    Ok(Made::of(settings)?.command())
+}
+
 /// How a result was made.
 struct Made {
     version: String,

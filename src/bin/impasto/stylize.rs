@@ -97,13 +97,16 @@ impl Options {
         let (weights, mut work) = self.job.prepare(&self.output(), self.inputs())?;
         let content = work.open_content(&self.content, &self.kept)?;
         let (width, height) = work.result_size(&content);
-        let open_style =
-            |(index, style): (usize, &PathBuf)| work.open(style, self.strokes.needed(index, width * height));
+        let open_style = |(index, style): (usize, &PathBuf)| {
+            work.open("style", style, self.strokes.needed(index, width * height))
+        };
         let styles = self.style.iter().enumerate().map(open_style).collect::<Result<Vec<_>>>()?;
         let init = match &self.init {
             Init::Content => stylize::Init::Content,
             Init::Noise => stylize::Init::Noise,
-            Init::File(file) => stylize::Init::Picture(work.open(file, Needed::Size { width, height })?),
+            Init::File(file) => {
+                stylize::Init::Picture(work.open("start", file, Needed::Size { width, height })?)
+            }
         };
         let style = self.strokes.apply(self.style_options.style(styles)?)?;
         let job = work.job(&weights).content(content).style(style).colors(self.colors);

@@ -64,10 +64,10 @@ impl Options {
         let inputs = self.style.iter().map(PathBuf::as_path);
         let (weights, work) = self.job.prepare(&self.output(), inputs)?;
         let first = self.strokes.needed_of_first(work.longest());
-        let mut styles = vec![work.open(&self.style[0], first)?];
+        let mut styles = vec![work.open("style", &self.style[0], first)?];
         let (width, height) = work.result_size(&styles[0]);
         for (index, style) in self.style.iter().enumerate().skip(1) {
-            styles.push(work.open(style, self.strokes.needed(index, width * height))?);
+            styles.push(work.open("style", style, self.strokes.needed(index, width * height))?);
         }
         let style = self.strokes.apply(self.style_options.style(styles)?)?;
         let job = work.job(&weights).style(style).seed(self.seed);

@@ -1,0 +1,10 @@
+//! `--report`: what was done as one page for a browser, which loads nothing else.
+
+mod curves;
+pub(crate) mod file;
+mod job;
+pub(crate) mod machine;
+mod page;
+mod picture;
+pub(crate) mod profile;
+mod record;
