@@ -2,13 +2,14 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::process;
 
 use clap::error::{Error, ErrorKind};
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::failure::Result;
 use crate::settings::Settings;
-use crate::{Cli, config, help, hints, presets, terminal};
+use crate::{Cli, config, help, hints, presets, terminal, version};
 
 /// The subcommands that make a picture.
 pub(crate) const PAINTING: [&str; 3] = ["stylize", "texture", "reconstruct"];
@@ -22,6 +23,15 @@ pub(crate) fn parse() -> Result<Cli> {
     let called: Vec<OsString> = env::args_os().collect();
     let arguments = with_settings(&called)?;
     let cli = parsed(&arguments).unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::DisplayVersion && version::is_detailed(&arguments) {
+            match terminal::print_text(&version::details()) {
+                Ok(()) => process::exit(0),
+                Err(failure) => {
+                    terminal::report(&failure);
+                    process::exit(1)
+                }
+            }
+        }
         // clap repeats arguments as they are: without control characters it says the same of them.
         let cleaned: Vec<_> = arguments.iter().map(cleaned).collect();
         parsed(&cleaned).err().unwrap_or(error).exit()
