@@ -78,6 +78,20 @@ install_what_is_missing() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
+# Wine asks for nothing, and keeps its files here. Some versions, such as Debian 12's, have not Windows' source of random
+# numbers from which Rust's library seeds its hash maps: one that passes on an older source stands in for it.
+prepare_wine() {
+    export WINEARCH=win64 WINEPREFIX=$work/wine WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= DISPLAY=
+    local library=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
+    # A new prefix says what it has not, which is 32-bit programs.
+    wine wineboot --init >/dev/null 2>&1
+    [ -e "$library" ] || x86_64-w64-mingw32-gcc -shared -o "$library" -x c - -ladvapi32 <<'C'
+#include <windows.h>
+#include <ntsecapi.h>
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE buffer, SIZE_T length) { return RtlGenRandom(buffer, length); }
+C
+}
+
 # Compiles $triple from the source in $1, without its folder or any other inside.
 compile() (
     cd "$1"
@@ -232,10 +246,9 @@ date=$(git log -1 --format=%ct)
 [ -z "$(git status --porcelain --untracked-files=no)" ] || commit="$commit, changed"
 
 install_what_is_missing
-# Wine asks for nothing, and keeps its files here.
-export WINEPREFIX=$work/wine WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= DISPLAY=
 rm -rf "$dist"
 mkdir -p "$work/reference" "$work/pack" "$dist"
+if [[ " ${targets[*]} " = *windows* ]]; then prepare_wine; fi
 
 stylize=(stylize "$root/demo/content.png" "$root/demo/style.jpg" --size 128 --steps 12)
 if [ "$(uname -m)" = x86_64 ]; then
