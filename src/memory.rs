@@ -27,11 +27,33 @@ pub fn available() -> u64 {
 /// [`available`], by the files below `root`.
 #[cfg(target_os = "linux")]
 fn available_by(root: &std::path::Path) -> u64 {
-    let machine = std::fs::read_to_string(root.join("proc/meminfo"))
-        .ok()
-        .and_then(|meminfo| kibibytes_after(&meminfo, "MemAvailable:"))
-        .unwrap_or(u64::MAX);
+    let machine = of_machine_by(root, "MemAvailable:").unwrap_or(u64::MAX);
     machine.min(control_groups::available(root).unwrap_or(u64::MAX))
+}
+
+/// Bytes of memory of the whole machine, whatever this process can take of it, and of those that are available; `None` where the
+/// system does not say.
+#[cfg(target_os = "linux")]
+pub fn of_machine() -> Option<(u64, u64)> {
+    let of = |label| of_machine_by(std::path::Path::new("/"), label);
+    Some((of("MemTotal:")?, of("MemAvailable:")?))
+}
+
+/// Bytes of memory of the whole machine, whatever this process can take of it, and of those that are available; `None` where the
+/// system does not say.
+#[cfg(not(target_os = "linux"))]
+pub fn of_machine() -> Option<(u64, u64)> {
+    if !sysinfo::IS_SUPPORTED_SYSTEM {
+        return None;
+    }
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    Some((system.total_memory(), system.available_memory()))
+}
+
+#[cfg(target_os = "linux")]
+fn of_machine_by(root: &std::path::Path, label: &str) -> Option<u64> {
+    kibibytes_after(&std::fs::read_to_string(root.join("proc/meminfo")).ok()?, label)
 }
 
 /// Refuses work on `width`×`height` pixels that needs more memory than there is.

@@ -23,6 +23,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, Result};
 use crate::tensor::Values;
 use crate::tensor::values::SharedBytes;
@@ -202,6 +203,14 @@ impl Weights {
     #[doc(hidden)]
     pub fn file_len(&self) -> usize {
         self.bytes().len()
+    }
+
+    /// The file's SHA-256.
+    #[doc(hidden)]
+    pub fn checksum(&self) -> Checksum {
+        let mut hasher = Hasher::new();
+        hasher.update(self.bytes());
+        hasher.finish()
     }
 
     /// The header's metadata. `network` and `preprocessing` in it, where a file has them, are what

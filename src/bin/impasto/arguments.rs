@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::failure::Result;
 use crate::settings::Settings;
-use crate::{Cli, config, help, hints, presets, ranks, terminal};
+use crate::{Cli, config, help, hints, presets, ranks, terminal, version};
 
 /// The subcommands that make a picture.
 pub(crate) const PAINTING: [&str; 3] = ["stylize", "texture", "reconstruct"];
@@ -23,6 +23,17 @@ pub(crate) fn parse() -> Result<Cli> {
     let called: Vec<OsString> = env::args_os().collect();
     let arguments = with_settings(&called)?;
     let cli = parsed(&arguments).unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::DisplayVersion && version::is_detailed(&arguments) {
+            let printed = if ranks::is_first() { terminal::print_text(&version::details()) } else { Ok(()) };
+            ranks::leave(0);
+            match printed {
+                Ok(()) => process::exit(0),
+                Err(failure) => {
+                    terminal::report(&failure);
+                    process::exit(1)
+                }
+            }
+        }
         // clap repeats arguments as they are: without control characters it says the same of them.
         let cleaned: Vec<_> = arguments.iter().map(cleaned).collect();
         end_with(parsed(&cleaned).err().unwrap_or(error))

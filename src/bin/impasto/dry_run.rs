@@ -20,7 +20,7 @@ pub(crate) fn table(estimate: &Estimate, memory: u64) -> String {
 }
 
 /// Seconds with a decimal below a minute, else as a clock.
-fn time(seconds: f64) -> String {
+pub(crate) fn time(seconds: f64) -> String {
     match seconds < 59.95 {
         true => format!("{seconds:.1} s"),
         false => clock(seconds),

@@ -4,6 +4,7 @@ mod arguments;
 mod bar;
 mod checkpoint;
 mod classify;
+mod completions;
 mod compute;
 mod config;
 mod dry_run;
@@ -11,9 +12,11 @@ mod failure;
 mod features;
 mod help;
 mod hints;
+mod install_check;
 mod interrupt;
 mod job;
 mod loss;
+mod man;
 mod metrics;
 mod network;
 mod overwrite;
@@ -42,6 +45,7 @@ mod toml_file;
 #[cfg(unix)]
 mod unix;
 mod values;
+mod version;
 mod weights;
 
 use std::process::ExitCode;
@@ -57,6 +61,10 @@ use impasto::Checkpoint;
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = ABOUT_ALL)]
 struct Cli {
+    /// With --version: commit, features, instruction set, the network inside, target and compiler as well
+    #[arg(short, long, requires = "version")]
+    verbose: bool,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -89,6 +97,9 @@ enum Command {
     Classify(classify::Options),
     Profile(profile::Options),
     Weights(weights::Options),
+    InstallCheck(install_check::Options),
+    Completions(completions::Options),
+    Man(man::Options),
 }
 
 /// How the command ended where nothing failed.
@@ -180,6 +191,9 @@ impl Cli {
             Command::Classify(options) => options.run().map(|()| Outcome::Done),
             Command::Profile(options) => options.run().map(|()| Outcome::Done),
             Command::Weights(options) => options.run().map(|()| Outcome::Done),
+            Command::InstallCheck(options) => options.run().map(|()| Outcome::Done),
+            Command::Completions(options) => options.run().map(|()| Outcome::Done),
+            Command::Man(options) => options.run().map(|()| Outcome::Done),
         }
     }
 }

@@ -94,6 +94,7 @@ impl Files {
 
 impl Identity {
     fn of(path: &Path) -> Self {
+        #[cfg(unix)]
         let found = fs::metadata(path).ok();
         #[cfg(unix)]
         if found.as_ref().is_some_and(is_device) {

@@ -34,6 +34,11 @@ pub(crate) fn print_json(answer: &Value) -> Result<()> {
     write(&answer.to_string())
 }
 
+/// Prints a program's text, with every character as it is, up to its last line's end.
+pub(crate) fn print_text(text: &str) -> Result<()> {
+    write(text.trim_end())
+}
+
 fn write(answer: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     check_stdout()
