@@ -211,13 +211,11 @@ try() {
     grep -q '^features .*cli, embedded, fetch$' "$place/version" || fail "$1: its features are not all there"
     grep -qF "$commit" "$place/version" || fail "$1: it does not know its commit"
     isa=$(sed -n 's/^instruction set *//p' "$place/version")
-    for picture in made.tiff made.png; do
-        # A file that is there is replaced.
-        echo "an older one" >"$place/$picture"
-        start=$(date +%s.%N)
-        (cd "$place" && "${runner[@]}" "$folder/impasto$exe" "${stylize[@]}" -o $picture --quiet)
-        echo "$1 ($isa): $picture in $(awk "BEGIN { printf \"%.1f\", $(date +%s.%N) - $start }") s"
-    done
+    # A file that is there is replaced.
+    echo "an older one" >"$place/made.tiff"
+    start=$(date +%s.%N)
+    (cd "$place" && "${runner[@]}" "$folder/impasto$exe" "${stylize[@]}" -o made.tiff --quiet)
+    echo "$1 ($isa): a picture in $(awk "BEGIN { printf \"%.1f\", $(date +%s.%N) - $start }") s"
     levels=$(levels_between "$work/reference/made.tiff" "$place/made.tiff")
     if cmp -s "$work/reference/made.tiff" "$place/made.tiff"; then
         echo "$1 ($isa): the same bytes as here"
@@ -250,7 +248,7 @@ rm -rf "$dist"
 mkdir -p "$work/reference" "$work/pack" "$dist"
 if [[ " ${targets[*]} " = *windows* ]]; then prepare_wine; fi
 
-stylize=(stylize "$root/demo/content.png" "$root/demo/style.jpg" --size 128 --steps 12)
+stylize=(stylize "$root/demo/content.png" "$root/demo/style.jpg" --size 128 --steps 8)
 if [ "$(uname -m)" = x86_64 ]; then
     say "a picture by a build for this machine"
     cargo build --locked --bin impasto
