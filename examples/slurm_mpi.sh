@@ -24,4 +24,5 @@ if [ -e "$checkpoint" ]; then
 else
     set -- stylize "$content" "$style" --size 16384 --preset print -o "$out" --checkpoint "$checkpoint"
 fi
-exec srun --mpi=pmix "${IMPASTO:-impasto}" "$@" --threads "${SLURM_CPUS_PER_TASK:-1}"
+# A process that fails or dies ends the others.
+exec srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" "${IMPASTO:-impasto}" "$@" --threads "${SLURM_CPUS_PER_TASK:-1}"

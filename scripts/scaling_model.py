@@ -6,6 +6,8 @@ An evaluation on N ranks takes
   + borders · (latency + bytes of a row / bandwidth)     two rows are exchanged before each convolution, in both passes
   + sums · 2 · log2(N) · (latency + bytes / bandwidth)   moments, losses, and the optimiser's dot products
 
+The Laplacian term, by default without weight, is not in it: it sums a grid of the whole picture.
+
 `--measured F.json …` compares it with what some ranks took: each file has {"ranks", "width", "height", "seconds",
 "threads"}, of which one with a single rank, and `--latency`, `--gbit` say what connected them.
 

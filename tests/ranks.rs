@@ -11,6 +11,7 @@ use common::{f64s, norm};
 use impasto::loss::Terms;
 use impasto::network::{Compute, Convolution, Network};
 use impasto::parallel::ranks::Ranks;
+use impasto::simd::Isa;
 use impasto::{
     Cancel, Checkpoint, Checkpoints, Edges, End, Form, Init, Mask, Optimizer, Picture, Pooling, Progress,
     Regions, Scales, Size, Statistic, Stylize, Stylized, Weights,
@@ -222,4 +223,23 @@ fn where_the_first_rank_cannot_write_all_go_on() {
     });
     assert!(made.iter().all(|made| matches!(made.end, End::Done)));
     assert!(made[0].checkpoint_error.is_some());
+}
+
+/// A cluster may have unlike CPUs, which round differently.
+#[test]
+fn ranks_with_other_instruction_sets_take_the_same_steps() {
+    let portable = *Isa::available().iter().find(|isa| isa.name() == "portable").unwrap();
+    let made = on_ranks(2, |ranks| {
+        let isa = if ranks.is_first() { Isa::best() } else { portable };
+        let compute = Compute { isa, ..Compute::default() };
+        let mut losses = Vec::new();
+        let made = job().steps(30).compute(compute).among(ranks).run(|progress| {
+            losses.push(progress.losses.total);
+            ControlFlow::Continue(())
+        });
+        (losses, made.unwrap())
+    });
+    let [(losses, first), (others, second)] = &made[..] else { unreachable!() };
+    assert_eq!(losses, others);
+    assert_eq!(planes(first), planes(second));
 }

@@ -154,7 +154,7 @@ impl Conv {
     }
 
     /// dX = Wᵀ∗dY, written over X by the epilogue. dY is N×H×W, X is C×H×W. Beyond the edges of dY is what its border has,
-    /// but with [`Algorithm::Direct`] zeros.
+    /// but with [`Algorithm::Direct`] zeros at the sides.
     ///
     /// # Panics
     /// If a shape is another, or the algorithm cannot compute this convolution.

@@ -278,10 +278,12 @@ impl Objective {
         });
         losses.content = weighted(&terms.content_layers, &losses.content_layers);
         losses.style = weighted(&terms.style_layers, &losses.style_layers);
-        losses.total = terms.content_weight * losses.content
+        let total = terms.content_weight * losses.content
             + terms.style_weight * losses.style
             + terms.tv_weight * losses.tv
             + losses.laplacian.map_or(0.0, |value| terms.laplacian_weight * value);
+        // The optimiser decides by it, on all ranks alike.
+        losses.total = ranks.of_first(total);
         ControlFlow::Continue(())
     }
 }

@@ -110,7 +110,9 @@ impl Network {
         match step.operation {
             Operation::Conv { index, relu } => {
                 edges::forward(edges, index == 0, x);
-                band.exchange_border(x, edges == Edges::Wrap);
+                if self.convolutions[index].reach() > 0 {
+                    band.exchange_border(x, edges == Edges::Wrap);
+                }
                 let algorithm = self.algorithm(index);
                 self.convolutions[index].forward(x, y, relu, algorithm, workspace);
             }
@@ -143,7 +145,9 @@ impl Network {
                     // The adjoint of a circular convolution is one.
                     dy.wrap_border();
                 }
-                band.exchange_border(dy, edges == Edges::Wrap);
+                if self.convolutions[index].reach() > 0 {
+                    band.exchange_border(dy, edges == Edges::Wrap);
+                }
                 self.convolutions[index].backward(dy, x, epilogue, algorithm, workspace);
                 if edges == Edges::Replicate && index == 0 {
                     // The picture is no tap and has no ReLU, so its epilogue is the identity.

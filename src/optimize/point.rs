@@ -114,10 +114,8 @@ impl Point {
 /// in new memory would take more time than the arithmetic.
 struct Values(Vec<f32>);
 
-/// The most buffers that a thread keeps for later points, and the most values in them: 64 MB. Of large points there are fewer, as
-/// memory is then dearer than page faults.
+/// The most buffers that a thread keeps for later points.
 const MAX_FREE_BUFFERS: usize = 4;
-const MAX_FREE_VALUES: usize = 1 << 24;
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
@@ -129,8 +127,7 @@ impl Drop for Values {
         // While the thread exits, the list may already be gone.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
-            let fits = (free.len() + 1) * values.len() <= MAX_FREE_VALUES;
-            if free.len() < MAX_FREE_BUFFERS && fits {
+            if free.len() < MAX_FREE_BUFFERS {
                 free.push(values);
             }
         });

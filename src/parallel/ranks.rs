@@ -109,6 +109,14 @@ impl Ranks {
         }
     }
 
+    /// The first rank's value: of values that may differ in the last bits, as ranks on unlike CPUs compute them.
+    pub fn of_first(&self, value: f64) -> f64 {
+        match self.is_alone() {
+            true => value,
+            false => self.total(if self.is_first() { value } else { 0.0 }),
+        }
+    }
+
     /// Whether the first rank says so.
     pub fn first_says(&self, is_so: bool) -> bool {
         self.any(is_so && self.is_first())

@@ -123,7 +123,9 @@ impl Stylize {
     ) -> (f64, Budget) {
         let size = (height, width);
         let regions = self.placement.region_count();
-        let fixed = PROGRAM + network.bytes() + pictures(self) + planes(width * height);
+        // Where ranks share the picture, each has all of the content at this size, and of the result in the end.
+        let whole = if self.settings.ranks.is_alone() { 1 } else { 3 };
+        let fixed = PROGRAM + network.bytes() + pictures(self) + whole * planes(width * height);
         let beside = |in_parts| Objective::bytes_beside_maps(network, terms, size, regions, in_parts);
         let cut = |room| network.cut(&terms.taps(), terms.mode(), size, Passes::Both, room);
         let room = |in_parts| available.saturating_sub(fixed + beside(in_parts) + optimizer);

@@ -55,15 +55,13 @@ pub(super) fn run(
     for (index, scale) in scales.iter().enumerate().skip(first) {
         pace.start_scale(index, start.elapsed().as_secs_f64());
         let extent @ Extent { width, height, .. } = extents[index];
-        if index > first
-            && let Err(error) = job.weights.check_unchanged()
-        {
-            if !job.settings.ranks.is_alone() {
-                // The others go on, and would wait for this one.
-                return Err(error);
+        if index > first {
+            let changed = job.weights.check_unchanged().err();
+            if job.settings.ranks.any(changed.is_some()) {
+                // Where another rank's file changed, this one has nothing to say of it.
+                end = changed.map_or(End::Cancelled, End::Failed);
+                break;
             }
-            end = End::Failed(error);
-            break;
         }
         let content = content.as_ref().map(|content| content.at_size(width, height));
         let terms = terms_of_scale(&terms, width.max(height));

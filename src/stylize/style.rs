@@ -97,6 +97,8 @@ struct Key {
     colours: Option<ColourStatistics>,
     /// Rows of the windows in which each picture is computed: sums in other parts have other last bits.
     windows: Vec<Vec<usize>>,
+    /// The ranks that share them: the same.
+    ranks: usize,
 }
 
 impl Style {
@@ -250,7 +252,8 @@ impl Style {
             network.cut(&layers, of_style, (height, width), Passes::Forward, network.room()).windows()
         };
         let windows = sizes.iter().map(windows_of).collect();
-        let key = Key { compute: network.compute(), layers, mode, sizes, colours, windows };
+        let ranks = network.ranks().count();
+        let key = Key { compute: network.compute(), layers, mode, sizes, colours, windows, ranks };
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let is_match = |cached: &&CachedTarget| cached.key == key && cached.weights.same_as(weights);
         if let Some(cached) = lock().iter().find(is_match) {

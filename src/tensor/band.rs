@@ -1,9 +1,8 @@
 //! The rows of a picture that a rank computes.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis, s};
+use ndarray::{ArrayView2, ArrayView3, Axis, s};
 
 use crate::parallel::ranks::{Neighbours, Ranks};
 
@@ -134,30 +133,29 @@ impl Band {
         ]
     }
 
-    /// The whole of planes C×H×W of which each rank has its rows, `planes`, on the first rank; on the others nothing.
-    pub fn gather<'p>(&self, planes: &'p [f32], channels: usize, width: usize) -> Option<Cow<'p, [f32]>> {
+    /// Shows `visit` on the first rank the whole of planes C×H×W, of which each rank has its rows, `planes`: one or several channels
+    /// at a time. All ranks call it.
+    pub fn gather(&self, planes: &[f32], channels: usize, width: usize, mut visit: impl FnMut(&[f32])) {
         if self.ranks.is_alone() {
-            return Some(planes.into());
+            return visit(planes);
         }
         let count = self.ranks.count();
-        let bands = (0..count).map(|rank| rows_of(rank, count, self.height, self.alignment));
-        let lengths: Vec<_> = bands.clone().map(|rows| channels * rows.len() * width).collect();
-        let parts = self.ranks.gather(planes, &lengths)?;
-        let mut whole = Array3::zeros((channels, self.height, width));
-        let mut rest = &parts[..];
-        for (rows, len) in bands.zip(lengths) {
-            let (part, others) = rest.split_at(len);
-            let part = ArrayView3::from_shape((channels, rows.len(), width), part);
-            whole.slice_mut(s![.., rows, ..]).assign(&part.expect("as many values as the band has"));
-            rest = others;
+        let rows = (0..count).map(|rank| rows_of(rank, count, self.height, self.alignment).len());
+        let lengths: Vec<_> = rows.map(|rows| rows * width).collect();
+        let len = self.height() * width;
+        for channel in 0..channels {
+            // Of one channel the bands one after the other are the whole.
+            if let Some(whole) = self.ranks.gather(&planes[channel * len..][..len], &lengths) {
+                visit(&whole);
+            }
         }
-        Some(whole.into_raw_vec_and_offset().0.into())
     }
 
-    /// The same on all ranks.
+    /// The whole of such planes, on all ranks.
     pub fn gather_for_all(&self, planes: &[f32], channels: usize, width: usize) -> Vec<f32> {
-        let whole = self.gather(planes, channels, width).map(Cow::into_owned);
-        let mut whole = whole.unwrap_or_else(|| vec![0.0; channels * self.height * width]);
+        let mut whole = Vec::with_capacity(channels * self.height * width);
+        self.gather(planes, channels, width, |channels| whole.extend_from_slice(channels));
+        whole.resize(channels * self.height * width, 0.0);
         self.ranks.broadcast_values(&mut whole);
         whole
     }

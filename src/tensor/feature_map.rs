@@ -10,8 +10,8 @@ pub const BLOCK: usize = 8;
 /// The feature maps of one layer for one picture: C channels of H×W positions.
 ///
 /// Stored as ⌈C/8⌉ × (H+2) × (W+2) × 8: blocks of eight channels, each a plane with a border of one position on every side.
-/// The border and the channels past C are zero, so that a 3×3 convolution with zero padding reads contiguous memory without
-/// edge cases.
+/// The channels past C are zero, and so is the border unless it is filled with what lies beyond the map, so that a 3×3 convolution
+/// reads contiguous memory without edge cases.
 #[derive(Clone, Default)]
 pub struct FeatureMap {
     channels: usize,

@@ -144,7 +144,7 @@ impl CheckpointWork {
         let Some(path) = self.kept.as_ref().map(Checkpoints::path) else { return };
         match end {
             // It isn't there where the work took less than a minute. A device stays.
-            End::Done if ranks::is_first() && path.is_file() => {
+            End::Done if path.is_file() => {
                 if let Err(error) = whole_file::destination(path).and_then(fs::remove_file) {
                     detail.normal(format_args!("{} is not removed: {error}", path.display()));
                 }

@@ -8,6 +8,8 @@ use clap::Args;
 use crate::failure::{Failure, Result};
 use crate::ranks;
 use crate::terminal::Detail;
+#[cfg(unix)]
+use crate::unix;
 use crate::values::named;
 use impasto::network::{Compute, Convolution};
 use impasto::simd::Isa;
@@ -40,8 +42,9 @@ impl ComputeOptions {
         let isa = self.isa()?;
         let asked = usize::from(self.threads);
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        // Processes of one machine share its cores.
-        let of_rank = (cores / ranks::all().count_of_machine()).max(1);
+        // Processes of one machine share its cores, unless the launcher has given each its own.
+        let share = if is_bound(cores) { 1 } else { ranks::all().count_of_machine() };
+        let of_rank = (cores / share).max(1);
         let asked = if asked == 0 && of_rank < cores { of_rank } else { asked };
         rayon::ThreadPoolBuilder::new()
             .num_threads(asked.min(MOST_PER_CORE * cores))
@@ -66,4 +69,12 @@ impl ComputeOptions {
             Failure::option("--isa", format!("this CPU has no {}; it has {}", self.isa, names.join(", ")))
         })
     }
+}
+
+/// Whether the process has fewer cores than the machine.
+fn is_bound(cores: usize) -> bool {
+    #[cfg(unix)]
+    return cores < unix::online_cores();
+    #[cfg(not(unix))]
+    false
 }

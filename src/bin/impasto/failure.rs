@@ -29,7 +29,6 @@ pub(crate) enum Failure {
     /// A loss is not finite.
     NotFinite { loss: f64 },
     /// MPI can't be used.
-    #[cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "without MPI nothing goes wrong with it"))]
     Mpi(String),
 }
 

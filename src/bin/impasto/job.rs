@@ -274,7 +274,10 @@ impl Work<'_> {
 
     fn open_with_metadata(&self, role: &str, path: &Path, needed: Needed) -> Result<(Picture, Metadata)> {
         // A pipe tells nothing before it is read.
-        let reading = Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading);
+        let reading = match ranks::is_first() {
+            true => Reading::new(needed).foresee(path).map_or(0, |foreseen| foreseen.reading),
+            false => 0,
+        };
         let (picture, metadata) = picture_file::open_with_metadata(path, needed, self.detail)?;
         let Read { most, kept, pictures } = &self.read;
         pictures.borrow_mut().push((path.to_owned(), (picture.width(), picture.height())));
@@ -325,6 +328,8 @@ impl Work<'_> {
         if !ranks::is_first() {
             return Ok(Outcome::Done);
         }
+        // What is left is this process's alone.
+        ranks::leave(0);
         if let Err(error) = self.output.write(&stylized.picture) {
             return Err(rescue::write_elsewhere(&self.output, &stylized.picture, error));
         }

@@ -1,6 +1,8 @@
 //! The processes that MPI started together, which share the work of a picture. Each runs the same command, and the first one
 //! reads the pictures, writes, and says what there is to say.
 
+#[cfg(not(feature = "mpi"))]
+use std::env;
 use std::fs;
 use std::path::Path;
 #[cfg(feature = "mpi")]
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 use impasto::Error;
+use impasto::memory;
 use impasto::parallel::ranks::Ranks;
 #[cfg(feature = "mpi")]
 use impasto::parallel::ranks::mpi::Session;
@@ -27,8 +30,20 @@ pub(crate) fn join() -> Result<()> {
     {
         let session = Session::join().map_err(Failure::Mpi)?;
         *SESSION.lock().unwrap_or_else(PoisonError::into_inner) = session;
+        Ok(())
     }
-    Ok(())
+    #[cfg(not(feature = "mpi"))]
+    {
+        let of_launcher =
+            ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter().filter_map(|name| env::var(name).ok());
+        match of_launcher.filter_map(|count| count.parse::<usize>().ok()).find(|count| *count > 1) {
+            // Each would do all of it, and write the same files.
+            Some(count) => Err(Failure::Mpi(format!(
+                "{count} processes were started together, but this impasto was built without the feature `mpi`"
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The processes. Without MPI there is this one.
@@ -79,7 +94,10 @@ pub(crate) fn open(path: &Path, reading: &Reading) -> Result<(Picture, Metadata)
         false => Vec::new(),
     };
     ranks.broadcast(&mut bytes);
-    let picture = Picture::from_bytes_with_metadata(&bytes, reading).map_err(|mut error| {
+    // The processes of a machine read it at the same time.
+    let available = memory::available() / ranks.count_of_machine() as u64;
+    let reading = reading.within(available.saturating_sub(bytes.len() as u64));
+    let picture = Picture::from_bytes_with_metadata(&bytes, &reading).map_err(|mut error| {
         match &mut error {
             Error::Decode { name, .. } => *name = path.to_owned(),
             Error::OutOfMemory { what, .. } => *what = path.display().to_string(),

@@ -70,7 +70,8 @@ impl Session {
 /// The communicator of all processes.
 struct World(SimpleCommunicator);
 
-// SAFETY: MPI was initialised for calls by any thread, one at a time, and the mutex around it lets one thread call at a time.
+// SAFETY: MPI was initialised for calls by any thread, one at a time. The mutex around it lets one thread call at a time; the
+// session, which joins, ends and aborts, is the main thread's, before and after the work.
 unsafe impl Send for World {}
 
 /// The processes of MPI that work on a job.

@@ -34,12 +34,10 @@ pub(super) struct Vectors<'s> {
 }
 
 impl Vectors<'_> {
-    /// Shows `visit` each of them on the first rank, whole and in their order. All ranks call it.
+    /// Shows `visit` each of them on the first rank, one or several channels at a time and in their order. All ranks call it.
     pub(super) fn for_each(&self, mut visit: impl FnMut(&[f32])) {
         for vector in self.saved.vectors.values() {
-            if let Some(whole) = self.band.gather(vector, PICTURE_CHANNELS, self.width) {
-                visit(&whole);
-            }
+            self.band.gather(vector, PICTURE_CHANNELS, self.width, &mut visit);
         }
     }
 }
