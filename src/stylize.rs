@@ -30,7 +30,7 @@ use crate::loss::{Form, Objective, Statistic, Terms};
 use crate::network::{Compute, Network, check_size};
 use crate::parallel::cancel::Cancel;
 use crate::parallel::ranks::Ranks;
-use crate::picture::{Mask, Picture, fit};
+use crate::picture::{Mask, Picture};
 use crate::weights::Weights;
 
 pub use checkpoint::{Checkpoint, Checkpoints};
@@ -363,7 +363,7 @@ impl Stylize {
     /// Width and height of the result in pixels.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there is no picture, or for a size of 0.
+    /// [`Error::Setting`] if there is no picture, or for a size of 0 or above 1 000 000 pixels a side.
     pub fn result_size(&self) -> Result<(usize, usize)> {
         let shape = match (&self.content, &self.style) {
             (Some(content), _) => (content.width(), content.height()),
@@ -373,14 +373,7 @@ impl Stylize {
                 return Err(Error::setting(Setting::Pictures, reason));
             }
         };
-        match self.settings.size {
-            Size::Own => Ok(shape),
-            Size::Longest(0) | Size::Exactly { width: 0, .. } | Size::Exactly { height: 0, .. } => {
-                Err(Error::setting(Setting::Size, "must be above 0"))
-            }
-            Size::Longest(longest) => Ok(fit(shape.0, shape.1, longest)),
-            Size::Exactly { width, height } => Ok((width, height)),
-        }
+        self.settings.size.of(shape)
     }
 
     /// Width and height in pixels at which each style picture is used for a result of full size, in their order. Empty without

@@ -9,7 +9,7 @@ use crate::loss::{Form, Statistic, Terms};
 use crate::named::{Named, named};
 use crate::network::Compute;
 use crate::parallel::ranks::Ranks;
-use crate::picture::Picture;
+use crate::picture::{Picture, fit};
 use crate::vgg::Layer;
 use crate::weights::Weights;
 
@@ -18,6 +18,9 @@ use super::schedule::Scales;
 
 /// The largest weight of a term or a layer: gradients are f32, whose largest value is 3.4e38.
 const MAX_WEIGHT: f64 = 1e38;
+
+/// The longest side that can be asked for, in pixels. A square of it overflows nothing, and fits no memory.
+const MAX_SIDE: usize = 1_000_000;
 
 /// The settings that [`Stylize::new`](crate::Stylize::new) starts from.
 pub mod defaults {
@@ -89,17 +92,41 @@ pub enum Init {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Size {
-    /// This longest side in pixels, with the aspect ratio of the content, or for a texture that of the first style picture.
+    /// This longest side in pixels, 1 to 1 000 000, with the aspect ratio of the content, or for a texture that of the first
+    /// style picture.
     Longest(usize),
     /// The size of the content, or for a texture that of the first style picture.
     Own,
-    /// This width and height; the content is stretched to it.
+    /// This width and height, 1 to 1 000 000; the content is stretched to it.
     Exactly {
         /// Width in pixels.
         width: usize,
         /// Height in pixels.
         height: usize,
     },
+}
+
+impl Size {
+    /// Width and height of the result of a picture of this width and height.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a side of 0 or above [`MAX_SIDE`].
+    pub(super) fn of(self, shape: (usize, usize)) -> Result<(usize, usize)> {
+        let (width, height) = match self {
+            Self::Own => return Ok(shape),
+            Self::Longest(0) => (0, 0),
+            Self::Longest(longest) => fit(shape.0, shape.1, longest),
+            Self::Exactly { width, height } => (width, height),
+        };
+        if width.min(height) == 0 {
+            return Err(Error::setting(Setting::Size, "must be above 0"));
+        }
+        if width.max(height) > MAX_SIDE {
+            let reason = format!("must be at most {MAX_SIDE} pixels a side, found {}", width.max(height));
+            return Err(Error::setting(Setting::Size, reason));
+        }
+        Ok((width, height))
+    }
 }
 
 /// A layer of the content or style term with its weight, above 0. Created from a name, `"relu4_2"`, or a name and a weight,
@@ -302,4 +329,26 @@ fn above_zero(setting: Setting, layer: Option<Layer>, value: f64) -> Result<()> 
     let of_layer = layer.map_or(String::new(), |layer| format!("the weight of {layer} "));
     let reason = format!("{of_layer}must be above 0 and at most {MAX_WEIGHT:e}, found {value:?}");
     Err(Error::setting(setting, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_a_range() {
+        assert_eq!(Size::Longest(8).of((40, 20)).unwrap(), (8, 4));
+        assert_eq!(Size::Exactly { width: MAX_SIDE, height: 1 }.of((40, 20)).unwrap(), (MAX_SIDE, 1));
+        for (size, expected) in [
+            (Size::Longest(0), "above 0"),
+            (Size::Exactly { width: 0, height: 2 }, "above 0"),
+            (Size::Exactly { width: 2, height: 0 }, "above 0"),
+            (Size::Longest(MAX_SIDE + 1), "at most 1000000"),
+            (Size::Longest(usize::MAX), "at most 1000000"),
+            (Size::Exactly { width: 2, height: usize::MAX }, "at most 1000000"),
+        ] {
+            let message = size.of((40, 20)).unwrap_err().to_string();
+            assert!(message.starts_with("size: ") && message.contains(expected), "{size:?}: {message}");
+        }
+    }
 }
