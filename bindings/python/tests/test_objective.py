@@ -72,7 +72,12 @@ class Objective(unittest.TestCase):
 
     def test_scipy_takes_it_as_it_is(self) -> None:
         found = minimize(
-            self.objective, self.start.ravel(), jac=True, method="L-BFGS-B", bounds=Bounds(0, 1), options={"maxiter": 10}
+            self.objective,
+            self.start.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=Bounds(0, 1),
+            options={"maxiter": 10},
         )
         self.assertLess(found.fun, 0.7 * self.objective(self.start)[0])
 

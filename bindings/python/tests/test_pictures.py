@@ -144,7 +144,9 @@ class Inputs(unittest.TestCase):
 
     def test_floats_a_little_outside_are_clamped(self) -> None:
         floats = scene() / 255.0
-        np.testing.assert_array_equal(quick(np.where(floats > 0.9, 1.1, floats)), quick(np.where(floats > 0.9, 1.0, floats)))
+        np.testing.assert_array_equal(
+            quick(np.where(floats > 0.9, 1.1, floats)), quick(np.where(floats > 0.9, 1.0, floats))
+        )
 
     def test_the_arguments_are_not_changed(self) -> None:
         content, style = scene(), strokes()

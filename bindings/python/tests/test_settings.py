@@ -99,7 +99,11 @@ class Controls(unittest.TestCase):
 
     def test_layers_are_written_in_several_ways(self) -> None:
         expected = quick(style_layers=[("relu2_1", 0.5), ("relu3_1", 0.25)])
-        for layers in (["relu2_1=0.5", "relu3_1=0.25"], {"relu2_1": 0.5, "relu3_1": 0.25}, ("relu2_1=.5", ("relu3_1", 0.25))):
+        for layers in (
+            ["relu2_1=0.5", "relu3_1=0.25"],
+            {"relu2_1": 0.5, "relu3_1": 0.25},
+            ("relu2_1=.5", ("relu3_1", 0.25)),
+        ):
             np.testing.assert_array_equal(quick(style_layers=layers), expected)
         np.testing.assert_array_equal(quick(content_layers="relu4_2"), quick())
 
@@ -109,24 +113,24 @@ class Controls(unittest.TestCase):
             ({"size": 10**30}, "size: .*found 1000000000000000"),
             ({"steps": 0}, "steps: must be 1 to 1000000, found 0"),
             ({"scales": 0}, "scales: must be 1 to 40, found 0"),
-            ({"scales": "all"}, "scales: expected auto or 1 to 40, found \"all\""),
+            ({"scales": "all"}, 'scales: expected auto or 1 to 40, found "all"'),
             ({"content_weight": 0}, "content_weight: must be above 0.*found 0.0"),
             ({"style_weight": -1}, "style_weight: must be above 0.*found -1.0"),
             ({"style_weight": float("nan")}, "style_weight: .*found NaN"),
             ({"tv_weight": -0.5}, "tv_weight: must be 0 or above.*found -0.5"),
             ({"laplacian_weight": float("inf")}, "laplacian_weight: .*found inf"),
-            ({"loss": "l2"}, "loss: expected relative or gatys, found \"l2\""),
-            ({"statistic": "mean"}, "statistic: expected gram or wasserstein, found \"mean\""),
+            ({"loss": "l2"}, 'loss: expected relative or gatys, found "l2"'),
+            ({"statistic": "mean"}, 'statistic: expected gram or wasserstein, found "mean"'),
             ({"statistic": "wasserstein", "loss": "gatys"}, "statistic: .*not wasserstein"),
-            ({"pooling": "min"}, "pooling: expected max or average, found \"min\""),
-            ({"edges": "none"}, "edges: expected zero or replicate or wrap, found \"none\""),
-            ({"colors": "none"}, "colors: expected style or content or match, found \"none\""),
-            ({"optimizer": "sgd"}, "optimizer: expected lbfgs or adam, found \"sgd\""),
-            ({"preprocessing": "x"}, "preprocessing: expected caffe or torchvision, found \"x\""),
-            ({"isa": "sse"}, "isa: this CPU has .*not \"sse\""),
-            ({"convolution": "fft"}, "convolution: expected auto or im2col or winograd, found \"fft\""),
+            ({"pooling": "min"}, 'pooling: expected max or average, found "min"'),
+            ({"edges": "none"}, 'edges: expected zero or replicate or wrap, found "none"'),
+            ({"colors": "none"}, 'colors: expected style or content or match, found "none"'),
+            ({"optimizer": "sgd"}, 'optimizer: expected lbfgs or adam, found "sgd"'),
+            ({"preprocessing": "x"}, 'preprocessing: expected caffe or torchvision, found "x"'),
+            ({"isa": "sse"}, 'isa: this CPU has .*not "sse"'),
+            ({"convolution": "fft"}, 'convolution: expected auto or im2col or winograd, found "fft"'),
             ({"content_layers": []}, "content_layers: at least one layer is needed"),
-            ({"content_layers": "relu9_9"}, "content_layers: no layer \"relu9_9\""),
+            ({"content_layers": "relu9_9"}, 'content_layers: no layer "relu9_9"'),
             ({"style_layers": ["relu1_1", "relu1_1"]}, "style_layers: relu1_1 is given twice"),
             ({"style_layers": ["relu1_1=x"]}, "style_layers: expected a number behind =, found 'x'"),
             ({"style_layers": {"relu1_1": 0}}, "style_layers: the weight of relu1_1 must be above 0.*found 0.0"),
@@ -152,7 +156,7 @@ class Controls(unittest.TestCase):
             ({"max_time": -1}, "max_time: must be 0 seconds or more, found -1"),
             ({"max_time": "1 day"}, "max_time: expected seconds, or a time.*found '1 day'"),
             ({"resume": True}, "resume: goes with checkpoint"),
-            ({"output": "jpeg"}, "output: expected uint8, uint16, float32 or pil, found \"jpeg\""),
+            ({"output": "jpeg"}, 'output: expected uint8, uint16, float32 or pil, found "jpeg"'),
         ]:
             with self.subTest(said):
                 with self.assertRaisesRegex(ValueError, "^" + said) as caught:
