@@ -14,6 +14,9 @@ use crate::{Cli, config, help, hints, presets, ranks, terminal, version};
 /// The subcommands that make a picture.
 pub(crate) const PAINTING: [&str; 3] = ["stylize", "texture", "reconstruct"];
 
+/// The subcommands that have settings.
+const WITH_SETTINGS: [&str; 4] = ["stylize", "batch", "texture", "reconstruct"];
+
 /// The command that the process was called with, with the settings of `--config` and `--preset`. Bad usage, `--help` and
 /// `--version` end the process.
 ///
@@ -38,7 +41,7 @@ pub(crate) fn parse() -> Result<Cli> {
         let cleaned: Vec<_> = arguments.iter().map(cleaned).collect();
         end_with(parsed(&cleaned).err().unwrap_or(error))
     });
-    if let Err(conflict) = cli.check() {
+    if let Err(conflict) = cli.check().and_then(|()| cli.check_files()) {
         end_with(command().error(ErrorKind::ArgumentConflict, conflict));
     }
     Ok(cli)
@@ -64,19 +67,20 @@ fn cleaned(text: &OsString) -> OsString {
 
 /// The command's definition.
 pub(crate) fn command() -> Command {
-    Cli::command().mut_subcommand("stylize", |stylize| stylize.arg(presets::arg()))
+    let with_presets = |command: Command| command.arg(presets::arg());
+    Cli::command().mut_subcommand("stylize", with_presets).mut_subcommand("batch", with_presets)
 }
 
 /// The arguments with those that `--config` and `--preset` among them add.
 fn with_settings(called: &[OsString]) -> Result<Vec<OsString>> {
     let mut command = command();
-    for name in PAINTING {
+    for name in WITH_SETTINGS {
         // A file may have what is required.
         command = command.mut_subcommand(name, |subcommand| subcommand.mut_args(|arg| arg.required(false)));
     }
     // What is wrong in them is said once all are together.
     let Ok(matches) = command.try_get_matches_from_mut(called) else { return Ok(called.to_vec()) };
-    let Some((name, matches)) = matches.subcommand().filter(|(name, _)| PAINTING.contains(name)) else {
+    let Some((name, matches)) = matches.subcommand().filter(|(name, _)| WITH_SETTINGS.contains(name)) else {
         return Ok(called.to_vec());
     };
     let subcommand = command.find_subcommand(name).expect("it was found in the arguments");
@@ -91,7 +95,7 @@ pub(crate) fn parsed(arguments: &[OsString]) -> Result<Cli, Error> {
     let mut command = command();
     if help::is_short(arguments) {
         command =
-            PAINTING.iter().fold(command, |command, name| command.mut_subcommand(name, help::shortened));
+            WITH_SETTINGS.iter().fold(command, |command, name| command.mut_subcommand(name, help::shortened));
     }
     hints::check(&mut command, arguments)?;
     let matches = command.try_get_matches_from_mut(arguments);
@@ -105,6 +109,6 @@ pub(crate) fn parsed(arguments: &[OsString]) -> Result<Cli, Error> {
 
 /// The settings of a command that makes a picture.
 fn settings(command: &Command, matches: &ArgMatches) -> Option<Settings> {
-    let (name, matches) = matches.subcommand().filter(|(name, _)| PAINTING.contains(name))?;
+    let (name, matches) = matches.subcommand().filter(|(name, _)| WITH_SETTINGS.contains(name))?;
     Some(Settings::of(command.find_subcommand(name)?, matches))
 }

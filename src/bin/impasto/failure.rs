@@ -26,6 +26,10 @@ pub(crate) enum Failure {
     Config { path: PathBuf, line: usize, reason: String },
     /// A picture has no settings that can be shown.
     Settings { path: PathBuf, reason: String },
+    /// Of what was given as photographs there are none.
+    NoPhotograph { path: PathBuf, reason: String },
+    /// Some of several photographs failed, each with its reason.
+    Photographs { failed: usize, of: usize },
     /// A loss is not finite.
     NotFinite { loss: f64 },
     /// MPI can't be used.
@@ -69,6 +73,8 @@ impl fmt::Display for Failure {
             Self::Elsewhere { error, path } => write!(f, "{error}; the picture is in {}", path.display()),
             Self::Config { path, line, reason } => write!(f, "{}:{line}: {reason}", path.display()),
             Self::Settings { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::NoPhotograph { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Photographs { failed, of } => write!(f, "{failed} of {of} photographs failed"),
             Self::NotFinite { loss } => write!(f, "the loss is {loss}: {SMALLER_WEIGHTS}"),
             Self::Mpi(reason) => write!(f, "MPI: {reason}"),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),

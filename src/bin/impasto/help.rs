@@ -5,8 +5,13 @@ use std::ffi::OsString;
 use clap::Command;
 
 /// The flags that `-h` of a command that makes a picture shows, where it has them, in this order.
-const ON_ONE_SCREEN: [&str; 16] = [
+const ON_ONE_SCREEN: [&str; 21] = [
+    "style",
     "output",
+    "name",
+    "recursive",
+    "jobs",
+    "watch",
     "size",
     "style-weight",
     "steps",

@@ -43,7 +43,7 @@ const OTHERS: [(&[&str], &str, &str); 14] = [
 const CONTENT_AND_STYLE: &str = "pictures are given without flags: `impasto stylize CONTENT STYLE...`";
 
 /// Extensions of the pictures that are read.
-const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"];
+pub(crate) const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"];
 
 /// Finds another program's flag of one dash, which would be read as several short ones, or as a value of `-o`.
 pub(crate) fn check(command: &mut Command, arguments: &[OsString]) -> Result<(), Error> {

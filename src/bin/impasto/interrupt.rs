@@ -49,14 +49,24 @@ impl Signal {
     }
 }
 
-/// The picture that is being made, if one is.
+/// The work that is being done, if some is.
 static WORK: Mutex<Option<Work>> = Mutex::new(None);
 
 struct Work {
     cancel: Cancel,
+    lines: Lines,
     tell: Arc<dyn Fn(&str) + Send + Sync>,
     /// The first signal, and when it came.
     first: Option<(Signal, Instant)>,
+}
+
+/// What is said of the work's end.
+#[derive(Clone, Copy)]
+struct Lines {
+    /// On the first signal, behind its name.
+    first: &'static str,
+    /// On others that mean the same.
+    again: &'static str,
 }
 
 fn work() -> MutexGuard<'static, Option<Work>> {
@@ -73,12 +83,29 @@ pub(crate) fn watch() {
 /// From now on a signal makes the request that is returned, and `tell` says so. Signals within the next 2 s
 /// change nothing; one after that ends the process at once.
 pub(crate) fn keep_picture(tell: impl Fn(&str) + Send + Sync + 'static) -> Cancel {
+    const LINES: Lines = Lines {
+        first: "ending with the best picture so far; after 2 s, once more ends without it",
+        again: "ending, the picture is being written",
+    };
+    watch_work(LINES, tell)
+}
+
+/// The same for work whose state is kept, to go on later.
+pub(crate) fn keep_state(tell: impl Fn(&str) + Send + Sync + 'static) -> Cancel {
+    const LINES: Lines = Lines {
+        first: "ending, the state of the work is kept; after 2 s, once more ends without it",
+        again: "ending, the state of the work is being written",
+    };
+    watch_work(LINES, tell)
+}
+
+fn watch_work(lines: Lines, tell: impl Fn(&str) + Send + Sync + 'static) -> Cancel {
     let cancel = Cancel::new();
-    *work() = Some(Work { cancel: cancel.clone(), tell: Arc::new(tell), first: None });
+    *work() = Some(Work { cancel: cancel.clone(), lines, tell: Arc::new(tell), first: None });
     cancel
 }
 
-/// The first signal since [`keep_picture`].
+/// The first signal since [`keep_picture`] or [`keep_state`].
 pub(crate) fn received() -> Option<Signal> {
     work().as_ref()?.first.map(|(signal, _)| signal)
 }
@@ -90,12 +117,9 @@ fn receive(signal: Signal) {
         None => {
             work.first = Some((signal, Instant::now()));
             work.cancel.cancel();
-            let name = signal.name();
-            format!("{name}: ending with the best picture so far; after 2 s, once more ends without it")
+            format!("{}: {}", signal.name(), work.lines.first)
         }
-        Some((_, first)) if first.elapsed() < SAME_REQUEST => {
-            "ending, the picture is being written".to_owned()
-        }
+        Some((_, first)) if first.elapsed() < SAME_REQUEST => work.lines.again.to_owned(),
         Some(_) => {
             whole_file::remove_temporary_files();
             process::exit(signal.exit_code().into())

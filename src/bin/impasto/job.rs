@@ -23,12 +23,12 @@ use crate::result_file::{KeptOptions, ResultOptions};
 use crate::settings::Settings;
 use crate::strokes::{self, Opened};
 use crate::terminal::{self, Detail, DetailOptions};
-use crate::values::{self, MOST_STEPS, memory_size, named, pixels, scales};
+use crate::work::WorkOptions;
 use crate::{Outcome, dry_run, picture_file, ranks, rescue};
 use impasto::network::Compute;
 use impasto::picture::{Metadata, Needed, Output, Picture, Reading};
 use impasto::stylize::schedule::Scales;
-use impasto::stylize::{End, Optimizer, Progress, Stylize, defaults};
+use impasto::stylize::{End, Progress, Stylize};
 use impasto::weights::Weights;
 use impasto::whole_file;
 use impasto::{Checkpoint, memory};
@@ -37,6 +37,9 @@ use impasto::{Checkpoint, memory};
 pub(crate) struct JobOptions {
     #[command(flatten)]
     work: WorkOptions,
+
+    #[command(flatten)]
+    record: RecordOptions,
 
     #[command(flatten)]
     checkpoint: CheckpointOptions,
@@ -61,33 +64,10 @@ pub(crate) struct JobOptions {
     settings: Settings,
 }
 
+/// What is written of the steps of one picture.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Work")]
-struct WorkOptions {
-    /// Longest side of the result in pixels; 0: as the first picture given
-    #[arg(long, value_name = "N", default_value_t = defaults::SIZE as u64, allow_negative_numbers = true,
-          value_parser = pixels(0))]
-    size: u64,
-
-    /// Steps of the optimiser, over all scales, at most 1000000
-    #[arg(long, value_name = "N", default_value_t = defaults::STEPS as u64,
-          value_parser = clap::value_parser!(u64).range(1..=MOST_STEPS))]
-    steps: u64,
-
-    /// Optimiser of the pixels
-    #[arg(long, value_parser = named::<Optimizer>(), value_name = "NAME", default_value_t = defaults::OPTIMIZER)]
-    optimizer: Optimizer,
-
-    /// Scales from coarse to fine, each √2 of the one before, as many as the layers have room for; 1: the result's
-    /// size alone
-    #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = scales)]
-    scales: Scales,
-
-    /// Memory that the process may take, such as 4G or 1500M. Where an evaluation doesn't fit as a
-    /// whole, the same is computed in strips, with less memory and more time [default: what the machine has free]
-    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
-    max_memory: Option<u64>,
-
+struct RecordOptions {
     /// Write one JSON object a step here: scale, step, evaluations, seconds, loss, content, style, tv, and laplacian
     /// if it has a weight
     #[arg(long, value_name = "FILE.jsonl")]
@@ -96,10 +76,6 @@ struct WorkOptions {
     /// Write a page for a browser here, with the pictures, losses, settings and times
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
-
-    /// Print what the work would take: its scales, memory and seconds, measured in about a second. No picture is written
-    #[arg(long)]
-    dry_run: bool,
 
     /// Write the picture every N steps as well, beside the result: out-0050.png for out.png
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -119,7 +95,7 @@ impl JobOptions {
 
     /// Refuses options that contradict each other.
     pub(crate) fn check(&self, output: Option<&Path>) -> Result<(), String> {
-        match (self.work.save_every, output) {
+        match (self.record.save_every, output) {
             (Some(_), Some(output)) if output == Path::new("-") => {
                 Err("--save-every needs a file beside which to write, not standard output".to_owned())
             }
@@ -158,20 +134,36 @@ impl JobOptions {
             whole_file::write_whole(file, self.settings.file().as_bytes())?;
         }
         let metrics =
-            self.work.metrics.as_deref().filter(|_| ranks::is_first()).map(Metrics::new).transpose()?;
+            self.record.metrics.as_deref().filter(|_| ranks::is_first()).map(Metrics::new).transpose()?;
         if ranks::is_first() {
-            self.work.report.as_deref().map(file::check).transpose()?;
+            self.record.report.as_deref().map(file::check).transpose()?;
         }
         let detail = self.detail.detail();
         let compute = self.compute.start(detail)?;
         let weights = self.network.open(detail)?;
         let checkpoint = self.checkpoint.work(&self.settings, output.path(), start)?;
         let read = Read::default();
-        let (options, result) = (&self.work, &self.result);
+        let (options, record, result) = (&self.work, &self.record, &self.result);
         let network = weights.architecture().to_string();
-        let report = options.report.as_deref();
+        let report = record.report.as_deref();
         let report = report.map(|file| Report::new(file, start, &settings, &network, compute.isa.name()));
-        Ok((weights, Work { options, result, output, metrics, report, checkpoint, compute, detail, read }))
+        let line = None;
+        Ok((
+            weights,
+            Work {
+                options,
+                record,
+                result,
+                output,
+                metrics,
+                report,
+                checkpoint,
+                compute,
+                detail,
+                read,
+                line,
+            },
+        ))
     }
 
     /// Refuses outputs that would be written over an input or over one another.
@@ -180,14 +172,14 @@ impl JobOptions {
         let inputs = inputs.chain(self.config.config.clone()).chain(self.checkpoint.input());
         let mut files = Files::read(inputs);
         files.write_picture(output)?;
-        let WorkOptions { metrics, report, .. } = &self.work;
+        let RecordOptions { metrics, report, .. } = &self.record;
         let save_config = &self.config.save_config;
         let written = [("--metrics", metrics), ("--save-config", save_config), ("--report", report)];
         for (option, file) in written {
             file.as_ref().map_or(Ok(()), |file| files.write(option, file))?;
         }
         self.checkpoint.check(&mut files, self.work.dry_run)?;
-        match self.work.save_every {
+        match self.record.save_every {
             // Steps are at most MOST_STEPS.
             Some(every) if every <= self.work.steps => {
                 files.write_numbered(output, every as usize, self.work.steps as usize)
@@ -208,6 +200,7 @@ fn check_stdout() -> Result<()> {
 /// A picture to be made.
 pub(crate) struct Work<'o> {
     options: &'o WorkOptions,
+    record: &'o RecordOptions,
     result: &'o ResultOptions,
     output: Output,
     metrics: Option<Metrics>,
@@ -216,6 +209,8 @@ pub(crate) struct Work<'o> {
     compute: Compute,
     detail: Detail,
     read: Read,
+    /// What is said once the work starts.
+    line: Option<String>,
 }
 
 /// Bytes that the command takes before it reads a picture: its code, and the weights' header.
@@ -235,17 +230,12 @@ struct Read {
 impl Work<'_> {
     /// The library's job, as the options have it, with no pictures yet.
     pub(crate) fn job(&self, weights: &Weights) -> Stylize {
-        let WorkOptions { size, steps, optimizer, scales, max_memory, .. } = *self.options;
-        let job = match max_memory {
-            Some(bytes) => Stylize::new(weights).memory_limit(Some(bytes)),
-            None => Stylize::new(weights),
-        };
-        job.among(ranks::all())
-            .compute(self.compute)
-            .size(values::size(size))
-            .steps(usize::try_from(steps).unwrap_or(usize::MAX))
-            .optimizer(optimizer)
-            .scales(scales)
+        self.options.job(weights, self.compute).among(ranks::all())
+    }
+
+    /// Has a line said once the work starts, or is foreseen.
+    pub(crate) fn say(&mut self, line: Option<String>) {
+        self.line = line;
     }
 
     /// Reads the content, of whose metadata the result has what is kept.
@@ -264,7 +254,7 @@ impl Work<'_> {
 
     /// The result's longest side, or nothing where it is the first picture's own.
     pub(crate) fn longest(&self) -> Option<u64> {
-        (self.options.size > 0).then_some(self.options.size)
+        self.options.longest()
     }
 
     /// Reads another picture, of which the work needs this much. `role` is what it is for.
@@ -366,6 +356,7 @@ impl Work<'_> {
     /// Prints what the job is estimated to take.
     fn foresee(&self, job: &Stylize, used: &[(usize, usize)]) -> Result<Outcome> {
         let estimate = job.estimate()?;
+        self.say_line();
         self.say_enlarged(used);
         self.say_fewer_scales(estimate.scales.len());
         let memory = self.memory_with_reading(estimate.memory);
@@ -375,6 +366,7 @@ impl Work<'_> {
 
     /// Says which pictures are enlarged, that there are fewer scales than asked for, and with `--verbose` what is ahead.
     fn say_start(&self, progress: &Progress, used: &[(usize, usize)]) {
+        self.say_line();
         self.say_enlarged(used);
         self.say_fewer_scales(progress.scales);
         self.checkpoint.say_start(self.detail, self.compute.isa.name(), (progress.step, progress.steps));
@@ -382,6 +374,12 @@ impl Work<'_> {
         let scales = scales.collect::<Vec<_>>().join(", ");
         let memory = terminal::bytes(self.memory_with_reading(progress.memory));
         self.detail.verbose(format_args!("steps: {scales}; memory foreseen: {memory}"));
+    }
+
+    fn say_line(&self) {
+        if let Some(line) = &self.line {
+            self.detail.normal(format_args!("{line}"));
+        }
     }
 
     fn say_enlarged(&self, used: &[(usize, usize)]) {
@@ -418,6 +416,6 @@ impl Work<'_> {
 
     /// Whether the picture after this step is asked for.
     fn is_due(&self, progress: &Progress) -> bool {
-        self.options.save_every.is_some_and(|every| (progress.step as u64).is_multiple_of(every))
+        self.record.save_every.is_some_and(|every| (progress.step as u64).is_multiple_of(every))
     }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bar;
+mod batch;
 mod checkpoint;
 mod classify;
 mod completions;
@@ -20,6 +21,7 @@ mod man;
 mod metrics;
 mod network;
 mod overwrite;
+mod paint;
 mod picture_file;
 mod placement;
 mod presets;
@@ -32,6 +34,7 @@ mod rescue;
 mod result_file;
 mod resume;
 mod settings;
+mod several;
 mod shell;
 mod show;
 mod strokes;
@@ -47,6 +50,7 @@ mod unix;
 mod values;
 mod version;
 mod weights;
+mod work;
 
 use std::process::ExitCode;
 
@@ -88,6 +92,7 @@ after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Stylize(stylize::Options),
+    Batch(batch::Options),
     Texture(texture::Options),
     Reconstruct(reconstruct::Options),
     Resume(resume::Options),
@@ -137,6 +142,7 @@ impl Cli {
     fn keep(&mut self, settings: Settings) {
         match &mut self.command {
             Command::Stylize(options) => options.job.keep(settings),
+            Command::Batch(options) => options.keep(settings),
             Command::Texture(options) => options.job.keep(settings),
             Command::Reconstruct(options) => options.job.keep(settings),
             _ => {}
@@ -157,8 +163,17 @@ impl Cli {
     fn check(&self) -> Result<(), String> {
         match &self.command {
             Command::Stylize(options) => options.check(),
+            Command::Batch(options) => options.check(),
             Command::Texture(options) => options.check(),
             Command::Reconstruct(options) => options.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses files of which it can't be told what each is meant to be.
+    fn check_files(&self) -> Result<(), String> {
+        match &self.command {
+            Command::Stylize(options) => options.check_pictures(),
             _ => Ok(()),
         }
     }
@@ -182,6 +197,7 @@ impl Cli {
         }
         match &self.command {
             Command::Stylize(options) => options.run(),
+            Command::Batch(options) => options.run(),
             Command::Texture(options) => options.run(),
             Command::Reconstruct(options) => options.run(),
             Command::Resume(options) => options.run(),

@@ -1,5 +1,6 @@
 //! Refuses outputs that would be written over an input, or over one another.
 
+use std::collections::HashMap;
 use std::fs;
 #[cfg(unix)]
 use std::fs::{File, Metadata};
@@ -12,7 +13,10 @@ use impasto::whole_file;
 /// The files that a command reads and writes.
 #[derive(Default)]
 pub(crate) struct Files {
-    known: Vec<(Identity, String)>,
+    /// What each is, in their order.
+    known: Vec<String>,
+    by_path: HashMap<PathBuf, usize>,
+    by_inode: HashMap<(u64, u64), usize>,
 }
 
 /// What two paths to one file have in common.
@@ -29,10 +33,14 @@ impl Files {
     pub(crate) fn read(inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
         let mut files = Self::default();
         for input in inputs {
-            let path = input.as_ref();
-            files.known.push((Identity::of(path), format!("the input {}", path.display())));
+            files.add_read(input.as_ref());
         }
         files
+    }
+
+    /// One more that is read.
+    pub(crate) fn add_read(&mut self, path: &Path) {
+        self.know(Identity::of(path), format!("the input {}", path.display()));
     }
 
     /// One more that is written, by what `option` says.
@@ -78,13 +86,27 @@ impl Files {
 
     fn add(&mut self, option: &'static str, path: &Path, identity: Identity) -> Result<()> {
         self.check(option, path, &identity)?;
-        self.known.push((identity, format!("the output {}", path.display())));
+        self.know(identity, format!("the output {}", path.display()));
         Ok(())
     }
 
+    fn know(&mut self, identity: Identity, what: String) {
+        let index = self.known.len();
+        self.known.push(what);
+        if let Some(path) = identity.path {
+            self.by_path.entry(path).or_insert(index);
+        }
+        if let Some(inode) = identity.inode {
+            self.by_inode.entry(inode).or_insert(index);
+        }
+    }
+
     fn check(&self, option: &'static str, path: &Path, identity: &Identity) -> Result<()> {
-        match self.known.iter().find(|(known, _)| known.is_same(identity)) {
-            Some((_, known)) => {
+        let of_path = identity.path.as_ref().and_then(|path| self.by_path.get(path));
+        let of_inode = identity.inode.as_ref().and_then(|inode| self.by_inode.get(inode));
+        match of_path.into_iter().chain(of_inode).min() {
+            Some(index) => {
+                let known = &self.known[*index];
                 Err(Failure::option(option, format!("{} and {known} are the same file", path.display())))
             }
             None => Ok(()),
@@ -121,11 +143,6 @@ impl Identity {
         }
         #[cfg(not(unix))]
         Self::default()
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        let same_path = self.path.is_some() && self.path == other.path;
-        same_path || self.inode.is_some() && self.inode == other.inode
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args};
 
 use crate::failure::{Failure, Result};
-use crate::job::Work;
+use crate::paint::Open;
 use impasto::picture::Needed;
 use impasto::{Regions, Stylize};
 
@@ -43,24 +43,29 @@ impl PlacementOptions {
         Ok(())
     }
 
+    /// Whether there are masks of styles.
+    pub(crate) fn has_style_masks(&self) -> bool {
+        !self.style_mask.is_empty()
+    }
+
     /// Reads the masks and maps for a result of `width` by `height` pixels.
     pub(crate) fn apply(
         &self,
         mut job: Stylize,
-        work: &Work,
+        open: &Open,
         (width, height): (usize, usize),
     ) -> Result<Stylize> {
         let needed = Needed::Size { width, height };
         if let Some(mask) = &self.mask {
-            job = job.mask(work.open("mask", mask, needed)?);
+            job = job.mask(open("mask", mask, needed)?);
         }
         if !self.style_mask.is_empty() {
-            let masks = self.style_mask.iter().map(|mask| work.open("style mask", mask, needed));
+            let masks = self.style_mask.iter().map(|mask| open("style mask", mask, needed));
             job = job.style_masks(masks.collect::<Result<Vec<_>>>()?);
         }
         if let [content, style] = &self.regions[..] {
             // Reducing a map would mix its colours.
-            let [content, style] = [content, style].map(|map| work.open("regions", map, Needed::Whole));
+            let [content, style] = [content, style].map(|map| open("regions", map, Needed::Whole));
             job = job.regions(Regions::new(&content?, &style?)?);
         }
         Ok(job)

@@ -45,6 +45,16 @@ impl ResultOptions {
         Encoding::default().with_depth(self.depth).with_settings(settings)
     }
 
+    /// Bits of each sample.
+    pub(crate) fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// Whether results carry no settings.
+    pub(crate) fn is_stripped(&self) -> bool {
+        self.strip
+    }
+
     /// The same with what is kept of a picture's metadata.
     pub(crate) fn keeping(&self, kept: Metadata, encoding: Encoding) -> Encoding {
         let encoding = encoding.with_density(kept.density);

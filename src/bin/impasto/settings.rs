@@ -18,7 +18,7 @@ pub(crate) const VERSION: &str = "impasto";
 pub(crate) const COMMAND: &str = "command";
 
 /// Flags that say where results go and how the work is done, and don't change the picture.
-const NOT_OF_THE_PICTURE: [&str; 16] = [
+const NOT_OF_THE_PICTURE: [&str; 23] = [
     "output",
     "metrics",
     "report",
@@ -35,11 +35,34 @@ const NOT_OF_THE_PICTURE: [&str; 16] = [
     "checkpoint",
     "checkpoint-every",
     "max-time",
+    "name",
+    "recursive",
+    "null",
+    "overwrite",
+    "jobs",
+    "watch",
+    "json",
 ];
 
 /// Flags that a file of settings would rather not have: those of one picture, and of the file itself.
-const NOT_SAVED: [&str; 8] =
-    ["output", "metrics", "report", "config", "save-config", "preset", "dry-run", "checkpoint"];
+const NOT_SAVED: [&str; 16] = [
+    "output",
+    "metrics",
+    "report",
+    "config",
+    "save-config",
+    "preset",
+    "dry-run",
+    "checkpoint",
+    "style",
+    "name",
+    "recursive",
+    "null",
+    "overwrite",
+    "jobs",
+    "watch",
+    "json",
+];
 
 /// Flags that `resume` gives anew or does without.
 pub(crate) const NOT_RESUMED: [&str; 9] =
@@ -102,6 +125,23 @@ impl Settings {
         lines.concat()
     }
 
+    /// The text in the result of one photograph of several: as `stylize` alone would have it, and SHA-256 of files that were
+    /// read, each under a key that [`is_checksum`].
+    pub(crate) fn text_of_one(
+        &self,
+        photograph: &Path,
+        network: &str,
+        checksums: &[(&str, Value)],
+    ) -> String {
+        let name = Path::new(photograph.file_name().unwrap_or(photograph.as_os_str()));
+        let content = Setting::of_file("content", name);
+        let others = self.settings.iter().filter(|setting| setting.key != "photographs").cloned();
+        let settings = [content].into_iter().chain(others).collect();
+        let mut text = Self { command: "stylize".to_owned(), settings }.text(network);
+        text.extend(checksums.iter().map(|(key, value)| line(key, value)));
+        text
+    }
+
     /// The settings of a checkpoint: the files, wherever it is resumed, and the flags that are given, with this output.
     ///
     /// # Errors
@@ -131,6 +171,19 @@ impl Settings {
         let settings = self.settings.iter().filter(is_saved);
         settings.map(|setting| line(&setting.key, &setting.value)).collect()
     }
+}
+
+impl Setting {
+    fn of_file(key: &str, name: &Path) -> Self {
+        let value = Value::One(name.to_string_lossy().into_owned());
+        let (key, without_folders) = (key.to_owned(), value.clone());
+        Self { key, value, without_folders, with_folders: None, is_given: true, is_flag: false }
+    }
+}
+
+/// Whether a key of a result's settings is no setting but says which files were read.
+pub(crate) fn is_checksum(key: &str) -> bool {
+    key.ends_with("-sha256")
 }
 
 /// What an argument is set to, if to anything.

@@ -100,7 +100,7 @@ impl Made {
             let is_positional = self.command.get_positionals().any(|positional| positional.get_id() == key);
             let arg = self.command.get_arguments().find(|arg| arg.get_long() == Some(key));
             let defaults = arg.map_or(&[][..], |arg| arg.get_default_values());
-            if is_positional || is_default(texts(value), defaults) {
+            if is_positional || settings::is_checksum(key) || is_default(texts(value), defaults) {
                 continue;
             }
             words.extend(settings::words(key, value, arg));

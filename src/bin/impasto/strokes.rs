@@ -50,6 +50,11 @@ impl StrokeOptions {
         }
     }
 
+    /// Whether there is a value for each of several styles.
+    pub(crate) fn has_several(&self) -> bool {
+        self.style_scale.len() > 1 || self.style_size.len() > 1
+    }
+
     /// The style used at these sizes.
     pub(crate) fn apply(&self, style: Style) -> Result<Style> {
         let scales = self.style_scale.iter().map(|scale| StyleSize::Scale(*scale));

@@ -7,14 +7,9 @@ use clap::Args;
 use crate::Outcome;
 use crate::failure::Result;
 use crate::job::JobOptions;
+use crate::paint::PaintOptions;
 use crate::picture_file::stem;
-use crate::placement::PlacementOptions;
-use crate::result_file::KeptOptions;
-use crate::strokes::StrokeOptions;
-use crate::terms::{BalanceOptions, ContentLayers, MeasureOptions, StyleOptions};
-use crate::values::{self, Init};
-use impasto::picture::Needed;
-use impasto::stylize::{self, Colors};
+use crate::several;
 
 /// Paint CONTENT in the style of one or more STYLEs
 #[derive(Debug, Args)]
@@ -43,40 +38,7 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    strokes: StrokeOptions,
-
-    /// Whose colours the result has. style: the style's. content: the content's. match: the style's, moved to the
-    /// content's before the work
-    #[arg(long, value_parser = values::named::<Colors>(), value_name = "WHOSE", default_value_t = Colors::Style,
-          help_heading = "Colours")]
-    colors: Colors,
-
-    #[command(flatten)]
-    placement: PlacementOptions,
-
-    #[command(flatten)]
-    balance: BalanceOptions,
-
-    #[command(flatten)]
-    content_layers: ContentLayers,
-
-    #[command(flatten)]
-    style_options: StyleOptions,
-
-    #[command(flatten)]
-    measure: MeasureOptions,
-
-    /// What the first scale starts from: content, noise, or a picture (resized)
-    #[arg(long, value_name = "content|noise|FILE", default_value = "content", value_parser = values::init,
-          help_heading = "Work")]
-    init: Init,
-
-    /// Seed of the noise, with --init noise [default: 0]
-    #[arg(long, value_name = "N", help_heading = "Work")]
-    seed: Option<u64>,
-
-    #[command(flatten)]
-    kept: KeptOptions,
+    paint: PaintOptions,
 
     #[command(flatten)]
     pub(crate) job: JobOptions,
@@ -84,47 +46,34 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn check(&self) -> Result<(), String> {
-        if self.seed.is_some() && self.init != Init::Noise {
-            return Err("--seed is of the noise: it goes with --init noise".to_owned());
-        }
+        self.paint.check()?;
         self.job.check(self.output.as_deref())
     }
 
+    /// Refuses pictures of which it can't be told what each is.
+    pub(crate) fn check_pictures(&self) -> Result<(), String> {
+        several::check(&self.content, &self.style, self.paint.is_of_several_styles())
+    }
+
     pub(crate) fn run(&self) -> Result<Outcome> {
-        self.style_options.check(self.style.len())?;
-        self.strokes.check(self.style.len())?;
-        self.placement.check(self.style.len())?;
+        self.paint.check_styles(self.style.len())?;
         let (weights, mut work) = self.job.prepare(&self.output(), self.inputs())?;
-        let content = work.open_content(&self.content, &self.kept)?;
-        let (width, height) = work.result_size(&content);
-        let open_style = |(index, style): (usize, &PathBuf)| {
-            work.open("style", style, self.strokes.needed(index, width * height))
-        };
-        let styles = self.style.iter().enumerate().map(open_style).collect::<Result<Vec<_>>>()?;
-        let init = match &self.init {
-            Init::Content => stylize::Init::Content,
-            Init::Noise => stylize::Init::Noise,
-            Init::File(file) => {
-                stylize::Init::Picture(work.open("start", file, Needed::Size { width, height })?)
-            }
-        };
-        let style = self.strokes.apply(self.style_options.style(styles)?)?;
-        let job = work.job(&weights).content(content).style(style).colors(self.colors);
-        let job = self.style_options.apply(self.content_layers.apply(job));
-        let job = self.balance.apply(self.measure.apply(job)).init(init);
-        let job = self.placement.apply(job, &work, (width, height))?;
-        let used = [&[(width, height)][..], &job.style_sizes()?].concat();
-        work.run(job.seed(self.seed.unwrap_or(0)), &used)
+        let content = work.open_content(&self.content, &self.paint.kept)?;
+        let size = work.result_size(&content);
+        let needed = self.paint.needed_of_styles(self.style.len(), size);
+        let styles = self.style.iter().zip(needed).map(|(style, needed)| work.open("style", style, needed));
+        let style = self.paint.style(styles.collect::<Result<_>>()?)?;
+        let job = work.job(&weights).content(content).style(style);
+        let job = self.paint.apply(job, size, &|role, path, needed| work.open(role, path, needed))?;
+        let used = [&[size][..], &job.style_sizes()?].concat();
+        work.say(several::understood(&self.content, &self.style, self.paint.is_of_several_styles()));
+        work.run(job, &used)
     }
 
     /// The pictures that are read.
     fn inputs(&self) -> impl Iterator<Item = &Path> {
-        let init = match &self.init {
-            Init::File(file) => Some(file),
-            _ => None,
-        };
-        let pictures = [&self.content].into_iter().chain(&self.style).chain(init);
-        pictures.map(PathBuf::as_path).chain(self.placement.inputs())
+        let pictures = [&self.content].into_iter().chain(&self.style);
+        pictures.map(PathBuf::as_path).chain(self.paint.inputs())
     }
 
     fn output(&self) -> PathBuf {

@@ -130,6 +130,11 @@ impl StyleOptions {
         Ok(())
     }
 
+    /// Whether there are shares.
+    pub(crate) fn has_shares(&self) -> bool {
+        !self.blend.is_empty()
+    }
+
     /// The blend of the pictures of the styles.
     pub(crate) fn style(&self, pictures: Vec<Picture>) -> Result<Style> {
         let shares = self.blend.iter().copied().chain(std::iter::repeat(1.0));
