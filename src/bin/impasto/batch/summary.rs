@@ -19,7 +19,8 @@ pub(super) enum Fate {
         width: usize,
         height: usize,
         seconds: f64,
-        because: Option<String>,
+        /// Why it is not the usual.
+        note: Option<String>,
     },
     /// Its result is there already.
     Skipped,
