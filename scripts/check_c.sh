@@ -88,8 +88,8 @@ for program in test test-static test-cpp; do
     "$work/$program" "$weights" "$work/pictures"
 done
 # Of the instruction sets valgrind has AVX2. One thread, as it runs one at a time.
-RAYON_NUM_THREADS=1 valgrind --quiet --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite \
-    --fair-sched=yes "--suppressions=$crate/tests/valgrind.supp" "$work/test" "$weights" "$work/pictures"
+RAYON_NUM_THREADS=1 valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite \
+    --errors-for-leak-kinds=definite --fair-sched=yes "--suppressions=$crate/tests/valgrind.supp" "$work/test" "$weights" "$work/pictures"
 
 "$work/stylize" demo/content.png demo/style.jpg "$work/stylize.png" 128 5
 "$work/embed" demo/style.jpg "$work/embed.png"

@@ -41,6 +41,7 @@ void gradients_are_those_of_the_loss(const ImpastoWeights *weights, int own_thre
                                        sizeof losses));
     REFUSED(impasto_objective_evaluate(objective, NULL, gradient, count, &losses, sizeof losses));
     REFUSED(impasto_objective_evaluate(NULL, planes, gradient, count, &losses, sizeof losses));
+    impasto_objective_free(objective);
     REFUSED(impasto_job_objective(NULL, &objective));
     REFUSED(impasto_job_objective(job, NULL));
     CHECK(impasto_objective_width(NULL) == 0 && impasto_objective_height(NULL) == 0);
