@@ -4,7 +4,7 @@
     pip install ./bindings/python 'ray[data]'      # on every machine
     python examples/ray_batch.py photographs painting.jpg results
 
-Each machine has one actor, which keeps the style and the network. The folders must be the same on all of them, as a
+Each machine has one actor, if not said otherwise, which keeps the style and the network. The folders must be the same on all of them, as a
 shared file system has them. A result is written whole; what is there already is skipped, so the same call goes on
 where another ended. Where a machine is lost on the way, its photographs are made by the others.
 """
@@ -86,6 +86,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--weights", help="a safetensors file, or the name of an installed network")
     parser.add_argument("--cpus", type=int, help="of each actor; by default all of the smallest machine")
+    parser.add_argument("--actors", type=int, help="how many; by default one for each machine")
     parser.add_argument("--address", help="of the cluster; by default one of this machine alone, unless it is in one")
     return parser.parse_args()
 
@@ -103,7 +104,7 @@ def paint(todo: List[Dict[str, str]], arguments: argparse.Namespace) -> List[Dic
     """Makes these photographs, as far as the machines live, and gives those that can't be made."""
     machines = [n["Resources"].get("CPU", 0) for n in ray.nodes() if n["Alive"]]
     cpus = arguments.cpus or int(min(count for count in machines if count))
-    actors = max(1, sum(count >= cpus for count in machines))
+    actors = arguments.actors or max(1, sum(count >= cpus for count in machines))
     settings = {"size": arguments.size, "steps": arguments.steps, "threads": cpus}
     weights = arguments.weights
     if weights and os.path.exists(weights):
