@@ -19,7 +19,7 @@ pub(super) enum Fate {
         width: usize,
         height: usize,
         seconds: f64,
-        because: Option<String>,
+        note: Option<String>,
     },
     /// Its result is there already.
     Skipped,
