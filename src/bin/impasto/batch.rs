@@ -77,11 +77,11 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "FOLDER", required = true)]
     output: PathBuf,
 
-    /// Name of each result, with {stem}, {ext}, {name}, {style} and {n}
+    /// Name of each result, with stem, ext, name, style or n in braces
     ///
     /// {name} is the photograph's, {stem} that without its extension, {ext} the extension alone, {style} the styles' names without
-    /// their extensions, {n} the photograph's number of four digits; {{ and }} are braces. The name ends in .png, .jpg, .webp or
-    /// .tiff.
+    /// their extensions, and n in braces the photograph's number of four digits; {{ and }} are braces. The name ends in .png, .jpg,
+    /// .webp or .tiff.
     #[arg(long, value_name = "PATTERN", default_value = "{stem}.png", value_parser = str::parse::<Pattern>,
           help_heading = "Photographs")]
     name: Pattern,
