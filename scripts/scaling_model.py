@@ -102,8 +102,8 @@ def compare(arguments):
 def main():
     """Reads the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fixed", type=float, default=0.07, help="seconds that do not depend on the band")
-    parser.add_argument("--per-pixel", type=float, default=2.0e-6, help="seconds a pixel on one rank")
+    parser.add_argument("--fixed", type=float, default=0.04, help="seconds that do not depend on the band")
+    parser.add_argument("--per-pixel", type=float, default=1.95e-6, help="seconds a pixel on one rank")
     parser.add_argument("--latency", type=float, default=3e-5, help="seconds of a message")
     parser.add_argument("--gbit", type=float, nargs="+", default=[1, 10, 100])
     parser.add_argument("--ranks", type=int, nargs="+", default=[4, 16, 64, 256])
