@@ -29,7 +29,7 @@ fn after_a_signal_it_goes_on_to_the_same_bytes() {
     for (name, code, work) in [
         ("INT", 130, WORK),
         ("TERM", 143, "texture style.png --size 128 --steps 150 --seed 3 --optimizer adam"),
-        ("HUP", 129, "reconstruct content.png --layer relu3_1 --size 128 --steps 150 --tv-weight 0"),
+        ("INT", 130, "reconstruct content.png --layer relu3_1 --size 128 --steps 150 --tv-weight 0"),
     ] {
         let folder = Folder::with_pictures();
         folder.run(&format!("{work} -o whole.png")).notes();
