@@ -20,7 +20,10 @@ fn results_are_named_after_the_pictures() {
     fs::rename(folder.path("style.png"), folder.path("elsewhere/style.png")).unwrap();
     for (arguments, name) in [
         ("stylize content.png elsewhere/style.png", "content-in-style.png"),
-        ("stylize content.png elsewhere/style.png content.png --blend 1,1", "content-in-style-and-content.png"),
+        (
+            "stylize content.png elsewhere/style.png content.png --blend 1,1",
+            "content-in-style-and-content.png",
+        ),
         ("texture elsewhere/style.png", "style-texture.png"),
         ("reconstruct content.png --layer relu2_1 --layer conv1_1", "content-from-relu2_1-and-conv1_1.png"),
     ] {
