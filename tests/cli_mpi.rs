@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use command::{Folder, Ran, finish, signal, start, wait_until};
 
-/// The command on so many processes, which may be more than there are cores. In a container all is done by root.
+/// The command on so many processes, which may be more than there are cores. After a signal they have as long as they need, where
+/// OpenMPI by itself kills them after a second. In a container all is done by root.
 fn on(folder: &Folder, processes: usize, arguments: &str) -> Command {
-    let setup = format!(r#"exec mpirun --oversubscribe -n {processes} "$@""#);
+    let setup =
+        format!(r#"exec mpirun --oversubscribe --mca odls_base_sigkill_timeout 30 -n {processes} "$@""#);
     let mut command = folder.by_shell(&setup, arguments);
     command.envs(["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"].map(|name| (name, "1")));
     command
