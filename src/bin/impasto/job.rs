@@ -318,8 +318,7 @@ impl Work<'_> {
         if !ranks::is_first() {
             return Ok(Outcome::Done);
         }
-        // What is left is this process's alone.
-        ranks::leave(0);
+        ranks::end_shared_work();
         if let Err(error) = self.output.write(&stylized.picture) {
             return Err(rescue::write_elsewhere(&self.output, &stylized.picture, error));
         }

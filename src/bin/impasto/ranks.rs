@@ -6,6 +6,8 @@ use std::env;
 use std::fs;
 use std::path::Path;
 #[cfg(feature = "mpi")]
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "mpi")]
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +22,9 @@ use impasto::picture::{Metadata, Picture, Reading};
 
 #[cfg(feature = "mpi")]
 static SESSION: Mutex<Option<Session>> = Mutex::new(None);
+
+#[cfg(feature = "mpi")]
+static IS_OVER: AtomicBool = AtomicBool::new(false);
 
 /// Joins the processes that were started together with this one, if it was not started alone.
 ///
@@ -68,13 +73,20 @@ pub(crate) fn let_the_first_fail() {
     }
 }
 
+/// From now on this process works alone, and the others leave.
+pub(crate) fn end_shared_work() {
+    #[cfg(feature = "mpi")]
+    IS_OVER.store(true, Ordering::Relaxed);
+}
+
 /// Leaves the others, once all is done. A process that failed, with an exit code other than 0, ends all of them instead, as they
-/// would wait for it.
+/// would wait for it, unless the [shared work](end_shared_work) is over.
 #[cfg_attr(not(feature = "mpi"), expect(unused_variables, reason = "one process has nobody to leave"))]
 pub(crate) fn leave(code: i32) {
     #[cfg(feature = "mpi")]
     if let Some(session) = SESSION.lock().unwrap_or_else(PoisonError::into_inner).take()
         && code != 0
+        && !IS_OVER.load(Ordering::Relaxed)
     {
         session.abort(code);
     }
