@@ -17,14 +17,6 @@ tests=("$@")
 
 have() { command -v "$1" >/dev/null; }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    else
-        sudo "$@"
-    fi
-}
-
 if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then
     rustup target add "$target"
 fi
@@ -33,14 +25,7 @@ packages=()
 have aarch64-linux-gnu-gcc || packages+=(gcc-aarch64-linux-gnu)
 [ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] || packages+=(libc6-dev-arm64-cross)
 have qemu-aarch64-static || packages+=(qemu-user-static)
-if [ "${#packages[@]}" -gt 0 ]; then
-    if ! have apt-get; then
-        echo "check_aarch64.sh: install these first, under your system's names: ${packages[*]}" >&2
-        exit 1
-    fi
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
-fi
+scripts/install_packages.sh "${packages[@]}"
 
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu"

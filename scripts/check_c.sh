@@ -13,14 +13,6 @@ cd "$(dirname "$0")/.."
 
 have() { command -v "$1" >/dev/null; }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    else
-        sudo "$@"
-    fi
-}
-
 fail() {
     echo "check_c.sh: $*" >&2
     exit 1
@@ -31,11 +23,7 @@ have gcc || packages+=(gcc libc6-dev)
 have g++ || packages+=(g++)
 have valgrind || packages+=(valgrind)
 have pkg-config || packages+=(pkg-config)
-if [ "${#packages[@]}" -gt 0 ]; then
-    have apt-get || fail "install these first, under your system's names: ${packages[*]}"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
-fi
+scripts/install_packages.sh "${packages[@]}"
 
 crate=bindings/c
 header=$crate/include/impasto.h

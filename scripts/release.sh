@@ -46,10 +46,6 @@ fail() {
 
 have() { command -v "$1" >/dev/null; }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
-}
-
 install_what_is_missing() {
     local name packages=()
     for name in "${targets[@]}"; do
@@ -72,10 +68,7 @@ install_what_is_missing() {
                 ;;
         esac
     done
-    [ "${#packages[@]}" -eq 0 ] && return
-    have apt-get || fail "install these first, under your system's names: ${packages[*]}"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    scripts/install_packages.sh "${packages[@]}"
 }
 
 # Wine asks for nothing, and keeps its files here. Some versions, such as Debian 12's, have not Windows' source of random
