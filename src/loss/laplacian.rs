@@ -48,8 +48,8 @@ impl LaplacianTerm {
         (3 * values.iter().sum::<usize>() * size_of::<f64>()) as u64
     }
 
-    /// The term of the picture of which `picture` has this rank's rows, without its weight: with L the Laplacian of the pooled picture and L_c that of the content, the
-    /// mean of Σ(L−L_c)²/ΣL_c² over the poolings; with [`Form::Gatys`] the sum of Σ(L−L_c)² of values of 0–255. Adds
+    /// The term of the picture of which `picture` has this rank's rows, without its weight: with L the Laplacian of the pooled
+    /// picture and L_c that of the content, the mean of Σ(L−L_c)²/ΣL_c² over the poolings; with [`Form::Gatys`] the sum of Σ(L−L_c)² of values of 0–255. Adds
     /// `weight` times its gradient to `gradient`, which has the same shape.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! What to compute with.
 
+use std::fs;
 use std::num::NonZero;
 use std::thread;
 
@@ -8,8 +9,6 @@ use clap::Args;
 use crate::failure::{Failure, Result};
 use crate::ranks;
 use crate::terminal::Detail;
-#[cfg(unix)]
-use crate::unix;
 use crate::values::named;
 use impasto::network::{Compute, Convolution};
 use impasto::simd::Isa;
@@ -43,7 +42,8 @@ impl ComputeOptions {
         let asked = usize::from(self.threads);
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         // Processes of one machine share its cores, unless the launcher has given each its own.
-        let share = if is_bound(cores) { 1 } else { ranks::all().count_of_machine() };
+        let is_bound = processors_of_machine().is_some_and(|of_machine| cores < of_machine);
+        let share = if is_bound { 1 } else { ranks::all().count_of_machine() };
         let of_rank = (cores / share).max(1);
         let asked = if asked == 0 && of_rank < cores { of_rank } else { asked };
         rayon::ThreadPoolBuilder::new()
@@ -71,10 +71,27 @@ impl ComputeOptions {
     }
 }
 
-/// Whether the process has fewer cores than the machine.
-fn is_bound(cores: usize) -> bool {
-    #[cfg(unix)]
-    return cores < unix::online_cores();
-    #[cfg(not(unix))]
-    false
+/// How many processors the machine has, also where this process may not use all of them. Only Linux says so.
+pub(crate) fn processors_of_machine() -> Option<usize> {
+    count(&fs::read_to_string("/sys/devices/system/cpu/online").ok()?)
+}
+
+/// How many there are in a list such as `0-3,8`.
+fn count(list: &str) -> Option<usize> {
+    list.trim().split(',').try_fold(0, |sum, part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        Some(sum + (last + 1).checked_sub(first)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_are_counted_in_a_list_of_ranges() {
+        assert_eq!(["0", "0-1\n", "0-3,8", "0-3,8-11,16"].map(count), [Some(1), Some(2), Some(5), Some(9)]);
+        assert_eq!(["", "a", "0-", "3-1", "0,,1"].map(count), [None; 5]);
+    }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use ndarray::Array3;
 use serde_json::{Value, json};
 
-use crate::compute::ComputeOptions;
+use crate::compute::{ComputeOptions, processors_of_machine};
 use crate::dry_run::time;
 use crate::failure::Result;
 use crate::network::NetworkOptions;
@@ -98,30 +98,9 @@ fn described(weights: &Weights) -> String {
     format!("{}: {}", weights.path().display(), weights.architecture())
 }
 
-/// How many processors the machine has, also where this process may not use all of them.
-#[cfg(target_os = "linux")]
-fn processors_of_machine() -> Option<usize> {
-    count(&std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn processors_of_machine() -> Option<usize> {
-    None
-}
-
 /// How many processes want to compute at once, on average over the last minute.
 fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
-}
-
-/// How many there are in a list such as `0-3,8`.
-#[cfg(any(target_os = "linux", test))]
-fn count(list: &str) -> Option<usize> {
-    list.trim().split(',').try_fold(0, |sum, part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        Some(sum + (last + 1).checked_sub(first)?)
-    })
 }
 
 struct Found {
@@ -328,11 +307,5 @@ mod tests {
             },
             &[],
         );
-    }
-
-    #[test]
-    fn processors_are_counted_in_a_list_of_ranges() {
-        assert_eq!(["0", "0-1\n", "0-3,8", "0-3,8-11,16"].map(count), [Some(1), Some(2), Some(5), Some(9)]);
-        assert_eq!(["", "a", "0-", "3-1", "0,,1"].map(count), [None; 5]);
     }
 }

@@ -14,12 +14,6 @@ pub(crate) fn is_ignored(signal: libc::c_int) -> bool {
     }
 }
 
-/// The machine's cores, whichever of them the process may use.
-pub(crate) fn online_cores() -> usize {
-    // SAFETY: asks the system for a number.
-    usize::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
-}
-
 /// Lets glibc's allocator give large buffers back to the system as soon as they are freed. By itself it keeps more and larger
 /// ones the longer the process runs, beyond the memory that was foreseen.
 pub(crate) fn give_large_buffers_back() {
