@@ -126,7 +126,8 @@ impl PackedMatrix {
     ) {
         let (depth, width) = (rows.len(), columns.len());
         let b = self.panels(rows, columns);
-        self.isa.run_tiled(MultiplyPanels { depth, a, b, c, width, accumulate, ahead: &[] });
+        let rows = a.len() / GROUP_DEPTH;
+        self.isa.run_tiled(MultiplyPanels { rows, depth, a, b, c, width, accumulate, ahead: &[] });
     }
 }
 
@@ -161,9 +162,11 @@ impl TileKernel for GeometryOf {
 
 /// The macro-kernel: C = A·B, or C += A·B where `accumulate`.
 pub struct MultiplyPanels<'a> {
+    /// Rows of A and C. A multiple of [`ROWS_MULTIPLE`].
+    pub rows: usize,
     /// K.
     pub depth: usize,
-    /// A: rows of K values, [`GROUP_DEPTH`] floats apart. The number of rows is a multiple of MR.
+    /// A: rows of K values, [`GROUP_DEPTH`] floats apart.
     pub a: &'a [f32],
     /// B: one or more packed panels of K rows.
     pub b: &'a [f32],
@@ -177,36 +180,52 @@ pub struct MultiplyPanels<'a> {
     pub ahead: &'a [f32],
 }
 
+/// What the rows of a product by [`MultiplyPanels`] are a multiple of: those that no whole register tile is left for are
+/// multiplied in tiles of so many.
+pub const ROWS_MULTIPLE: usize = 4;
+
 impl TileKernel for MultiplyPanels<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let Self { depth, a, b, c, width, accumulate, ahead } = self;
-        let rows = a.len() / GROUP_DEPTH;
-        assert!(rows.is_multiple_of(MR) && width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
-        let initial = if accumulate { Initial::Sums } else { Initial::Zeros };
+    fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
+        let Self { rows, depth, width, .. } = self;
+        assert!(rows.is_multiple_of(ROWS_MULTIPLE) && width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
         for left in (0..width).step_by(NV * S::LANES) {
             let narrow = width - left < NV * S::LANES;
-            let columns = if narrow { S::LANES } else { NV * S::LANES };
-            let panel = Panel(&b[left * depth..][..columns * depth]);
-            for top in (0..rows).step_by(MR) {
-                let c = &mut c[top * width + left..];
-                let rows = top * GROUP_DEPTH..(top + MR) * GROUP_DEPTH;
-                // Without a next A, prefetch the tile's own rows: that costs nothing, and the loop stays the same.
-                let next = ahead.get(rows.start..).unwrap_or(&a[rows.clone()]);
-                let (a, b) = (Broadcast::<GROUP_DEPTH, 1>(&a[rows]), Prefetching { b: panel, next });
-                if narrow {
-                    let mut tile = RegisterTile::<S, MR, 1>::begin(simd, initial, c, width);
-                    tile.add_product(a, b);
-                    tile.store(c, width);
-                } else {
-                    let mut tile = RegisterTile::<S, MR, NV>::begin(simd, initial, c, width);
-                    tile.add_product(a, b);
-                    tile.store(c, width);
-                }
+            let mut top = 0;
+            while top < rows {
+                top += match (narrow, rows - top) {
+                    (false, left_over) if left_over >= MR => self.tile::<S, MR, NV>(simd, top, left),
+                    (false, _) => self.tile::<S, ROWS_MULTIPLE, NV>(simd, top, left),
+                    (true, left_over) if left_over >= MR => self.tile::<S, MR, 1>(simd, top, left),
+                    (true, _) => self.tile::<S, ROWS_MULTIPLE, 1>(simd, top, left),
+                };
             }
         }
+    }
+}
+
+impl MultiplyPanels<'_> {
+    /// Computes the register tile at row `top` and column `left` of C, and returns its rows.
+    #[inline(always)]
+    fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &mut self,
+        simd: S,
+        top: usize,
+        left: usize,
+    ) -> usize {
+        let Self { depth, a, b, width, accumulate, ahead, .. } = *self;
+        let initial = if accumulate { Initial::Sums } else { Initial::Zeros };
+        let b = Panel(&b[left * depth..][..VECTORS * S::LANES * depth]);
+        let a = &a[top * GROUP_DEPTH..];
+        // Without a next A, prefetch the tile's own rows: that costs nothing, and the loop stays the same.
+        let next = ahead.get(top * GROUP_DEPTH..).unwrap_or(a);
+        let c = &mut self.c[top * width + left..];
+        let mut tile = RegisterTile::<S, ROWS, VECTORS>::begin(simd, initial, c, width);
+        tile.add_product(Broadcast::<GROUP_DEPTH, 1>(a), Prefetching { b, next });
+        tile.store(c, width);
+        ROWS
     }
 }
 

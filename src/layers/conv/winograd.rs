@@ -10,7 +10,7 @@ mod transforms;
 
 use std::ops::Range;
 
-use crate::gemm::{GROUP_DEPTH, MultiplyPanels, TILE_ROWS_MULTIPLE, geometry};
+use crate::gemm::{GROUP_DEPTH, MultiplyPanels, ROWS_MULTIPLE, TILE_ROWS_MULTIPLE, geometry};
 use crate::parallel::scratch;
 use crate::parallel::team;
 use crate::simd::Isa;
@@ -86,7 +86,7 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
     let tile_size = TileSize { height: tile_size.height * TILE, width: tile_size.width * TILE, ..tile_size };
     output.for_each_tile(epilogue.tile_size(tile_size, output), |mut tile| {
         let (rows, tile_columns) = (tile.y().len().div_ceil(TILE), tile.x().len().div_ceil(TILE));
-        let room = (rows * tile_columns).next_multiple_of(geometry(isa).tile_rows);
+        let room = (rows * tile_columns).next_multiple_of(ROWS_MULTIPLE);
         let (input_stride, input_len) = input_layout(room, depth);
         let (product_stride, product_len) = product_layout(room, panel);
         let prepared_len = epilogue.prepared_len(tile.positions());
@@ -112,6 +112,7 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
                         isa.run_tiled(MultiplyPanels {
+                            rows: room,
                             depth: group.len(),
                             a: &a[..room * GROUP_DEPTH],
                             b,
@@ -200,6 +201,7 @@ fn batch<E: Epilogue>(
     output.for_each_tile_of(y.clone(), x, tile_size, |mut tile| {
         let first = tile.blocks().start;
         let width = panel.min(all_columns - first * BLOCK);
+        let tiles = tile.y().len().div_ceil(TILE) * columns;
         let above = tile.y().start - y.start;
         let inputs = &inputs[above / (band_rows * TILE) * slabs * slab_len..][..slabs * slab_len];
         let prepared = &prepared[above * row_len..];
@@ -215,7 +217,9 @@ fn batch<E: Epilogue>(
                     let at = point * input_stride + index * SLAB * GROUP_DEPTH;
                     let products = products[point * stride..].chunks_mut(SLAB * width);
                     for (slab, c) in (0..slabs).zip(products) {
+                        let rows = tiles.saturating_sub(slab * SLAB).min(SLAB);
                         isa.run_tiled(MultiplyPanels {
+                            rows: rows.next_multiple_of(ROWS_MULTIPLE),
                             depth: group.len(),
                             a: &inputs[slab * slab_len + at..][..SLAB * GROUP_DEPTH],
                             b,
