@@ -13,8 +13,7 @@ use std::ops::Range;
 use crate::gemm::{GROUP_DEPTH, MultiplyPanels, ROWS_MULTIPLE, TILE_ROWS_MULTIPLE, geometry};
 use crate::parallel::scratch;
 use crate::parallel::team;
-use crate::simd::Isa;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd, caches};
 use crate::tensor::aligned::AlignedVec;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::tiles::{Tile, TileSize};
@@ -55,7 +54,8 @@ pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize
     } else {
         let batch = (height.div_ceil(TILE) * width.div_ceil(TILE)).min(tiles_of_a_batch(depth));
         let slabs = batch.div_ceil(SLAB);
-        let task = panel_len + product_layout(slabs * SLAB, panel).1;
+        let product_len = product_layout(slabs * SLAB, panel).1;
+        let task = filters_layout(depth_of_a_part(depth, panel, product_len), panel).1 + product_len;
         slabs * input_layout(SLAB, depth).1 + threads * task
     };
     (floats * size_of::<f32>()) as u64
@@ -77,7 +77,7 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
     buffers.transformed.resize_for_overwrite(columns.div_ceil(panel) * panel_len);
     team::for_each_chunk(&mut buffers.transformed, panel_len, |index, to| {
         let columns = index * panel..((index + 1) * panel).min(columns);
-        isa.run(TransformFilters { filters, columns, to });
+        isa.run(TransformFilters { filters, channels: 0..depth, columns, to });
     });
     let transformed = &*buffers.transformed;
 
@@ -107,7 +107,7 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
                 let filter_stride = filters_layout(depth, width).0;
                 for point in 0..POINTS {
                     let products = &mut products[point * product_stride..][..room * width];
-                    for (index, group) in groups(depth).enumerate() {
+                    for (index, group) in groups(0..depth).enumerate() {
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
@@ -134,10 +134,34 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
 /// Tiles whose transformed inputs are stored together, point by point: a whole number of register tiles.
 const SLAB: usize = TILE_ROWS_MULTIPLE;
 
-/// The most tiles of a batch. A larger batch transforms the filters fewer times. The limits are the caches: the transformed
-/// inputs take at most 10 MB of L3, and a task's products with a panel 1.2 MB, about an L2.
+/// The most tiles of a batch. A larger batch transforms the filters fewer times. The limits are the caches: with an L2 of 1 MiB
+/// a core the transformed inputs take at most 10 MB of L3, and a task's products with a panel 1.2 MB, about the L2. With one of
+/// 2 MiB it is twice that.
 fn tiles_of_a_batch(depth: usize) -> usize {
-    (132 * 512 / depth.max(1)).clamp(132, 264)
+    let least = SLAB * (11 * caches::second_level_bytes() >> 20).clamp(11, 22);
+    (least * 512 / depth.max(1)).clamp(least, 2 * least)
+}
+
+/// Input channels of a part of a panel's filters. A part is transformed and multiplied before the next, so that it need not
+/// leave the L2 cache; but each part passes over all products, so that there is only one unless these are few.
+fn depth_of_a_part(depth: usize, width: usize, product_len: usize) -> usize {
+    let cache = caches::second_level_bytes() / size_of::<f32>();
+    if product_len > cache / 8 {
+        return depth;
+    }
+    // Three quarters of the cache for the transformed filters: the rest is for the products and inputs.
+    let of_channel = filters_layout(1, width).1;
+    depth.min((cache * 3 / 4 / of_channel).max(BLOCK))
+}
+
+/// The input channels in parts, nearly equal in size, of at most `most`, which is `depth` or at least a block. All parts but
+/// the last are whole blocks.
+fn parts(depth: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let part = match most < depth {
+        true => (depth.div_ceil(depth.div_ceil(most))).next_multiple_of(BLOCK).min(most / BLOCK * BLOCK),
+        false => depth,
+    };
+    (0..depth).step_by(part.max(1)).map(move |start| start..(start + part).min(depth))
 }
 
 /// Divides the output into batches of tiles, nearly equal in size, and computes one after the other.
@@ -206,29 +230,34 @@ fn batch<E: Epilogue>(
         let inputs = &inputs[above / (band_rows * TILE) * slabs * slab_len..][..slabs * slab_len];
         let prepared = &prepared[above * row_len..];
         let (stride, product_len) = product_layout(slabs * SLAB, width);
-        let (filter_stride, filters_len) = filters_layout(depth, width);
+        let part_depth = depth_of_a_part(depth, width, product_len);
+        let filters_len = filters_layout(part_depth, width).1;
         scratch::with([filters_len, product_len], |[transformed, products]| {
-            let columns = first * BLOCK..first * BLOCK + width;
-            isa.run(TransformFilters { filters, columns, to: transformed });
-            for point in 0..POINTS {
-                for (index, group) in groups(depth).enumerate() {
-                    let b =
-                        &transformed[point * filter_stride + group.start * width..][..group.len() * width];
-                    let at = point * input_stride + index * SLAB * GROUP_DEPTH;
-                    let products = products[point * stride..].chunks_mut(SLAB * width);
-                    for (slab, c) in (0..slabs).zip(products) {
-                        let rows = tiles.saturating_sub(slab * SLAB).min(SLAB);
-                        isa.run_tiled(MultiplyPanels {
-                            rows: rows.next_multiple_of(ROWS_MULTIPLE),
-                            depth: group.len(),
-                            a: &inputs[slab * slab_len + at..][..SLAB * GROUP_DEPTH],
-                            b,
-                            c,
-                            width,
-                            accumulate: index > 0,
-                            // The next slab's inputs, for the same point and group of channels.
-                            ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
-                        });
+            for part in parts(depth, part_depth) {
+                let columns = first * BLOCK..first * BLOCK + width;
+                let filter_stride = filters_layout(part.len(), width).0;
+                isa.run(TransformFilters { filters, channels: part.clone(), columns, to: transformed });
+                for point in 0..POINTS {
+                    for group in groups(part.clone()) {
+                        let row = point * filter_stride + (group.start - part.start) * width;
+                        let b = &transformed[row..][..group.len() * width];
+                        let (index, offset) = (group.start / GROUP_DEPTH, group.start % GROUP_DEPTH);
+                        let at = point * input_stride + index * SLAB * GROUP_DEPTH + offset;
+                        let products = products[point * stride..].chunks_mut(SLAB * width);
+                        for (slab, c) in (0..slabs).zip(products) {
+                            let rows = tiles.saturating_sub(slab * SLAB).min(SLAB);
+                            isa.run_tiled(MultiplyPanels {
+                                rows: rows.next_multiple_of(ROWS_MULTIPLE),
+                                depth: group.len(),
+                                a: &inputs[slab * slab_len + at..],
+                                b,
+                                c,
+                                width,
+                                accumulate: group.start > 0,
+                                // The next slab's inputs, for the same point and group of channels.
+                                ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
+                            });
+                        }
                     }
                 }
             }
@@ -267,6 +296,33 @@ impl<E: Epilogue> Kernel for WritePanel<'_, '_, E> {
                 for (y, outputs) in (y..tile.y().end).zip(&outputs) {
                     epilogue.write(simd, tile, prepared, (block, y), x.clone(), outputs.iter().copied());
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_the_channels_and_are_whole_blocks() {
+        for depth in [1, 7, 8, 9, 64, 287, 288, 289, 512] {
+            for most in [8, 9, 64, 170, 288, 511, 512].map(|most: usize| most.min(depth)) {
+                if most < depth.min(BLOCK) {
+                    continue;
+                }
+                let mut end = 0;
+                for part in parts(depth, most) {
+                    assert!(part.start == end && part.start.is_multiple_of(BLOCK) && part.len() <= most);
+                    end = part.end;
+                    // The depth groups are parts of it, none with channels of two groups.
+                    let groups: Vec<_> = groups(part.clone()).collect();
+                    assert!(groups[0].start == part.start && groups[groups.len() - 1].end == part.end);
+                    assert!(groups.windows(2).all(|two| two[0].end == two[1].start));
+                    assert!(groups.iter().all(|g| g.start / GROUP_DEPTH == (g.end - 1) / GROUP_DEPTH));
+                }
+                assert_eq!(end, depth, "{most}");
             }
         }
     }

@@ -17,7 +17,7 @@ use std::ops::Range;
 use crate::gemm::GROUP_DEPTH;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
-use crate::tensor::filters::Filters;
+use crate::tensor::filters::{BlockKernels, Filters};
 
 /// Outputs along a side of a tile.
 pub const TILE: usize = 4;
@@ -32,9 +32,12 @@ pub const POINTS: usize = SIDE * SIDE;
 /// would map to the same cache sets. One cache line.
 const SKEW: usize = 16;
 
-/// The depth groups of the input channels: one product sums over one group.
-pub fn groups(channels: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..channels).step_by(GROUP_DEPTH).map(move |start| start..(start + GROUP_DEPTH).min(channels))
+/// The depth groups of these input channels: one product sums over one group.
+pub fn groups(channels: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let group = |channel: usize| channel / GROUP_DEPTH;
+    (group(channels.start)..channels.end.div_ceil(GROUP_DEPTH)).map(move |index| {
+        channels.start.max(index * GROUP_DEPTH)..channels.end.min((index + 1) * GROUP_DEPTH)
+    })
 }
 
 /// Stride between points, and total length, in floats, of the transformed inputs of `tiles` tiles.
@@ -63,10 +66,12 @@ fn layout(rows: Option<usize>, columns: usize) -> (usize, usize) {
     stride.zip(len).expect("transforms larger than the address space")
 }
 
-/// Transforms the filters of a panel, G g Gᵀ: each point is a matrix of input channels by the panel's columns.
+/// Transforms filters of a panel, G g Gᵀ: each point is a matrix of input channels by the panel's columns.
 pub struct TransformFilters<'a> {
     /// The filters, 3×3.
     pub filters: Filters<'a>,
+    /// The input channels, from the first of a block on.
+    pub channels: Range<usize>,
     /// The panel's output channels, a whole number of vectors. Columns past the last output channel are zero-filled.
     pub columns: Range<usize>,
     /// The destination, laid out as [`filters_layout`] says.
@@ -78,15 +83,17 @@ impl Kernel for TransformFilters<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { filters, columns, to } = self;
-        let (channels, width) = (filters.depth(), columns.len());
-        let (stride, len) = filters_layout(channels, width);
+        let Self { filters, channels, columns, to } = self;
+        let width = columns.len();
+        let (stride, len) = filters_layout(channels.len(), width);
         assert!(to.len() >= len && width.is_multiple_of(S::LANES));
-        for block in (0..channels).step_by(BLOCK) {
-            let used = BLOCK.min(channels - block);
+        let mut kernels = BlockKernels::zeros();
+        for block in channels.clone().step_by(BLOCK) {
+            let used = BLOCK.min(channels.end - block);
             for left in (0..width).step_by(S::LANES) {
-                let kernels = filters.block_3x3(simd, block, columns.start + left);
-                for (channel, kernel) in (block..block + used).zip(&kernels) {
+                filters.prefetch_3x3(simd, block + BLOCK, columns.start + left);
+                filters.read_3x3(simd, block, columns.start + left, &mut kernels);
+                for (channel, kernel) in (block..block + used).zip(&kernels.0) {
                     let mut vectors = [simd.splat(0.0); 9];
                     for (vector, element) in vectors.iter_mut().zip(kernel) {
                         *vector = simd.read(element);
@@ -100,7 +107,7 @@ impl Kernel for TransformFilters<'_> {
                         let ((first, second), third) = row;
                         let points = kernel_1d(simd, [first, second, third]);
                         for (x, value) in points.into_iter().enumerate() {
-                            let at = (y * SIDE + x) * stride + channel * width + left;
+                            let at = (y * SIDE + x) * stride + (channel - channels.start) * width + left;
                             // SAFETY: the last point's last channel ends inside `to`, by the assert above.
                             unsafe { simd.store(to.as_mut_ptr().add(at), value) };
                         }
