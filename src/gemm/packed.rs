@@ -162,7 +162,7 @@ impl TileKernel for GeometryOf {
 
 /// The macro-kernel: C = A·B, or C += A·B where `accumulate`.
 pub struct MultiplyPanels<'a> {
-    /// Rows of A and C. A multiple of [`ROWS_MULTIPLE`].
+    /// Rows of A and C, best a multiple of MR or, where that would be many more, of [`ROWS_MULTIPLE`].
     pub rows: usize,
     /// K.
     pub depth: usize,
@@ -180,8 +180,8 @@ pub struct MultiplyPanels<'a> {
     pub ahead: &'a [f32],
 }
 
-/// What the rows of a product by [`MultiplyPanels`] are a multiple of: those that no whole register tile is left for are
-/// multiplied in tiles of so many.
+/// Rows of the register tiles for the rows that are left over by those of MR rows. What these leave over is multiplied row by
+/// row.
 pub const ROWS_MULTIPLE: usize = 4;
 
 impl TileKernel for MultiplyPanels<'_> {
@@ -190,16 +190,22 @@ impl TileKernel for MultiplyPanels<'_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
         let Self { rows, depth, width, .. } = self;
-        assert!(rows.is_multiple_of(ROWS_MULTIPLE) && width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
+        assert!(width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
         for left in (0..width).step_by(NV * S::LANES) {
             let narrow = width - left < NV * S::LANES;
             let mut top = 0;
             while top < rows {
                 top += match (narrow, rows - top) {
-                    (false, left_over) if left_over >= MR => self.tile::<S, MR, NV>(simd, top, left),
-                    (false, _) => self.tile::<S, ROWS_MULTIPLE, NV>(simd, top, left),
-                    (true, left_over) if left_over >= MR => self.tile::<S, MR, 1>(simd, top, left),
-                    (true, _) => self.tile::<S, ROWS_MULTIPLE, 1>(simd, top, left),
+                    (false, over) if over >= MR => self.tile::<S, MR, NV>(simd, top, left),
+                    (false, over) if over >= ROWS_MULTIPLE => {
+                        self.tile::<S, ROWS_MULTIPLE, NV>(simd, top, left)
+                    }
+                    (false, _) => self.tile::<S, 1, NV>(simd, top, left),
+                    (true, over) if over >= MR => self.tile::<S, MR, 1>(simd, top, left),
+                    (true, over) if over >= ROWS_MULTIPLE => {
+                        self.tile::<S, ROWS_MULTIPLE, 1>(simd, top, left)
+                    }
+                    (true, _) => self.tile::<S, 1, 1>(simd, top, left),
                 };
             }
         }
@@ -256,11 +262,10 @@ mod tests {
         packed.pack((depth + 1, columns + 9), group, |_| |_| f32::NAN);
         let b_at = &b;
         packed.pack((depth, columns), group, |k| move |column| b_at[k * columns + column]);
-        let padded_rows = rows.next_multiple_of(packed.tile_rows());
         let width = packed.columns();
-        let mut c = vec![f32::NAN; padded_rows * width];
+        let mut c = vec![f32::NAN; rows * width];
         for group in packed.groups() {
-            let mut panel = vec![0.0; padded_rows * GROUP_DEPTH];
+            let mut panel = vec![0.0; rows * GROUP_DEPTH];
             for row in 0..rows {
                 panel[row * GROUP_DEPTH..][..group.len()].copy_from_slice(&a[row * depth..][group.clone()]);
             }
