@@ -13,7 +13,6 @@
 
 mod sum;
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
@@ -36,9 +35,6 @@ const BAND: usize = 8;
 
 /// About how many positions are summed in f32 before the partial sums are added in f64: few enough for f32's precision.
 const SLICE: usize = 2048;
-
-/// Rows and columns of the squares of S that partial sums are added by: a row of one is a cache line.
-const SQUARE: usize = 16;
 
 /// The moments of N channels.
 #[derive(Clone, Debug, PartialEq)]
@@ -222,30 +218,11 @@ fn sum_slices(
             *mean = sum(channel, products + channel % (BAND * BLOCK)) as f32 * scale;
         }
         let second = moments.second.as_slice_mut().expect("moments are made contiguous");
-        // Only elements on and above the diagonal were summed. Squares of them are read by rows, wherever they are written.
-        team::for_each_chunk(second, SQUARE * n.max(1), |index, rows| {
-            let top = index * SQUARE;
-            for left in (0..n).step_by(SQUARE) {
-                let (upper, right) = (top.min(left), top.max(left));
-                let width = SQUARE.min(n - right);
-                let mut sums = [[0.0f64; SQUARE]; SQUARE];
-                for (row, sums) in (upper..n).zip(&mut sums) {
-                    let at = row / (BAND * BLOCK) * slices * band + row % (BAND * BLOCK) * stride + right;
-                    for slice in 0..slices {
-                        let partial = &partials[at + slice * band..][..width];
-                        sums.iter_mut().zip(partial).for_each(|(sum, partial)| *sum += *partial as f64);
-                    }
-                }
-                for (i, row) in rows.chunks_exact_mut(n).enumerate() {
-                    for (j, value) in row[left..].iter_mut().take(SQUARE).enumerate() {
-                        let sum = match left.cmp(&top) {
-                            Ordering::Less => sums[j][i],
-                            Ordering::Equal => sums[i.min(j)][i.max(j)],
-                            Ordering::Greater => sums[i][j],
-                        };
-                        *value = sum as f32 * scale;
-                    }
-                }
+        // Only elements on and above the diagonal were summed.
+        team::for_each_chunk(second, n.max(1), |i, row| {
+            for (j, value) in row.iter_mut().enumerate() {
+                let (row, column) = (i.min(j), i.max(j));
+                *value = sum(row, row % (BAND * BLOCK) * stride + column) as f32 * scale;
             }
         });
     });
