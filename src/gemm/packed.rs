@@ -127,7 +127,7 @@ impl PackedMatrix {
         let (depth, width) = (rows.len(), columns.len());
         let b = self.panels(rows, columns);
         let rows = a.len() / GROUP_DEPTH;
-        self.isa.run_tiled(MultiplyPanels { rows, depth, a, b, c, width, accumulate, ahead: &[] });
+        self.isa.run_tiled(MultiplyPanels::<false> { rows, depth, a, b, c, width, accumulate, ahead: &[] });
     }
 }
 
@@ -160,11 +160,12 @@ impl TileKernel for GeometryOf {
     }
 }
 
-/// The macro-kernel: C = A·B, or C += A·B where `accumulate`.
-pub struct MultiplyPanels<'a> {
+/// The macro-kernel: C = A·B, or C += A·B where `accumulate`. With `PAIRS` each float of A and B is a pair of numbers in
+/// bfloat16, of neighbouring elements of a row of A and of a column of B.
+pub struct MultiplyPanels<'a, const PAIRS: bool> {
     /// Rows of A and C, best a multiple of MR or, where that would be many more, of [`ROWS_MULTIPLE`].
     pub rows: usize,
-    /// K.
+    /// K, in floats.
     pub depth: usize,
     /// A: rows of K values, [`GROUP_DEPTH`] floats apart.
     pub a: &'a [f32],
@@ -184,7 +185,7 @@ pub struct MultiplyPanels<'a> {
 /// row.
 pub const ROWS_MULTIPLE: usize = 4;
 
-impl TileKernel for MultiplyPanels<'_> {
+impl<const PAIRS: bool> TileKernel for MultiplyPanels<'_, PAIRS> {
     type Output = ();
 
     #[inline(always)]
@@ -212,7 +213,7 @@ impl TileKernel for MultiplyPanels<'_> {
     }
 }
 
-impl MultiplyPanels<'_> {
+impl<const PAIRS: bool> MultiplyPanels<'_, PAIRS> {
     /// Computes the register tile at row `top` and column `left` of C, and returns its rows.
     #[inline(always)]
     fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
@@ -229,7 +230,7 @@ impl MultiplyPanels<'_> {
         let next = ahead.get(top * GROUP_DEPTH..).unwrap_or(a);
         let c = &mut self.c[top * width + left..];
         let mut tile = RegisterTile::<S, ROWS, VECTORS>::begin(simd, initial, c, width);
-        tile.add_product(Broadcast::<GROUP_DEPTH, 1>(a), Prefetching { b, next });
+        tile.add_product_of::<PAIRS, _, _>(Broadcast::<GROUP_DEPTH, 1>(a), Prefetching { b, next });
         tile.store(c, width);
         ROWS
     }

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "vectors are loaded from and stored to raw memory")]
 
+use half::bf16;
+
 use super::TileKernel;
 
 /// Keeps other crates from implementing [`Simd`].
@@ -34,6 +36,53 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
 
     /// `a · b + c`, rounded once if the instruction set has a fused multiply-add, else twice.
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+
+    /// `c` plus the products of pairs: each lane of `a` and `b` holds two numbers in bfloat16, as [`Simd::pair`] has them.
+    #[inline(always)]
+    fn mul_add_pairs(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        let [a, b, mut c] = [a, b, c].map(|vector| self.lanes(vector));
+        for (c, (a, b)) in c.iter_mut().zip(a.iter().zip(&b)) {
+            let [(a_first, a_second), (b_first, b_second)] = [a, b].map(|lane| {
+                let bits = lane.to_bits();
+                (f32::from_bits(bits << 16), f32::from_bits(bits & 0xffff_0000))
+            });
+            *c += a_first * b_first + a_second * b_second;
+        }
+        self.read(&c)
+    }
+
+    /// A pair of numbers in bfloat16 in each lane, rounded to the nearest: `first` in the lower half, `second` in the upper.
+    #[inline(always)]
+    fn pair(self, first: Self::F32, second: Self::F32) -> Self::F32 {
+        let [mut first, second] = [first, second].map(|vector| self.lanes(vector));
+        for (first, second) in first.iter_mut().zip(second) {
+            let [low, high] = [*first, second].map(|value| u32::from(bf16::from_f32(value).to_bits()));
+            *first = f32::from_bits(high << 16 | low);
+        }
+        self.read(&first)
+    }
+
+    /// Writes pairs of neighbouring lanes, in bfloat16: half as many floats as there are lanes.
+    ///
+    /// # Safety
+    /// `to` must be valid for writing half of [`Simd::LANES`] floats. It need not be aligned.
+    #[inline(always)]
+    unsafe fn store_pairs(self, to: *mut f32, value: Self::F32) {
+        let lanes = self.lanes(value);
+        for (at, pair) in lanes[..Self::LANES].chunks_exact(2).enumerate() {
+            let [low, high] = [pair[0], pair[1]].map(|value| u32::from(bf16::from_f32(value).to_bits()));
+            // SAFETY: there are half as many pairs as lanes.
+            unsafe { to.add(at).write_unaligned(f32::from_bits(high << 16 | low)) };
+        }
+    }
+
+    /// The lanes, followed by zeros.
+    #[inline(always)]
+    fn lanes(self, vector: Self::F32) -> [f32; MAX_LANES] {
+        let mut lanes = [0.0; MAX_LANES];
+        self.write(vector, &mut lanes);
+        lanes
+    }
 
     /// `a + b`.
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;

@@ -13,13 +13,13 @@ use std::ops::Range;
 use crate::gemm::{GROUP_DEPTH, MultiplyPanels, ROWS_MULTIPLE, TILE_ROWS_MULTIPLE, geometry};
 use crate::parallel::scratch;
 use crate::parallel::team;
-use crate::simd::{Isa, Kernel, Simd, caches};
+use crate::simd::{Isa, Kernel, Simd, TileKernel, caches};
 use crate::tensor::aligned::AlignedVec;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::tiles::{Tile, TileSize};
 use transforms::{
-    POINTS, TILE, TransformFilters, TransformInput, TransformOutput, filters_layout, groups, input_layout,
-    product_layout,
+    POINTS, TILE, TransformFilters, TransformInput, TransformOutput, depth_of, filters_layout, groups,
+    input_layout, product_layout,
 };
 
 use super::Arguments;
@@ -36,20 +36,25 @@ pub struct Buffers {
 /// stay in the L3 cache.
 const MAX_FILTERS: usize = 128 * 128;
 
-/// A convolution with 3×3 filters.
-pub fn convolve<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
+/// A convolution with 3×3 filters. With `PAIRS` the transformed inputs and filters are rounded to bfloat16; the products are
+/// summed in f32.
+pub fn convolve<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
     match arguments.filters.depth() * arguments.filters.columns() <= MAX_FILTERS {
-        true => by_tiles(arguments, buffers),
-        false => by_panels(arguments, buffers),
+        true => by_tiles::<PAIRS, E>(arguments, buffers),
+        false => by_panels::<PAIRS, E>(arguments, buffers),
     }
 }
 
 /// Bytes of the buffers, feature maps excluded, of a convolution from `depth` to `columns` channels on a map of
 /// `height`×`width` positions.
-pub fn bytes(isa: Isa, (depth, columns): (usize, usize), (height, width): (usize, usize)) -> u64 {
-    let (panel, threads) = (geometry(isa).panel, team::most_threads());
+pub fn bytes<const PAIRS: bool>(
+    isa: Isa,
+    (channels, columns): (usize, usize),
+    (height, width): (usize, usize),
+) -> u64 {
+    let (panel, threads, depth) = (geometry(isa).panel, team::most_threads(), depth_of::<PAIRS>(channels));
     let panel_len = filters_layout(depth, panel).1;
-    let floats = if depth * columns <= MAX_FILTERS {
+    let floats = if channels * columns <= MAX_FILTERS {
         columns.div_ceil(panel) * panel_len + threads * input_layout(tiles_of_a_task(depth).0, depth).1
     } else {
         let batch = (height.div_ceil(TILE) * width.div_ceil(TILE)).min(tiles_of_a_batch(depth));
@@ -69,15 +74,17 @@ fn tiles_of_a_task(channels: usize) -> (usize, usize) {
 
 /// Transforms all filters. Then each task transforms the inputs of a run of tiles and, for each panel of output channels,
 /// multiplies them at each point, applies the output transform and writes the result.
-fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
+fn by_tiles<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
     let Arguments { isa, filters, input, output, epilogue } = arguments;
-    let (depth, panel) = (filters.depth(), geometry(isa).panel);
+    let (channels, panel) = (filters.depth(), geometry(isa).panel);
+    let depth = depth_of::<PAIRS>(channels);
     let columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let panel_len = filters_layout(depth, panel).1;
     buffers.transformed.resize_for_overwrite(columns.div_ceil(panel) * panel_len);
     team::for_each_chunk(&mut buffers.transformed, panel_len, |index, to| {
         let columns = index * panel..((index + 1) * panel).min(columns);
-        isa.run(TransformFilters { filters, channels: 0..depth, columns, to });
+        let transform = TransformFilters::<PAIRS> { filters, channels: 0..channels, columns, to };
+        run::<PAIRS, _>(isa, transform);
     });
     let transformed = &*buffers.transformed;
 
@@ -91,7 +98,7 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
         let (product_stride, product_len) = product_layout(room, panel);
         let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([input_len, product_len, prepared_len], |[inputs, products, prepared]| {
-            isa.run(TransformInput {
+            run::<PAIRS, _>(isa, TransformInput::<PAIRS> {
                 map: input,
                 y: tile.y().start,
                 x: tile.x().start,
@@ -111,7 +118,7 @@ fn by_tiles<E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
-                        isa.run_tiled(MultiplyPanels {
+                        run_tiled::<PAIRS, _>(isa, MultiplyPanels::<PAIRS> {
                             rows: room,
                             depth: group.len(),
                             a: &a[..room * GROUP_DEPTH],
@@ -165,33 +172,34 @@ fn parts(depth: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// Divides the output into batches of tiles, nearly equal in size, and computes one after the other.
-fn by_panels<E: Epilogue>(mut arguments: Arguments<E>, buffers: &mut Buffers) {
+fn by_panels<const PAIRS: bool, E: Epilogue>(mut arguments: Arguments<E>, buffers: &mut Buffers) {
     let (whole_height, whole_width) = (arguments.output.height(), arguments.output.width());
     let (height, width) = (whole_height.div_ceil(TILE), whole_width.div_ceil(TILE));
     // The size of the fewest parts, equal but for rounding, of at most `max`.
     let even = |whole: usize, max: usize| whole.div_ceil(whole.div_ceil(max).max(1)).max(1);
-    let max = tiles_of_a_batch(arguments.filters.depth());
+    let max = tiles_of_a_batch(depth_of::<PAIRS>(arguments.filters.depth()));
     let columns = even(width, max);
     let rows = even(height, max / columns);
     for top in (0..height).step_by(rows) {
         for left in (0..width).step_by(columns) {
             let y = top * TILE..((top + rows) * TILE).min(whole_height);
             let x = left * TILE..((left + columns) * TILE).min(whole_width);
-            batch(&mut arguments, buffers, (y, x));
+            batch::<PAIRS, E>(&mut arguments, buffers, (y, x));
         }
     }
 }
 
 /// Computes one batch, the positions `y` × `x`. Transforms its inputs. Then each task transforms the filters of its panel
 /// of output channels, multiplies at each point, applies the output transform and writes the result.
-fn batch<E: Epilogue>(
+fn batch<const PAIRS: bool, E: Epilogue>(
     arguments: &mut Arguments<E>,
     buffers: &mut Buffers,
     (y, x): (Range<usize>, Range<usize>),
 ) {
     let Arguments { isa, filters, input, output, epilogue } = arguments;
     let (isa, filters, input, epilogue) = (*isa, *filters, *input, *epilogue);
-    let (depth, panel) = (filters.depth(), geometry(isa).panel);
+    let (channels, panel) = (filters.depth(), geometry(isa).panel);
+    let depth = depth_of::<PAIRS>(channels);
     let all_columns = filters.columns().next_multiple_of(geometry(isa).lanes);
     let (rows, columns) = (y.len().div_ceil(TILE), x.len().div_ceil(TILE));
     // One task per panel and band of rows, with enough bands for two tasks per thread.
@@ -207,7 +215,9 @@ fn batch<E: Epilogue>(
         let tiles = band_rows.min(rows - band * band_rows) * columns;
         let tiles = first.min(tiles)..(first + SLAB).min(tiles);
         let y = y.start + band * band_rows * TILE;
-        isa.run(TransformInput { map: input, y, x: x.start, columns, tiles, room: SLAB, to });
+        let transform =
+            TransformInput::<PAIRS> { map: input, y, x: x.start, columns, tiles, room: SLAB, to };
+        run::<PAIRS, _>(isa, transform);
     });
     let row_len = epilogue.prepared_len(x.len());
     buffers.prepared.resize_for_overwrite(y.len() * row_len);
@@ -236,7 +246,11 @@ fn batch<E: Epilogue>(
             for part in parts(depth, part_depth) {
                 let columns = first * BLOCK..first * BLOCK + width;
                 let filter_stride = filters_layout(part.len(), width).0;
-                isa.run(TransformFilters { filters, channels: part.clone(), columns, to: transformed });
+                let channels = match PAIRS {
+                    true => 2 * part.start..channels.min(2 * part.end),
+                    false => part.clone(),
+                };
+                run::<PAIRS, _>(isa, TransformFilters::<PAIRS> { filters, channels, columns, to: transformed });
                 for point in 0..POINTS {
                     for group in groups(part.clone()) {
                         let row = point * filter_stride + (group.start - part.start) * width;
@@ -246,7 +260,7 @@ fn batch<E: Epilogue>(
                         let products = products[point * stride..].chunks_mut(SLAB * width);
                         for (slab, c) in (0..slabs).zip(products) {
                             let rows = tiles.saturating_sub(slab * SLAB).min(SLAB);
-                            isa.run_tiled(MultiplyPanels {
+                            run_tiled::<PAIRS, _>(isa, MultiplyPanels::<PAIRS> {
                                 rows: rows.next_multiple_of(ROWS_MULTIPLE),
                                 depth: group.len(),
                                 a: &inputs[slab * slab_len + at..],
@@ -264,6 +278,16 @@ fn batch<E: Epilogue>(
             isa.run(WritePanel { tile: &mut tile, first, products, stride, width, prepared, epilogue });
         });
     });
+}
+
+/// Runs a kernel that with `PAIRS` works on bfloat16.
+fn run<const PAIRS: bool, K: Kernel>(isa: Isa, kernel: K) -> K::Output {
+    if PAIRS { isa.run_bf16(kernel) } else { isa.run(kernel) }
+}
+
+/// Runs a kernel with register tiles that with `PAIRS` works on bfloat16.
+fn run_tiled<const PAIRS: bool, K: TileKernel>(isa: Isa, kernel: K) -> K::Output {
+    if PAIRS { isa.run_tiled_bf16(kernel) } else { isa.run_tiled(kernel) }
 }
 
 /// Applies the output transform to a panel's products and writes the result through the epilogue.
