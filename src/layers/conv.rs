@@ -133,7 +133,9 @@ impl Conv {
             Algorithm::Im2col | Algorithm::Direct => self.bytes(),
             Algorithm::Winograd | Algorithm::WinogradBf16 => {
                 let bytes = |channels, columns| match algorithm {
-                    Algorithm::WinogradBf16 => winograd::bytes::<true>(isa, (channels, columns), (height, width)),
+                    Algorithm::WinogradBf16 => {
+                        winograd::bytes::<true>(isa, (channels, columns), (height, width))
+                    }
                     _ => winograd::bytes::<false>(isa, (channels, columns), (height, width)),
                 };
                 bytes(self.in_channels, self.out_channels).max(bytes(self.out_channels, self.in_channels))

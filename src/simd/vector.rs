@@ -173,3 +173,76 @@ pub unsafe trait Simd: Sealed + Copy + Send + Sync + 'static {
     #[inline(always)]
     fn prefetch_write(self, _to: *mut f32) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, Kernel};
+
+    /// `LANES` values, and those that round up, down, to the even one of two, and to infinity.
+    fn values(seed: u32) -> [f32; MAX_LANES] {
+        let mut values = [0.0; MAX_LANES];
+        for (at, value) in values.iter_mut().enumerate() {
+            *value = (at as f32 + 0.37) * [1.0, -3.1e-3, 4.7e8][(at + seed as usize) % 3];
+        }
+        for (value, bits) in
+            values.iter_mut().skip(seed as usize % 3).zip([0x3f80_8000u32, 0x3f81_8000, 0x7f7f_ffff])
+        {
+            *value = f32::from_bits(bits);
+        }
+        values
+    }
+
+    /// The pairs of the first and second numbers; `value`s stored in pairs; and the pairs' products with themselves added to one.
+    struct Pairs([f32; MAX_LANES], [f32; MAX_LANES]);
+
+    impl Kernel for Pairs {
+        type Output = (Vec<u32>, Vec<u32>, Vec<f32>);
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let (first, second) = (simd.read(&self.0), simd.read(&self.1));
+            let pairs = simd.pair(first, second);
+            let mut stored = vec![f32::NAN; MAX_LANES];
+            // SAFETY: there is room for as many floats as lanes.
+            unsafe { simd.store_pairs(stored.as_mut_ptr(), first) };
+            assert!(stored[S::LANES / 2..].iter().all(|value| value.is_nan()), "more was written");
+            let products = simd.mul_add_pairs(pairs, pairs, simd.splat(1.0));
+            let lanes = |vector| simd.lanes(vector)[..S::LANES].to_vec();
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
+            (bits(&lanes(pairs)), bits(&stored[..S::LANES / 2]), lanes(products))
+        }
+    }
+
+    #[test]
+    fn pairs_of_bfloat16_are_rounded_to_the_nearest_and_multiplied() {
+        let rounded = |value: f32| u32::from(bf16::from_f32(value).to_bits());
+        for isa in Isa::available() {
+            for seed in 0..3 {
+                let (first, second) = (values(seed), values(seed + 1));
+                for native in [false, true] {
+                    let (pairs, stored, products) = match native {
+                        true => isa.run_bf16(Pairs(first, second)),
+                        false => isa.run(Pairs(first, second)),
+                    };
+                    for (at, pair) in pairs.iter().enumerate() {
+                        assert_eq!(
+                            *pair,
+                            rounded(second[at]) << 16 | rounded(first[at]),
+                            "{isa:?} {native} {at}"
+                        );
+                        let [first, second] =
+                            [first[at], second[at]].map(|value| bf16::from_f32(value).to_f64());
+                        let expected = (1.0 + first * first + second * second) as f32;
+                        let near = (products[at] - expected).abs() <= 1e-6 * expected;
+                        assert!(near || products[at] == expected, "{isa:?} {native} {at}: {}", products[at]);
+                    }
+                    for (at, pair) in stored.iter().enumerate() {
+                        let [low, high] = [2 * at, 2 * at + 1].map(|at| rounded(first[at]));
+                        assert_eq!(*pair, high << 16 | low, "{isa:?} {native} {at}");
+                    }
+                }
+            }
+        }
+    }
+}

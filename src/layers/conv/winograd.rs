@@ -98,15 +98,18 @@ fn by_tiles<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers: &m
         let (product_stride, product_len) = product_layout(room, panel);
         let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([input_len, product_len, prepared_len], |[inputs, products, prepared]| {
-            run::<PAIRS, _>(isa, TransformInput::<PAIRS> {
-                map: input,
-                y: tile.y().start,
-                x: tile.x().start,
-                columns: tile_columns,
-                tiles: 0..rows * tile_columns,
-                room,
-                to: inputs,
-            });
+            run::<PAIRS, _>(
+                isa,
+                TransformInput::<PAIRS> {
+                    map: input,
+                    y: tile.y().start,
+                    x: tile.x().start,
+                    columns: tile_columns,
+                    tiles: 0..rows * tile_columns,
+                    room,
+                    to: inputs,
+                },
+            );
             epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
             for column in (tile.blocks().start * BLOCK..tile.blocks().end * BLOCK).step_by(panel) {
                 let width = panel.min(columns - column);
@@ -118,16 +121,19 @@ fn by_tiles<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers: &m
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
-                        run_tiled::<PAIRS, _>(isa, MultiplyPanels::<PAIRS> {
-                            rows: room,
-                            depth: group.len(),
-                            a: &a[..room * GROUP_DEPTH],
-                            b,
-                            c: products,
-                            width,
-                            accumulate: index > 0,
-                            ahead: &[],
-                        });
+                        run_tiled::<PAIRS, _>(
+                            isa,
+                            MultiplyPanels::<PAIRS> {
+                                rows: room,
+                                depth: group.len(),
+                                a: &a[..room * GROUP_DEPTH],
+                                b,
+                                c: products,
+                                width,
+                                accumulate: index > 0,
+                                ahead: &[],
+                            },
+                        );
                     }
                 }
                 let first = column / BLOCK;
@@ -215,8 +221,7 @@ fn batch<const PAIRS: bool, E: Epilogue>(
         let tiles = band_rows.min(rows - band * band_rows) * columns;
         let tiles = first.min(tiles)..(first + SLAB).min(tiles);
         let y = y.start + band * band_rows * TILE;
-        let transform =
-            TransformInput::<PAIRS> { map: input, y, x: x.start, columns, tiles, room: SLAB, to };
+        let transform = TransformInput::<PAIRS> { map: input, y, x: x.start, columns, tiles, room: SLAB, to };
         run::<PAIRS, _>(isa, transform);
     });
     let row_len = epilogue.prepared_len(x.len());
@@ -250,7 +255,10 @@ fn batch<const PAIRS: bool, E: Epilogue>(
                     true => 2 * part.start..channels.min(2 * part.end),
                     false => part.clone(),
                 };
-                run::<PAIRS, _>(isa, TransformFilters::<PAIRS> { filters, channels, columns, to: transformed });
+                run::<PAIRS, _>(
+                    isa,
+                    TransformFilters::<PAIRS> { filters, channels, columns, to: transformed },
+                );
                 for point in 0..POINTS {
                     for group in groups(part.clone()) {
                         let row = point * filter_stride + (group.start - part.start) * width;
@@ -260,17 +268,20 @@ fn batch<const PAIRS: bool, E: Epilogue>(
                         let products = products[point * stride..].chunks_mut(SLAB * width);
                         for (slab, c) in (0..slabs).zip(products) {
                             let rows = tiles.saturating_sub(slab * SLAB).min(SLAB);
-                            run_tiled::<PAIRS, _>(isa, MultiplyPanels::<PAIRS> {
-                                rows: rows.next_multiple_of(ROWS_MULTIPLE),
-                                depth: group.len(),
-                                a: &inputs[slab * slab_len + at..],
-                                b,
-                                c,
-                                width,
-                                accumulate: group.start > 0,
-                                // The next slab's inputs, for the same point and group of channels.
-                                ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
-                            });
+                            run_tiled::<PAIRS, _>(
+                                isa,
+                                MultiplyPanels::<PAIRS> {
+                                    rows: rows.next_multiple_of(ROWS_MULTIPLE),
+                                    depth: group.len(),
+                                    a: &inputs[slab * slab_len + at..],
+                                    b,
+                                    c,
+                                    width,
+                                    accumulate: group.start > 0,
+                                    // The next slab's inputs, for the same point and group of channels.
+                                    ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
+                                },
+                            );
                         }
                     }
                 }

@@ -101,7 +101,8 @@ impl<const PAIRS: bool> Kernel for TransformFilters<'_, PAIRS> {
             for left in (0..width).step_by(S::LANES) {
                 filters.prefetch_3x3(simd, block + BLOCK, columns.start + left);
                 filters.read_3x3(simd, block, columns.start + left, &mut kernels);
-                for (row, kernels) in kernels.0[..used.next_multiple_of(of_row)].chunks_exact(of_row).enumerate()
+                for (row, kernels) in
+                    kernels.0[..used.next_multiple_of(of_row)].chunks_exact(of_row).enumerate()
                 {
                     let row = depth_of::<PAIRS>(block - channels.start) + row;
                     let first = transform_down(simd, &kernels[0]);
