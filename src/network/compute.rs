@@ -14,6 +14,18 @@ pub struct Compute {
     pub precision: Precision,
 }
 
+impl Compute {
+    /// Why the precision would be ignored, or only take time; `None` if it pays.
+    pub fn reason_against_precision(&self) -> Option<&'static str> {
+        match (self.precision, self.convolution) {
+            (Precision::F32, _) => None,
+            (Precision::Bf16, Convolution::Im2col) => Some("convolutions by im2col are computed in f32"),
+            (Precision::Bf16, _) if self.isa.has_bf16() => None,
+            (Precision::Bf16, _) => Some("it needs AVX-512 BF16, and would be slower without"),
+        }
+    }
+}
+
 impl Default for Compute {
     fn default() -> Self {
         Isa::best().into()

@@ -62,19 +62,14 @@ impl ComputeOptions {
             false => String::new(),
         };
         detail.verbose(format_args!("computing with {}, {threads} threads{of_asked}", isa.name()));
-        self.check_precision(isa)?;
-        Ok(Compute { isa, convolution: self.convolution, precision: self.precision })
-    }
-
-    /// Refuses a precision that would be ignored, or only take time.
-    fn check_precision(&self, isa: Isa) -> Result<()> {
-        let why = match (self.precision, self.convolution) {
-            (Precision::F32, _) => return Ok(()),
-            (_, Convolution::Im2col) => "convolutions by im2col are computed in f32".to_owned(),
-            _ if isa.has_bf16() => return Ok(()),
-            _ => format!("needs a CPU with AVX-512 BF16, and would be slower here, with {}", isa.name()),
-        };
-        Err(Failure::option("--precision", format!("{}: {why}", self.precision.name())))
+        let compute = Compute { isa, convolution: self.convolution, precision: self.precision };
+        match compute.reason_against_precision() {
+            Some(reason) => {
+                let precision = self.precision.name();
+                Err(Failure::option("--precision", format!("{precision}, with {}: {reason}", isa.name())))
+            }
+            None => Ok(compute),
+        }
     }
 
     fn isa(&self) -> Result<Isa> {
