@@ -45,7 +45,7 @@ pub fn convolve<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers
     }
 }
 
-/// Bytes of the buffers, feature maps excluded, of a convolution from `depth` to `columns` channels on a map of
+/// Bytes of the buffers, feature maps excluded, of a convolution from `channels` to `columns` channels on a map of
 /// `height`×`width` positions.
 pub fn bytes<const PAIRS: bool>(
     isa: Isa,
@@ -68,8 +68,8 @@ pub fn bytes<const PAIRS: bool>(
 
 /// The most and the fewest tiles of a task of [`by_tiles`]. Every task reads all filters once, so with more channels a task
 /// has more tiles, though their transformed inputs then outgrow the L2 cache and are held by the L3.
-fn tiles_of_a_task(channels: usize) -> (usize, usize) {
-    ((channels / 4).clamp(36, 120), 12)
+fn tiles_of_a_task(depth: usize) -> (usize, usize) {
+    ((depth / 4).clamp(36, 120), 12)
 }
 
 /// Transforms all filters. Then each task transforms the inputs of a run of tiles and, for each panel of output channels,
@@ -98,18 +98,16 @@ fn by_tiles<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers: &m
         let (product_stride, product_len) = product_layout(room, panel);
         let prepared_len = epilogue.prepared_len(tile.positions());
         scratch::with([input_len, product_len, prepared_len], |[inputs, products, prepared]| {
-            run::<PAIRS, _>(
-                isa,
-                TransformInput::<PAIRS> {
-                    map: input,
-                    y: tile.y().start,
-                    x: tile.x().start,
-                    columns: tile_columns,
-                    tiles: 0..rows * tile_columns,
-                    room,
-                    to: inputs,
-                },
-            );
+            let transform = TransformInput::<PAIRS> {
+                map: input,
+                y: tile.y().start,
+                x: tile.x().start,
+                columns: tile_columns,
+                tiles: 0..rows * tile_columns,
+                room,
+                to: inputs,
+            };
+            run::<PAIRS, _>(isa, transform);
             epilogue.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
             for column in (tile.blocks().start * BLOCK..tile.blocks().end * BLOCK).step_by(panel) {
                 let width = panel.min(columns - column);
@@ -121,19 +119,17 @@ fn by_tiles<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers: &m
                         let a = &inputs[point * input_stride + index * room * GROUP_DEPTH..];
                         let b =
                             &filters[point * filter_stride + group.start * width..][..group.len() * width];
-                        run_tiled::<PAIRS, _>(
-                            isa,
-                            MultiplyPanels::<PAIRS> {
-                                rows: room,
-                                depth: group.len(),
-                                a: &a[..room * GROUP_DEPTH],
-                                b,
-                                c: products,
-                                width,
-                                accumulate: index > 0,
-                                ahead: &[],
-                            },
-                        );
+                        let product = MultiplyPanels::<PAIRS> {
+                            rows: room,
+                            depth: group.len(),
+                            a: &a[..room * GROUP_DEPTH],
+                            b,
+                            c: products,
+                            width,
+                            accumulate: index > 0,
+                            ahead: &[],
+                        };
+                        run_tiled::<PAIRS, _>(isa, product);
                     }
                 }
                 let first = column / BLOCK;
@@ -155,7 +151,7 @@ fn tiles_of_a_batch(depth: usize) -> usize {
     (least * 512 / depth.max(1)).clamp(least, 2 * least)
 }
 
-/// Input channels of a part of a panel's filters. A part is transformed and multiplied before the next, so that it need not
+/// The depth of a part of a panel's filters. A part is transformed and multiplied before the next, so that it need not
 /// leave the L2 cache; but each part passes over all products, so that there is only one unless these are few.
 fn depth_of_a_part(depth: usize, width: usize, product_len: usize) -> usize {
     let cache = caches::second_level_bytes() / size_of::<f32>();
@@ -163,12 +159,12 @@ fn depth_of_a_part(depth: usize, width: usize, product_len: usize) -> usize {
         return depth;
     }
     // Three quarters of the cache for the transformed filters: the rest is for the products and inputs.
-    let of_channel = filters_layout(1, width).1;
-    depth.min((cache * 3 / 4 / of_channel).max(BLOCK))
+    let of_row = filters_layout(1, width).1;
+    depth.min((cache * 3 / 4 / of_row).max(BLOCK))
 }
 
-/// The input channels in parts, nearly equal in size, of at most `most`, which is `depth` or at least a block. All parts but
-/// the last are whole blocks.
+/// The depth in parts, nearly equal in size, of at most `most`, which is `depth` or at least a block. All parts but the last
+/// are whole blocks.
 fn parts(depth: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let part = match most < depth {
         true => (depth.div_ceil(depth.div_ceil(most))).next_multiple_of(BLOCK).min(most / BLOCK * BLOCK),
@@ -255,10 +251,8 @@ fn batch<const PAIRS: bool, E: Epilogue>(
                     true => 2 * part.start..channels.min(2 * part.end),
                     false => part.clone(),
                 };
-                run::<PAIRS, _>(
-                    isa,
-                    TransformFilters::<PAIRS> { filters, channels, columns, to: transformed },
-                );
+                let transform = TransformFilters::<PAIRS> { filters, channels, columns, to: transformed };
+                run::<PAIRS, _>(isa, transform);
                 for point in 0..POINTS {
                     for group in groups(part.clone()) {
                         let row = point * filter_stride + (group.start - part.start) * width;
@@ -268,20 +262,18 @@ fn batch<const PAIRS: bool, E: Epilogue>(
                         let products = products[point * stride..].chunks_mut(SLAB * width);
                         for (slab, c) in (0..slabs).zip(products) {
                             let rows = tiles.saturating_sub(slab * SLAB).min(SLAB);
-                            run_tiled::<PAIRS, _>(
-                                isa,
-                                MultiplyPanels::<PAIRS> {
-                                    rows: rows.next_multiple_of(ROWS_MULTIPLE),
-                                    depth: group.len(),
-                                    a: &inputs[slab * slab_len + at..],
-                                    b,
-                                    c,
-                                    width,
-                                    accumulate: group.start > 0,
-                                    // The next slab's inputs, for the same point and group of channels.
-                                    ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
-                                },
-                            );
+                            let product = MultiplyPanels::<PAIRS> {
+                                rows: rows.next_multiple_of(ROWS_MULTIPLE),
+                                depth: group.len(),
+                                a: &inputs[slab * slab_len + at..],
+                                b,
+                                c,
+                                width,
+                                accumulate: group.start > 0,
+                                // The next slab's inputs, for the same point and group of channels.
+                                ahead: inputs.get((slab + 1) * slab_len + at..).unwrap_or(&[]),
+                            };
+                            run_tiled::<PAIRS, _>(isa, product);
                         }
                     }
                 }
