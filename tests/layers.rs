@@ -189,7 +189,7 @@ impl Exactness for Algorithm {
     fn growth(self) -> f64 {
         match self {
             Self::Im2col | Self::Direct => 1.0,
-            Self::Winograd => 8.0,
+            Self::Winograd | Self::WinogradBf16 => 8.0,
         }
     }
 
@@ -199,7 +199,7 @@ impl Exactness for Algorithm {
         let largest = bounds.iter().copied().fold(0.0, f64::max);
         let bounds = match self {
             Self::Im2col | Self::Direct => bounds.clone(),
-            Self::Winograd => Array3::from_elem(bounds.dim(), largest * self.growth()),
+            Self::Winograd | Self::WinogradBf16 => Array3::from_elem(bounds.dim(), largest * self.growth()),
         };
         Expected { values: values.clone(), bounds }
     }

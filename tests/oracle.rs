@@ -47,7 +47,7 @@ fn by_patches(x: &Array3<f32>, w: &Array4<f32>, b: &Array1<f32>) -> [Array3<f32>
 #[test]
 fn convolutions_at_sizes_of_vgg_equal_products_with_explicit_patch_matrices() {
     for (outputs, channels, height, width) in
-        [(64, 3, 45, 61), (128, 64, 30, 41), (256, 256, 28, 28), (512, 512, 14, 13)]
+        [(64, 3, 45, 61), (40, 33, 7, 5), (128, 64, 30, 41), (256, 256, 28, 28), (512, 512, 14, 13)]
     {
         let mut random = Random(outputs as u64);
         let (x, b): (Array3<f32>, Array1<f32>) =

@@ -37,7 +37,7 @@ pub enum Distance {
     /// By [`Statistic::Gram`].
     Gram(Gram),
     /// By [`Statistic::Wasserstein`].
-    Wasserstein(Wasserstein),
+    Wasserstein(Box<Wasserstein>),
 }
 
 impl Distance {
@@ -45,7 +45,7 @@ impl Distance {
     pub fn new(isa: Isa, statistic: Statistic, target: Moments) -> Self {
         match statistic {
             Statistic::Gram => Self::Gram(Gram::new(target)),
-            Statistic::Wasserstein => Self::Wasserstein(Wasserstein::new(isa, target)),
+            Statistic::Wasserstein => Self::Wasserstein(Box::new(Wasserstein::new(isa, target))),
         }
     }
 

@@ -147,7 +147,7 @@ const SLAB: usize = TILE_ROWS_MULTIPLE;
 /// a core the transformed inputs take at most 10 MB of L3, and a task's products with a panel 1.2 MB, about the L2. With one of
 /// 2 MiB it is twice that.
 fn tiles_of_a_batch(depth: usize) -> usize {
-    let least = SLAB * (11 * caches::second_level_bytes() >> 20).clamp(11, 22);
+    let least = SLAB * ((11 * caches::second_level_bytes()) >> 20).clamp(11, 22);
     (least * 512 / depth.max(1)).clamp(least, 2 * least)
 }
 

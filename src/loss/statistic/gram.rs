@@ -41,7 +41,7 @@ impl Gram {
             Form::Relative => 1.0 / *energy,
             Form::Gatys => 0.25 / (channels * channels) as f64,
         };
-        let [s, a] = [&moments.second, &*target].map(|matrix| matrix.as_slice().expect("made contiguous"));
+        let [s, a] = [&moments.second, target].map(|matrix| matrix.as_slice().expect("made contiguous"));
         let error = reduce::sum2(s, a, |s, a| (s - a) * (s - a));
         let slope = (2.0 * factor * weight / moments.count) as f32;
         let ds = |row: usize| {
