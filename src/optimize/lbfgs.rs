@@ -182,6 +182,7 @@ mod tests {
 
     use super::*;
     use crate::optimize::Bounds;
+    use crate::optimize::point::LIVE;
     use crate::parallel::ranks::Ranks;
 
     const SETTINGS: Settings = Settings {
@@ -230,6 +231,31 @@ mod tests {
             assert!(pair[0] == upper && (pair[1] - upper * upper).abs() < 1e-3, "{:?}", found.point);
         }
         assert!((found.loss - 2.0 * 0.04).abs() < 1e-6, "loss {}", found.loss);
+    }
+
+    /// What [`History::bytes`] counts on.
+    #[test]
+    fn an_evaluation_has_no_more_vectors_than_are_foreseen() {
+        for history in [History::single(3), History::half(3)] {
+            // Beside these there is the gradient that is computed.
+            let (mut most, mut evaluations) = (0, 0);
+            let mut function = |x: &[f32], gradient: &mut [f32]| {
+                most = most.max(LIVE.get());
+                evaluations += 1;
+                rosenbrock(x, gradient)
+            };
+            let settings = Settings { steps: 40, history, ..SETTINGS };
+            let before = LIVE.get();
+            let found = lbfgs(&mut function, vec![-1.2, 1.0, 0.0, 0.5], &settings, &mut |_| {
+                ControlFlow::Continue(())
+            });
+            assert!(evaluations > found.steps + 3, "no trial was refused");
+            let found = most - before;
+            match history.precision {
+                Precision::Single => assert!((4 + 2 * 3..=6 + 2 * 3).contains(&found), "{found} vectors"),
+                Precision::Half => assert_eq!(found, 4),
+            }
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ impl Point {
     pub fn new(values: Vec<f32>, ranks: &Ranks) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        #[cfg(test)]
+        LIVE.set(LIVE.get() + 1);
         Self { id, values: Arc::new(Values(values)), bounds: Bounds::NONE, ranks: ranks.clone() }
     }
 
@@ -127,6 +129,8 @@ thread_local! {
 
 impl Drop for Values {
     fn drop(&mut self) {
+        #[cfg(test)]
+        LIVE.set(LIVE.get() - 1);
         let values = std::mem::take(&mut self.0);
         // While the thread exits, the list may already be gone.
         let _ = FREE.try_with(|free| {
@@ -136,6 +140,12 @@ impl Drop for Values {
             }
         });
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many points with values of their own there are of this thread.
+    pub static LIVE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// A recycled or new buffer of `len` values, which are unspecified.

@@ -114,14 +114,14 @@ impl Stylize {
         best.map_or_else(|| with_history(histories[histories.len() - 1]).1, |(_, budget)| budget)
     }
 
-    /// The memory of the job's objective at this size, without an optimiser.
+    /// The memory of the job's objective at this size and of a picture at which it is evaluated, without an optimiser.
     pub(super) fn budget_of_objective(
         &self,
         network: &Network,
         terms: &Terms,
         size: (usize, usize),
     ) -> Budget {
-        self.budget(network, terms, size, self.available(), (HISTORIES[0], 0)).1
+        self.budget(network, terms, size, self.available(), (HISTORIES[0], planes(size.0 * size.1))).1
     }
 
     /// The memory with an objective of this size, and with what takes `optimizer` bytes and is created after it, where `available`
@@ -136,9 +136,14 @@ impl Stylize {
     ) -> (f64, Budget) {
         let size = (height, width);
         let regions = self.placement.region_count();
+        let of_size = planes(width * height);
         // Where ranks share the picture, each has all of the content at this size, and of the result in the end.
-        let whole = if self.settings.ranks.is_alone() { 1 } else { 3 };
-        let fixed = PROGRAM + network.bytes() + pictures(self) + whole * planes(width * height);
+        let copies_of_size = match &self.content {
+            _ if !self.settings.ranks.is_alone() => 3,
+            Some(content) if (content.width(), content.height()) != (width, height) => 1,
+            _ => 0,
+        };
+        let fixed = PROGRAM + network.bytes() + pictures(self) + copies_of_size * of_size;
         let beside = |in_parts| Objective::bytes_beside_maps(network, terms, size, regions, in_parts);
         let cut = |room| network.cut(&terms.taps(), terms.mode(), size, Passes::Both, room);
         let room = |in_parts| available.saturating_sub(fixed + beside(in_parts) + optimizer);
@@ -146,8 +151,9 @@ impl Stylize {
             true => room(true),
             false => room(false),
         };
-        // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
-        let copies = style_copies(self, width * height);
+        // The style's features are computed and dropped before the objective is created, so only the larger of the two counts. Until
+        // then there is also the picture from which the optimiser starts.
+        let copies = style_copies(self, width * height) + of_size;
         let room = room.min(available.saturating_sub(fixed + copies));
         let cut = cut(room);
         let objective = beside(cut.is_cut()) + cut.bytes(Passes::Both);
