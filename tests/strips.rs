@@ -94,7 +94,8 @@ fn groups_of_several_pools_have_the_loss_and_gradient_of_the_whole() {
     let weights = tiny_network();
     let heights = 289..=296;
     let sizes = heights.map(|height| (height, 33)).chain([(448, 20), (515, 33)]);
-    let pools: Vec<_> = sizes.flat_map(|size| check("several pools", &terms(&weights), size, false)).collect();
+    let pools: Vec<_> =
+        sizes.flat_map(|size| check("several pools", &terms(&weights), size, false)).collect();
     assert!(pools.contains(&2) && pools.contains(&3), "{pools:?}");
     let pools = check("regions, several pools", &terms(&weights), (295, 40), true);
     assert!(pools.contains(&2), "{pools:?}");

@@ -87,10 +87,11 @@ impl Strips {
         let pooled = pooled(steps);
         let forward = wrong[1..].iter().zip(&pooled).map(|(wrong, pooled)| wrong * pooled).max().unwrap_or(0);
         // The gradient is wrong where the features are by which it is masked; where a pool's window is half wrong, all of it is.
-        let backward = steps.iter().zip(&wrong).rev().fold(0, |behind, (step, features)| match is_pool(step) {
-            true => (2 * behind).max(features.next_multiple_of(2)),
-            false => (behind + reach(step)).max(*features),
-        });
+        let backward =
+            steps.iter().zip(&wrong).rev().fold(0, |behind, (step, features)| match is_pool(step) {
+                true => (2 * behind).max(features.next_multiple_of(2)),
+                false => (behind + reach(step)).max(*features),
+            });
         let alignment = TILE * pooled.last().map_or(1, |pooled| pooled / 2).max(1);
         let halos = [forward, backward].map(|rows: usize| rows.next_multiple_of(alignment));
         Self { steps: steps.to_vec(), first, input, of_input, window: input.1, halos, alignment }

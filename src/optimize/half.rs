@@ -21,7 +21,7 @@ const CHUNK: usize = 1 << 15;
 impl Half {
     /// The values of `source`, rounded.
     pub fn of(source: &(impl Source + ?Sized)) -> Self {
-        let len = source.len();
+        let len = source.count();
         let block = |index: usize| index * BLOCK..((index + 1) * BLOCK).min(len);
         let mut factors = vec![0.0; len.div_ceil(BLOCK)];
         team::for_each_chunk(&mut factors, CHUNK / BLOCK, |chunk, factors| {
@@ -62,7 +62,7 @@ impl Half {
 }
 
 impl Source for Half {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.values.len()
     }
 
@@ -125,7 +125,7 @@ mod tests {
                     assert!((found - value).abs() <= most / 32768.0, "{found} for {value} of {most}");
                 }
             }
-            assert_eq!(Source::len(&half), len);
+            assert_eq!(half.count(), len);
         }
     }
 
@@ -133,7 +133,9 @@ mod tests {
     fn what_was_kept_is_kept_again_without_a_change() {
         // The largest of a block may be rounded up to the next power of two, or be the largest integer.
         let mut all = values(20 * BLOCK + 9);
-        for (at, most) in [16383.4, 16383.5, 16383.6, 16384.0, 32766.9, 32767.0, 32767.4].into_iter().enumerate() {
+        for (at, most) in
+            [16383.4, 16383.5, 16383.6, 16384.0, 32766.9, 32767.0, 32767.4].into_iter().enumerate()
+        {
             all[at * BLOCK + 3] = most * power_of_two(at as i32 - 20) * 1e6;
         }
         let kept = Half::of(&all[..]).to_vec();

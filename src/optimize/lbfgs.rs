@@ -246,9 +246,13 @@ mod tests {
             };
             let settings = Settings { steps: 40, history, ..SETTINGS };
             let before = LIVE.get();
-            let found = lbfgs(&mut function, vec![-1.2, 1.0, 0.0, 0.5], &settings, &mut |_| {
-                ControlFlow::Continue(())
-            });
+            let found =
+                lbfgs(
+                    &mut function,
+                    vec![-1.2, 1.0, 0.0, 0.5],
+                    &settings,
+                    &mut |_| ControlFlow::Continue(()),
+                );
             assert!(evaluations > found.steps + 3, "no trial was refused");
             let found = most - before;
             match history.precision {

@@ -4,7 +4,9 @@
 
 use std::cell::RefCell;
 
-use argmin::core::{CostFunction, Error, Executor, Gradient, IterState, KV, Problem as Counted, Solver, State};
+use argmin::core::{
+    CostFunction, Error, Executor, Gradient, IterState, KV, Problem as Counted, Solver, State,
+};
 use argmin::solver::linesearch::{LineSearch, MoreThuenteLineSearch};
 
 use super::memo::{Evaluated, Memo, Problem};

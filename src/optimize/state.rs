@@ -201,7 +201,8 @@ mod tests {
     /// The state as it comes back from a file.
     fn through_a_file(state: &dyn Save) -> State {
         let Saved { kind, numbers, vectors } = state.saved();
-        let vectors = vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
+        let vectors =
+            vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
         State::load(Saved { kind, numbers, vectors }, SETTINGS.bounds, &SETTINGS.ranks).unwrap()
     }
 
@@ -285,7 +286,8 @@ mod tests {
             let state = ended.state.unwrap();
             let owned = || {
                 let Saved { kind, numbers, vectors } = state.saved();
-                let vectors = vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
+                let vectors =
+                    vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
                 Saved { kind, numbers, vectors }
             };
             for name in owned().numbers.into_keys() {

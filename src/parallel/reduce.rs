@@ -69,7 +69,7 @@ pub const BLOCK: usize = 256;
 /// A vector that may be kept in another form than as f32.
 pub trait Source: Sync {
     /// How many values it has.
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
 
     /// The values at `range`, which begins at a multiple of [`BLOCK`] and has no more; those that are not kept as f32 are written
     /// to the buffer.
@@ -77,8 +77,8 @@ pub trait Source: Sync {
 }
 
 impl Source for [f32] {
-    fn len(&self) -> usize {
-        <[f32]>::len(self)
+    fn count(&self) -> usize {
+        self.len()
     }
 
     fn read<'r>(&'r self, range: Range<usize>, _: &'r mut [f32; BLOCK]) -> &'r [f32] {
@@ -97,11 +97,11 @@ pub fn blocks(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
 /// # Panics
 /// When the lengths differ.
 pub fn dot_of(a: &(impl Source + ?Sized), b: &(impl Source + ?Sized)) -> f64 {
-    assert_eq!(a.len(), b.len(), "vectors of different lengths");
-    sum_of(0..a.len().div_ceil(CHUNK), |chunk| {
+    assert_eq!(a.count(), b.count(), "vectors of different lengths");
+    sum_of(0..a.count().div_ceil(CHUNK), |chunk| {
         let mut sum = Lanes::default();
         let (mut of_a, mut of_b) = ([0.0; BLOCK], [0.0; BLOCK]);
-        for range in blocks(chunk * CHUNK..((chunk + 1) * CHUNK).min(a.len())) {
+        for range in blocks(chunk * CHUNK..((chunk + 1) * CHUNK).min(a.count())) {
             sum.add(a.read(range.clone(), &mut of_a), b.read(range, &mut of_b), |a, b| a * b);
         }
         sum.total()

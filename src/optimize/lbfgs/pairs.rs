@@ -40,7 +40,7 @@ impl Vector {
     pub(super) fn of(source: &(impl Source + ?Sized), precision: Precision, ranks: &Ranks) -> Self {
         match precision {
             Precision::Single => {
-                let mut values = buffer(source.len());
+                let mut values = buffer(source.count());
                 update(&mut values, source, |to, from| *to = from);
                 Self::Single(Point::new(values, ranks))
             }
@@ -58,10 +58,10 @@ impl Vector {
 }
 
 impl Source for Vector {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         match self {
             Self::Single(point) => point.values().len(),
-            Self::Half(half) => half.len(),
+            Self::Half(half) => half.count(),
         }
     }
 
@@ -83,7 +83,7 @@ impl<'v> Difference<'v> {
 }
 
 impl Source for Difference<'_> {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.0.len()
     }
 
@@ -97,7 +97,7 @@ impl Source for Difference<'_> {
 
 /// Calls `f` with each of the values and the one of `source` at the same place.
 fn update(values: &mut [f32], source: &(impl Source + ?Sized), f: impl Fn(&mut f32, f32) + Sync) {
-    assert_eq!(values.len(), source.len(), "vectors of different lengths");
+    assert_eq!(values.len(), source.count(), "vectors of different lengths");
     team::for_each_chunk(values, CHUNK, |chunk, values| {
         let mut buffer = [0.0; BLOCK];
         for range in blocks(0..values.len()) {
