@@ -117,7 +117,8 @@ pub enum Error {
     )]
     #[non_exhaustive]
     OutOfMemory {
-        /// What needs it: `a result`, a file's name.
+        /// What needs it: `a result`, a file's name; `going on with a result` where a checkpoint was written with more memory: a
+        /// [limit](crate::Stylize::memory_limit) lets it go on with less.
         what: String,
         /// Width in pixels.
         width: usize,

@@ -3,6 +3,7 @@
 
 mod adam;
 mod bounds;
+mod half;
 mod lbfgs;
 mod line_search;
 mod memo;
@@ -16,8 +17,9 @@ use crate::parallel::ranks::Ranks;
 
 pub use adam::adam;
 pub use bounds::Bounds;
+pub use half::Half;
 pub use lbfgs::lbfgs;
-pub use state::{Save, Saved, State};
+pub use state::{Save, Saved, State, Stored};
 
 /// The function to minimise: returns its value at a point, the first argument, and writes its gradient, of the same length, to
 /// the second. `None` if the evaluation was cancelled, which ends the optimiser.
@@ -35,6 +37,48 @@ fn not_finite(loss: f64, gradient: &[f32], ranks: &Ranks) -> Option<f64> {
 /// Called after every step; breaking stops the optimiser.
 pub type OnStep<'s> = dyn FnMut(&Step) -> ControlFlow<()> + 's;
 
+/// The pairs of steps and gradient changes from which L-BFGS estimates the curvature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The most of them.
+    pub pairs: usize,
+    /// Of their values.
+    pub precision: Precision,
+}
+
+/// How the values of a pair are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// As f32.
+    Single,
+    /// In 16 bits; see [`Half`]. Then nothing else takes memory either that can be done without: a point that the line search
+    /// refuses is forgotten, even if it is the best.
+    Half,
+}
+
+impl History {
+    /// So many pairs in single precision.
+    pub const fn single(pairs: usize) -> Self {
+        Self { pairs, precision: Precision::Single }
+    }
+
+    /// So many pairs in half precision.
+    pub const fn half(pairs: usize) -> Self {
+        Self { pairs, precision: Precision::Half }
+    }
+
+    /// Bytes of L-BFGS with this history and so many variables at most: beside the pairs a point and the next one, their gradients
+    /// and the direction, and a trial that was refused and its gradient.
+    pub fn bytes(self, variables: u64) -> u64 {
+        let single = size_of::<f32>() as u64 * variables;
+        let pairs = 2 * self.pairs as u64;
+        match self.precision {
+            Precision::Single => (7 + pairs) * single,
+            Precision::Half => 5 * single + pairs * Half::bytes(variables),
+        }
+    }
+}
+
 /// The settings of an optimiser.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -45,8 +89,8 @@ pub struct Settings {
     /// L-BFGS: root mean square of the change to the variables at the first trial, when the curvature is still unknown.
     /// Adam: the step size.
     pub first_step: f64,
-    /// Pairs of steps and gradient changes from which L-BFGS estimates the curvature.
-    pub history: usize,
+    /// L-BFGS's pairs of steps and gradient changes.
+    pub history: History,
     /// The bounds of every variable.
     pub bounds: Bounds,
     /// The ranks that share the variables: each has a part of them, and the function's value is the same on all.

@@ -110,7 +110,7 @@ fn a_masked_job_from_noise_goes_on_from_everywhere() {
     goes_on_from_everywhere(&job().mask(mask()).optimizer(Optimizer::Adam).steps(9));
 }
 
-/// In strips the last bits are others than in whole.
+/// With a history in half precision, and in strips, the last bits are others than else.
 #[test]
 fn a_job_goes_on_in_the_memory_in_which_it_was_begun() {
     let folder = TempDir::new().unwrap();
@@ -121,18 +121,34 @@ fn a_job_goes_on_in_the_memory_in_which_it_was_begun() {
         .size(Size::Own)
         .scales(Scales::Count(1))
         .steps(8);
-    let limit = job.memory_foreseen().unwrap() - 200_000;
-    let bound = job.clone().memory_limit(Some(limit));
-    assert!(bound.memory_foreseen().unwrap() <= limit);
-    let in_strips = bound.run(keep_on).unwrap();
-    assert!(in_strips.picture.planes() != job.run(keep_on).unwrap().picture.planes(), "nothing was cut");
-    let ended = bound.checkpoints(Checkpoints::to(&path)).run(|progress| match progress.step {
-        3 => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    assert!(matches!(ended.unwrap().end, End::Cancelled));
-    let resumed = job.resume(&Checkpoint::open(&path).unwrap()).run(keep_on).unwrap();
-    assert_same(&resumed, &in_strips, "without a limit");
+    let whole = job.run(keep_on).unwrap();
+    let mut before = whole.picture.planes().to_owned();
+    for less in [200_000, 2_400_000] {
+        let limit = job.memory_foreseen().unwrap() - less;
+        let bound = job.clone().memory_limit(Some(limit));
+        assert!(bound.memory_foreseen().unwrap() <= limit);
+        let in_less = bound.run(keep_on).unwrap();
+        assert!(in_less.picture.planes() != before, "nothing was saved: {less} bytes");
+        before = in_less.picture.planes().to_owned();
+        let ended = bound.checkpoints(Checkpoints::to(&path)).run(|progress| match progress.step {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        assert!(matches!(ended.unwrap().end, End::Cancelled));
+        let resumed = job.clone().resume(&Checkpoint::open(&path).unwrap());
+        assert_same(&resumed.run(keep_on).unwrap(), &in_less, "without a limit");
+    }
+}
+
+/// After every step.
+#[test]
+fn pairs_in_half_precision_come_back_exactly() {
+    let limit = job().memory_foreseen().unwrap() - 100_000;
+    let bound = job().memory_limit(Some(limit));
+    let whole = job().run(keep_on).unwrap();
+    let in_half = bound.run(keep_on).unwrap();
+    assert!(in_half.picture.planes() != whole.picture.planes(), "nothing was saved");
+    goes_on_from_everywhere(&bound);
 }
 
 #[test]

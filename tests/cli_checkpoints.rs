@@ -111,6 +111,19 @@ fn the_result_may_go_elsewhere_and_the_rest_of_the_steps_be_recorded() {
 }
 
 #[test]
+fn it_may_go_on_in_other_memory() {
+    let folder = ended();
+    let before = folder.read("work.checkpoint");
+    folder
+        .run("resume work.checkpoint --max-memory 17M -o other.png")
+        .failed_with(&["17 MB is available", "--max-memory"]);
+    assert!(!folder.path("other.png").exists() && folder.read("work.checkpoint") == before);
+    folder.run(&format!("{WORK} -o whole.png")).notes();
+    folder.run("resume work.checkpoint --max-memory 2G -o other.png").notes();
+    assert!(folder.read("other.png") == folder.read("whole.png"));
+}
+
+#[test]
 fn other_inputs_are_refused_and_nothing_is_touched() {
     let folder = ended();
     let before = (folder.names(), folder.read("work.checkpoint"));

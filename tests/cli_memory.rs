@@ -49,7 +49,7 @@ fn what_is_foreseen_is_taken_with_the_network_inside() {
 fn a_limit_is_kept() {
     let folder = Folder::new();
     let (content, style) = (demo("content.png"), demo("style.jpg"));
-    for limit in [220, 200, 180] {
+    for limit in [220, 180, 130, 100] {
         let arguments = format!("{content} {style} --size 512 --max-memory {limit}M");
         let notes = folder
             .run(&format!("stylize {arguments} --steps 12 --scales 1 --threads 2 -v -o out.png"))

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use impasto::optimize::{Bounds, Settings, lbfgs};
+use impasto::optimize::{Bounds, History, Settings, lbfgs};
 use impasto::parallel::ranks::Ranks;
 use impasto::stylize::schedule::Scales;
 use impasto::stylize::{Init, Size};
@@ -31,7 +31,7 @@ fn one_forward_and_one_backward_pass_per_evaluation() {
         steps: 30,
         tolerance: 0.0,
         first_step: 0.02,
-        history: 10,
+        history: History::single(10),
         bounds: Bounds::NONE,
         ranks: Ranks::ALONE,
     };

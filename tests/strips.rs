@@ -25,10 +25,12 @@ fn evaluated(
     (losses, f64s(&gradient), is_cut)
 }
 
-fn check(what: &str, terms: &Terms, size: (usize, usize), with_regions: bool) {
-    for convolution in [Convolution::Im2col, Convolution::Auto] {
-        check_by(&tiny_network(), convolution, what, terms, size, with_regions);
-    }
+/// Returns how many pools the first groups had.
+fn check(what: &str, terms: &Terms, size: (usize, usize), with_regions: bool) -> Vec<usize> {
+    [Convolution::Im2col, Convolution::Auto]
+        .into_iter()
+        .flat_map(|convolution| check_by(&tiny_network(), convolution, what, terms, size, with_regions))
+        .collect()
 }
 
 fn check_by(
@@ -38,7 +40,8 @@ fn check_by(
     terms: &Terms,
     size: (usize, usize),
     with_regions: bool,
-) {
+) -> Vec<usize> {
+    let mut pools = Vec::new();
     let load = || {
         let compute = Compute { convolution, ..Compute::default() };
         Network::load(weights, compute, *weights.layers().last().unwrap()).unwrap()
@@ -56,6 +59,7 @@ fn check_by(
         let (found, of_strips, is_cut) = evaluated(load(), terms, size, with_regions, room);
         let what = format!("{what}, {size:?}, in {room} of {whole} bytes, {convolution:?}");
         assert!(is_cut, "{what}: not cut");
+        pools.push(cut.pools()[0]);
         let off = (found.total - expected.total).abs() / expected.total;
         // Of so few positions, a sum in other parts differs by some 1e-7 in the moments, and the distance by more.
         assert!(off < 4e-6, "{what}: loss {} for {}", found.total, expected.total);
@@ -71,6 +75,7 @@ fn check_by(
             }
         }
     }
+    pools
 }
 
 #[test]
@@ -80,6 +85,20 @@ fn strips_have_the_loss_and_gradient_of_the_whole() {
     for size in [(96, 40), (97, 33), (131, 48), (161, 37), (200, 64), (255, 32), (150, 33)] {
         check("the defaults", &terms(&weights), size, false);
     }
+}
+
+/// Where the first pool's output is too large to be kept, the steps before and behind it are one group. At these heights the last
+/// strips have one row to eight, and a row is left over at each pool or at none.
+#[test]
+fn groups_of_several_pools_have_the_loss_and_gradient_of_the_whole() {
+    let weights = tiny_network();
+    let heights = 289..=296;
+    let sizes = heights.map(|height| (height, 33)).chain([(448, 20), (515, 33)]);
+    let pools: Vec<_> =
+        sizes.flat_map(|size| check("several pools", &terms(&weights), size, false)).collect();
+    assert!(pools.contains(&2) && pools.contains(&3), "{pools:?}");
+    let pools = check("regions, several pools", &terms(&weights), (295, 40), true);
+    assert!(pools.contains(&2), "{pools:?}");
 }
 
 #[test]

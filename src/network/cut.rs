@@ -1,7 +1,7 @@
 //! Which steps of a network are evaluated in strips, so that the maps of a pass fit in the memory there is.
 //!
-//! The steps up to each pool are a group. The first groups have the largest maps: as few of them as must be are
-//! [`Strips`]; the steps after them, the tail, keep their maps as long as the pass takes.
+//! The steps up to each pool are a group, or those up to the second or third pool are one. The first groups have the largest maps:
+//! as few of them as must be are [`Strips`]; the steps after them, the tail, keep their maps as long as the pass takes.
 
 use std::ops::Range;
 
@@ -15,6 +15,9 @@ use super::{Mode, Network};
 
 /// The share of a forward pass in the time of an evaluation.
 const FORWARD_SHARE: f64 = 0.46;
+
+/// The most pools of a group. Windows behind more of them would take more than the maps that are not kept then.
+const MOST_MERGED: usize = 3;
 
 /// What is done with a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,11 @@ impl Cut {
     /// Rows of the windows of each group that is evaluated in strips.
     pub fn windows(&self) -> Vec<usize> {
         self.strips.iter().map(Strips::window).collect()
+    }
+
+    /// How many pools each group has that is evaluated in strips.
+    pub fn pools(&self) -> Vec<usize> {
+        self.strips.iter().map(Strips::pools).collect()
     }
 
     /// Peak bytes of the maps and the workspace of such passes.
@@ -134,11 +142,12 @@ impl Network {
         if whole.bytes(passes) <= room || mode.edges == Edges::Wrap || !self.ranks().is_alone() {
             return whole;
         }
-        let groups = self.groups(&steps, input);
         let (mut best, mut smallest): (Option<(f64, Cut)>, _) = (None, whole);
-        for count in 1..=groups.len() {
+        let merged = (1..=MOST_MERGED).map(|merged| self.groups(&steps, input, merged));
+        let firsts = merged.flat_map(|groups| (1..=groups.len()).map(move |count| groups[..count].to_vec()));
+        for groups in firsts {
             let with_windows = |window: &dyn Fn(&Strips) -> usize| {
-                let strips = groups[..count].iter().map(|group| group.cut_into(window(group))).collect();
+                let strips = groups.iter().map(|group| group.cut_into(window(group))).collect();
                 Cut::new(self, &steps, input, strips)
             };
             let least = with_windows(&Strips::least_window);
@@ -162,11 +171,12 @@ impl Network {
         best.map_or(smallest, |(_, cut)| cut)
     }
 
-    /// The groups that may be evaluated in strips, uncut: the steps up to each pool, but for a pool that no step follows.
-    fn groups(&self, steps: &[Step], input: Shape) -> Vec<Strips> {
+    /// The groups that may be evaluated in strips, uncut: the steps up to each pool, of which the first is the one with this number,
+    /// but for a pool that no step follows.
+    fn groups(&self, steps: &[Step], input: Shape, first: usize) -> Vec<Strips> {
         let mut groups: Vec<Strips> = Vec::new();
         let is_pool = |at: &usize| matches!(steps[*at].operation, Operation::Pool(_));
-        for pool in (0..steps.len().saturating_sub(1)).filter(is_pool) {
+        for pool in (0..steps.len().saturating_sub(1)).filter(is_pool).skip(first - 1) {
             let (start, of_input) =
                 groups.last().map_or((0, (input, None)), |group| (group.end(), group.output()));
             groups.push(Strips::new(self, &steps[start..=pool], start, of_input));

@@ -7,8 +7,8 @@
 //! picture's own edges the window ends as the map does. So nothing is approximated: what differs from the whole is rounding, where
 //! sums over positions are added in other parts, and where a Winograd tile has wrong rows beside right ones.
 //!
-//! Of a group only its output, after the pool, is kept whole. The backward pass overwrites it with the gradient, as in a
-//! [`Chain`].
+//! Of a group only its output, after its last pool, is kept whole. The backward pass overwrites it with the gradient, as in a
+//! [`Chain`]. A group may have several pools, so that less is kept: behind each of them a row counts for two, also in the halo.
 
 use std::ops::{ControlFlow, Range};
 
@@ -22,7 +22,8 @@ use super::chain::{Chain, Pass};
 use super::steps::{Operation, Shape, Step, bytes_of, map_of};
 use super::{Network, preprocess};
 
-/// A group of steps of which the last is a pool, and how it is cut.
+/// A group of steps of which the last is a pool, and how it is cut. Rows are those of the map that the first step reads, unless
+/// other ones are named.
 #[derive(Clone, Debug)]
 pub(super) struct Strips {
     steps: Vec<Step>,
@@ -36,11 +37,13 @@ pub(super) struct Strips {
     window: usize,
     /// Rows of the halo on each side, in the forward and in the backward pass.
     halos: [usize; 2],
+    /// Windows and strips begin at multiples of this many rows.
+    alignment: usize,
 }
 
-/// Windows and strips begin at multiples of this many rows: those of Winograd's tiles, so that most of a window's features are
-/// the whole map's to the bit, and of the pool's windows, which must not be cut.
-const ALIGNMENT: usize = 4;
+/// Rows of Winograd's tiles, which windows do not cut, so that most of their features are the whole map's to the bit. Nor do they
+/// cut the pools' windows.
+const TILE: usize = 4;
 
 /// A strip: its own rows, and the first row of its window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,23 +78,36 @@ impl Strips {
             Operation::Conv { index, .. } => network.convolutions[index].reach(),
             _ => 0,
         };
-        let reach: usize = steps.iter().map(reach).sum();
-        // Where a pool's window is half wrong, all of its gradient is.
-        let halos = [reach, reach.next_multiple_of(2) + reach].map(|rows| rows.next_multiple_of(ALIGNMENT));
-        Self { steps: steps.to_vec(), first, input, of_input, window: input.1, halos }
+        // Rows of each step's output that are wrong at a cut side.
+        let mut wrong = vec![0_usize];
+        for step in steps {
+            let before = wrong[wrong.len() - 1];
+            wrong.push(if is_pool(step) { before.div_ceil(2) } else { before + reach(step) });
+        }
+        let pooled = pooled(steps);
+        let forward = wrong[1..].iter().zip(&pooled).map(|(wrong, pooled)| wrong * pooled).max().unwrap_or(0);
+        // The gradient is wrong where the features are by which it is masked; where a pool's window is half wrong, all of it is.
+        let backward =
+            steps.iter().zip(&wrong).rev().fold(0, |behind, (step, features)| match is_pool(step) {
+                true => (2 * behind).max(features.next_multiple_of(2)),
+                false => (behind + reach(step)).max(*features),
+            });
+        let alignment = TILE * pooled.last().map_or(1, |pooled| pooled / 2).max(1);
+        let halos = [forward, backward].map(|rows: usize| rows.next_multiple_of(alignment));
+        Self { steps: steps.to_vec(), first, input, of_input, window: input.1, halos, alignment }
     }
 
     /// The group with windows of about `window` rows.
     pub(super) fn cut_into(&self, window: usize) -> Self {
         // The last window ends where the map does, and is aligned like the others.
-        let height = self.input.1;
-        let window = window.saturating_sub(height % ALIGNMENT) / ALIGNMENT * ALIGNMENT + height % ALIGNMENT;
+        let (height, alignment) = (self.input.1, self.alignment);
+        let window = window.saturating_sub(height % alignment) / alignment * alignment + height % alignment;
         Self { window: window.min(height), ..self.clone() }
     }
 
     /// The fewest rows of a window, of which a few are the strip's own.
     pub(super) fn least_window(&self) -> usize {
-        2 * self.halos[1] + 2 * ALIGNMENT
+        2 * self.halos[1] + 2 * self.alignment
     }
 
     /// The most rows of a window that takes at most so many bytes, or the fewest.
@@ -139,13 +155,16 @@ impl Strips {
 
     /// The steps of a window.
     pub(super) fn window_steps(&self) -> Vec<Step> {
-        let in_window = |step: &Step| {
+        let in_window = |(step, pooled): (&Step, usize)| {
             let (channels, _, width) = step.shape;
-            let rows =
-                if matches!(step.operation, Operation::Pool(_)) { self.window / 2 } else { self.window };
-            Step { shape: (channels, rows, width), ..*step }
+            Step { shape: (channels, self.window / pooled, width), ..*step }
         };
-        self.steps.iter().map(in_window).collect()
+        self.steps.iter().zip(pooled(&self.steps)).map(in_window).collect()
+    }
+
+    /// How many pools the group has.
+    pub(super) fn pools(&self) -> usize {
+        self.steps.iter().filter(|step| is_pool(step)).count()
     }
 
     /// The shape of the output.
@@ -156,9 +175,9 @@ impl Strips {
 
     /// The strips for a halo of so many rows.
     fn strips(&self, halo: usize) -> impl Iterator<Item = Strip> + use<> {
-        let (height, window) = (self.input.1, self.window);
+        let (height, window, alignment) = (self.input.1, self.window, self.alignment);
         let own = match window < height {
-            true => ((window - 2 * halo) / ALIGNMENT * ALIGNMENT).max(ALIGNMENT),
+            true => ((window - 2 * halo) / alignment * alignment).max(alignment),
             false => height.max(1),
         };
         (0..height).step_by(own).map(move |start| Strip {
@@ -190,10 +209,11 @@ impl Strips {
             }
             chain.forward(pass, &mut x, self.steps.len())?;
             // The steps of the window have its heights, the group's own those of the whole.
-            for (step, map) in self.steps.iter().zip(chain.maps()) {
-                let is_pool = matches!(step.operation, Operation::Pool(_));
-                let part = strip.part(map, step.shape.1, if is_pool { 2 } else { 1 });
-                if is_pool {
+            for (at, ((step, map), pooled)) in
+                self.steps.iter().zip(chain.maps()).zip(pooled(&self.steps)).enumerate()
+            {
+                let part = strip.part(map, step.shape.1, pooled);
+                if at + 1 == self.steps.len() {
                     output.copy_rows(part.rows_of_layer().start, map, part.rows.clone());
                 }
                 if pass.taps.contains(&step.layer) {
@@ -231,9 +251,14 @@ impl Strips {
             // All but the pool, whose backward pass does not need its output.
             chain.forward(pass, &mut x, self.steps.len() - 1)?;
             let last = chain.last_mut().expect("a group has a pool");
-            let top = strip.top / 2;
+            let top = strip.top >> self.pools();
             last.copy_rows(0, dy, top..top + last.height());
-            let of_window = |layer: Layer| TapGradient { top: strip.top, ..tap(layer) };
+            let of_window = |layer: Layer| {
+                let step = self.steps.iter().position(|step| step.layer == layer);
+                // The input is none of the steps' outputs.
+                let pooled = step.map_or(1, |step| pooled(&self.steps)[step]);
+                TapGradient { top: strip.top / pooled, ..tap(layer) }
+            };
             chain.backward(pass, &mut x, self.of_input, false, &of_window)?;
             match &mut input {
                 Some(input) => input.copy_rows(strip.own.start, &x, strip.rows()),
@@ -257,6 +282,19 @@ impl Strips {
         let rows = picture.slice(s![.., strip.top..strip.top + self.window, ..]);
         preprocess::forward(pass.network.preprocessing(), rows, x);
     }
+}
+
+fn is_pool(step: &Step) -> bool {
+    matches!(step.operation, Operation::Pool(_))
+}
+
+/// For each of the steps, of how many rows that the first one reads a row of its output is made, but for what lies around it.
+fn pooled(steps: &[Step]) -> Vec<usize> {
+    let after = |rows: &mut usize, step: &Step| {
+        *rows *= if is_pool(step) { 2 } else { 1 };
+        Some(*rows)
+    };
+    steps.iter().scan(1, after).collect()
 }
 
 /// Features of a group's input that its gradient has overwritten.

@@ -5,7 +5,7 @@ use std::mem;
 
 use crate::parallel::ranks::Ranks;
 
-use super::state::Fault;
+use super::state::{Fault, Stored};
 use super::{Convergence, Function, Minimum, OnStep, Save, Saved, Settings, State, Step, Stop, not_finite};
 
 // The paper's recommended values.
@@ -178,17 +178,17 @@ impl AdamState {
 }
 
 impl Save for AdamState {
-    fn saved(&self) -> Saved<&[f32]> {
+    fn saved(&self) -> Saved<Stored<'_>> {
         let mut saved = Saved::new(Self::KIND);
         for (name, values) in
             [("point", &self.point), ("mean", &self.mean), ("square", &self.square), ("best", &self.best)]
         {
-            saved.vector(name, &values[..]);
+            saved.vector(name, Stored::Single(values));
         }
         saved.number("is_evaluated", u8::from(self.loss.is_some()));
         if let Some(loss) = &self.loss {
             saved.reals("loss", [loss]);
-            saved.vector("gradient", &self.gradient[..]);
+            saved.vector("gradient", Stored::Single(&self.gradient));
         }
         saved.reals("best_loss", [&self.best_loss]);
         saved.reals("losses", &self.losses);
@@ -202,7 +202,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::optimize::Bounds;
+    use crate::optimize::{Bounds, History};
 
     #[test]
     fn finds_the_minimum_of_a_quadratic_and_keeps_the_best_point() {
@@ -215,7 +215,7 @@ mod tests {
             steps: 500,
             tolerance: 0.0,
             first_step: 0.02,
-            history: 0,
+            history: History::single(0),
             bounds: Bounds::NONE,
             ranks: Ranks::ALONE,
         };
@@ -237,7 +237,7 @@ mod tests {
             steps: 500,
             tolerance: 0.0,
             first_step: 0.02,
-            history: 0,
+            history: History::single(0),
             bounds,
             ranks: Ranks::ALONE,
         };
@@ -255,7 +255,7 @@ mod tests {
             steps: 50,
             tolerance: 0.0,
             first_step: 0.02,
-            history: 0,
+            history: History::single(0),
             bounds: Bounds::NONE,
             ranks: Ranks::ALONE,
         };
@@ -276,7 +276,7 @@ mod tests {
             steps: 50,
             tolerance: 0.0,
             first_step: 0.02,
-            history: 0,
+            history: History::single(0),
             bounds: Bounds::NONE,
             ranks: Ranks::ALONE,
         };

@@ -1,8 +1,7 @@
-//! L-BFGS, by argmin's solver one step at a time, with bounds, a memo, a guarded line search, restarts, a callback after every
-//! step, and a state from which it goes on.
+//! L-BFGS on argmin's line search, with bounds, a memo, restarts, a callback after every step, and a state from which it goes on.
 
+mod pairs;
 mod saved;
-mod solver;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,9 +10,12 @@ use argmin::core::Error;
 
 use crate::parallel::team;
 
+use super::line_search;
 use super::memo::{Evaluated, Memo};
 use super::point::{Point, release_buffers};
-use super::{Convergence, Function, Minimum, OnStep, Settings, State, Step, Stop};
+use super::{Convergence, Function, History, Minimum, OnStep, Precision, Settings, State, Step, Stop};
+
+use pairs::Pairs;
 
 /// The factor of the first step after a restart: the line search has just failed, so a smaller step is tried.
 const RESTART_SCALE: f64 = 0.1;
@@ -22,26 +24,15 @@ const RESTART_SCALE: f64 = 0.1;
 const PATIENCE: usize = 10;
 
 /// The state after a step.
-#[derive(Clone)]
 pub struct LbfgsState {
     /// The point that the step led to.
     current: Evaluated,
     best: Evaluated,
-    /// From the oldest to the newest.
-    pairs: VecDeque<Pair>,
-    /// The most pairs that are kept.
-    history: usize,
+    pairs: Pairs,
     /// Those by which convergence is judged.
     losses: VecDeque<f64>,
     steps: usize,
     evaluations: usize,
-}
-
-/// A step s and the change y to the gradient that it made.
-#[derive(Clone)]
-struct Pair {
-    step: Point,
-    change: Point,
 }
 
 /// Minimises `function` within the bounds, calling `on_step` after every step. A step usually takes one evaluation, more if the
@@ -58,13 +49,21 @@ pub fn lbfgs<'f>(
     settings: &Settings,
     on_step: &mut OnStep,
 ) -> Minimum {
-    let memo = RefCell::new(Memo::new(function));
-    let mut state = match start.into() {
+    let start = start.into();
+    let precision = match &start {
+        State::Lbfgs(state) => state.pairs.history.precision,
+        _ => settings.history.precision,
+    };
+    let memo = RefCell::new(Memo::new(function, precision));
+    let mut state = match start {
         State::Start(point) => {
             let start = Point::new(point, &settings.ranks).within(settings.bounds);
             let first = memo.borrow_mut().at(&start);
             match first {
-                Ok(first) => LbfgsState::new(first, settings.history),
+                Ok(first) => {
+                    memo.borrow_mut().note(&first);
+                    LbfgsState::new(first, settings.history)
+                }
                 Err(_) => return nowhere(&memo.borrow(), start),
             }
         }
@@ -82,21 +81,25 @@ pub fn lbfgs<'f>(
         if !convergence.still_falls() {
             break Stop::NoProgress;
         }
-        let first_step = state.pairs.is_empty().then_some(match state.steps {
+        let first_step = state.pairs.pairs.is_empty().then_some(match state.steps {
             0 => settings.first_step,
             _ => settings.first_step * RESTART_SCALE,
         });
-        // A step is some seventy short parallel loops over the points, besides the evaluation.
+        // A step is some fifty short parallel loops over the points, besides the evaluation.
         if team::gather(|| state.step(&memo, first_step)).is_err() {
             match memo.borrow().failure() {
                 Stop::Cancelled => break Stop::Cancelled,
-                failure if state.pairs.is_empty() => break failure,
+                failure if state.pairs.pairs.is_empty() => break failure,
                 _ => state.restart(&memo.borrow()),
             }
             continue;
         }
         convergence.record(state.current.loss);
         state.losses.clone_from(&convergence.losses);
+        if precision == Precision::Half {
+            // What is done after a step may take memory.
+            release_buffers();
+        }
         let Evaluated { point, loss, .. } = &state.current;
         let (step, evaluations) = (state.steps, state.evaluations);
         if on_step(&Step { step, evaluations, loss: *loss, point: point.values(), state: &state }).is_break()
@@ -119,11 +122,10 @@ fn nowhere(memo: &Memo, start: Point) -> Minimum {
 
 impl LbfgsState {
     /// That of a start.
-    fn new(first: Evaluated, history: usize) -> Self {
+    fn new(first: Evaluated, history: History) -> Self {
         Self {
             best: first.clone(),
-            pairs: VecDeque::with_capacity(history.min(64)),
-            history: history.max(1),
+            pairs: Pairs::new(history),
             losses: [first.loss].into(),
             steps: 0,
             evaluations: 1,
@@ -136,11 +138,15 @@ impl LbfgsState {
     /// # Errors
     /// If the line search failed.
     fn step(&mut self, memo: &RefCell<Memo>, first_step: Option<f64>) -> Result<(), Error> {
-        solver::step(memo, &self.current, &mut self.pairs, self.history, first_step)?;
-        let memo = memo.borrow();
-        // A search ends with its last trial.
-        let accepted = memo.last.clone().ok_or_else(|| Error::msg("the search evaluated nothing"))?;
+        let direction = self.pairs.descent(&self.current.gradient);
+        let accepted = line_search::search(memo, &self.current, direction, first_step)?;
+        if pairs::curvature(&self.current, &accepted) <= 0.0 {
+            return Err(Error::msg("the step accepted has no curvature"));
+        }
+        self.pairs.push(&self.current, &accepted);
         self.current = accepted;
+        let mut memo = memo.borrow_mut();
+        memo.note(&self.current);
         self.best = memo.best.clone().unwrap_or_else(|| self.current.clone());
         self.evaluations = memo.evaluations;
         self.steps += 1;
@@ -152,7 +158,7 @@ impl LbfgsState {
         self.best = memo.best.clone().unwrap_or_else(|| self.best.clone());
         self.current = self.best.clone();
         self.evaluations = memo.evaluations;
-        self.pairs.clear();
+        self.pairs.pairs.clear();
     }
 
     /// The result.
@@ -176,13 +182,14 @@ mod tests {
 
     use super::*;
     use crate::optimize::Bounds;
+    use crate::optimize::point::LIVE;
     use crate::parallel::ranks::Ranks;
 
     const SETTINGS: Settings = Settings {
         steps: 200,
         tolerance: 0.0,
         first_step: 0.01,
-        history: 10,
+        history: History::single(10),
         bounds: Bounds::NONE,
         ranks: Ranks::ALONE,
     };
@@ -224,6 +231,35 @@ mod tests {
             assert!(pair[0] == upper && (pair[1] - upper * upper).abs() < 1e-3, "{:?}", found.point);
         }
         assert!((found.loss - 2.0 * 0.04).abs() < 1e-6, "loss {}", found.loss);
+    }
+
+    /// What [`History::bytes`] counts on.
+    #[test]
+    fn an_evaluation_has_no_more_vectors_than_are_foreseen() {
+        for history in [History::single(3), History::half(3)] {
+            // Beside these there is the gradient that is computed.
+            let (mut most, mut evaluations) = (0, 0);
+            let mut function = |x: &[f32], gradient: &mut [f32]| {
+                most = most.max(LIVE.get());
+                evaluations += 1;
+                rosenbrock(x, gradient)
+            };
+            let settings = Settings { steps: 40, history, ..SETTINGS };
+            let before = LIVE.get();
+            let found =
+                lbfgs(
+                    &mut function,
+                    vec![-1.2, 1.0, 0.0, 0.5],
+                    &settings,
+                    &mut |_| ControlFlow::Continue(()),
+                );
+            assert!(evaluations > found.steps + 3, "no trial was refused");
+            let found = most - before;
+            match history.precision {
+                Precision::Single => assert!((4 + 2 * 3..=6 + 2 * 3).contains(&found), "{found} vectors"),
+                Precision::Half => assert_eq!(found, 4),
+            }
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 
 use argmin::core::{CostFunction, Error, Gradient};
 
-use super::point::{Point, buffer};
-use super::{Function, Stop, not_finite};
+use super::point::{Point, buffer, release_buffers};
+use super::{Function, Precision, Stop, not_finite};
 
 /// A point with the function's value and gradient there.
 #[derive(Clone)]
@@ -24,9 +24,11 @@ pub struct Evaluated {
 /// The function with its last and its best evaluation.
 pub struct Memo<'f> {
     function: &'f mut Function<'f>,
+    /// Whether a trial that a search refuses may be the best. It takes the memory of two points.
+    keeps_trials: bool,
     /// The last evaluation.
     pub last: Option<Evaluated>,
-    /// The finite evaluation with the lowest value.
+    /// The finite evaluation with the lowest value, of those that were noted.
     pub best: Option<Evaluated>,
     /// Evaluations so far.
     pub evaluations: usize,
@@ -37,9 +39,18 @@ pub struct Memo<'f> {
 }
 
 impl<'f> Memo<'f> {
-    /// A memo without evaluations.
-    pub fn new(function: &'f mut Function<'f>) -> Self {
-        Self { function, last: None, best: None, evaluations: 0, not_finite: None, cancelled: false }
+    /// A memo without evaluations, which saves memory where the history is of half precision.
+    pub fn new(function: &'f mut Function<'f>, precision: Precision) -> Self {
+        let keeps_trials = precision == Precision::Single;
+        let (last, best) = (None, None);
+        Self { function, keeps_trials, last, best, evaluations: 0, not_finite: None, cancelled: false }
+    }
+
+    /// Notes an evaluation, which may be the best.
+    pub fn note(&mut self, evaluated: &Evaluated) {
+        if self.best.as_ref().is_none_or(|best| evaluated.loss < best.loss) {
+            self.best = Some(evaluated.clone());
+        }
     }
 
     /// Goes on from the last evaluation and the best one of so many.
@@ -64,7 +75,10 @@ impl<'f> Memo<'f> {
         if let Some(last) = self.last.as_ref().filter(|last| last.point.id() == point.id()) {
             return Ok(last.clone());
         }
+        self.last = None;
         let mut gradient = buffer(point.values().len());
+        // An evaluation takes the most memory.
+        release_buffers();
         let Some(loss) = (self.function)(point.values(), &mut gradient) else {
             self.cancelled = true;
             return Err(Error::msg("the evaluation was cancelled"));
@@ -77,8 +91,8 @@ impl<'f> Memo<'f> {
         point.project(&mut gradient);
         let evaluated =
             Evaluated { point: point.clone(), loss, gradient: Point::new(gradient, point.ranks()) };
-        if self.best.as_ref().is_none_or(|best| loss < best.loss) {
-            self.best = Some(evaluated.clone());
+        if self.keeps_trials {
+            self.note(&evaluated);
         }
         self.last = Some(evaluated.clone());
         Ok(evaluated)

@@ -1,14 +1,14 @@
 //! The variables as argmin's parameter type. Values are shared, so that cloning is cheap, and each point has an id, by which
 //! the memo recognises it.
 
+#[cfg(test)]
+mod arithmetic;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use argmin_math::{
-    ArgminAdd, ArgminDot, ArgminL1Norm, ArgminL2Norm, ArgminMinMax, ArgminMul, ArgminScaledAdd, ArgminSignum,
-    ArgminSub, ArgminZeroLike,
-};
+use argmin_math::{ArgminDot, ArgminScaledAdd};
 
 use crate::parallel::ranks::Ranks;
 use crate::parallel::reduce;
@@ -35,6 +35,8 @@ impl Point {
     pub fn new(values: Vec<f32>, ranks: &Ranks) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        #[cfg(test)]
+        LIVE.set(LIVE.get() + 1);
         Self { id, values: Arc::new(Values(values)), bounds: Bounds::NONE, ranks: ranks.clone() }
     }
 
@@ -54,16 +56,15 @@ impl Point {
 
     /// The feasible part of `direction` from this point: 0 for variables that it would move out of the bounds, and for those
     /// that are held at a bound, that is where the projected `gradient` is 0.
-    pub fn feasible(&self, direction: &Self, gradient: &Self) -> Self {
-        let mut feasible = buffer(self.values().len());
-        team::for_each_chunk(&mut feasible, CHUNK, |chunk, feasible| {
-            let [x, d, g] = [self, direction, gradient].map(|point| point.chunk(chunk));
-            for (((feasible, x), d), g) in feasible.iter_mut().zip(x).zip(d).zip(g) {
+    pub fn feasible(&self, mut direction: Vec<f32>, gradient: &Self) -> Self {
+        team::for_each_chunk(&mut direction, CHUNK, |chunk, direction| {
+            let [x, g] = [self, gradient].map(|point| point.chunk(chunk));
+            for ((d, x), g) in direction.iter_mut().zip(x).zip(g) {
                 let fixed = self.bounds.blocks(*x, *d) || self.bounds.is_active(*x) && *g == 0.0;
-                *feasible = if fixed { 0.0 } else { *d };
+                *d = if fixed { 0.0 } else { *d };
             }
         });
-        Self::new(feasible, &self.ranks)
+        Self::new(direction, &self.ranks)
     }
 
     /// The id, shared only by clones.
@@ -79,6 +80,11 @@ impl Point {
     /// How many values all ranks have.
     pub fn dimension(&self) -> f64 {
         self.ranks.total(self.values().len() as f64)
+    }
+
+    /// The Euclidean norm, of all ranks' values.
+    pub fn norm(&self) -> f64 {
+        self.dot(self).sqrt()
     }
 
     /// The values that this rank has.
@@ -110,8 +116,8 @@ impl Point {
     }
 }
 
-/// A point's buffer, which is recycled when the point is dropped: argmin creates some thirty points per step, and page faults
-/// in new memory would take more time than the arithmetic.
+/// A point's buffer, which is recycled when the point is dropped: each step has five new ones, and page faults in new memory
+/// would take more time than the arithmetic.
 struct Values(Vec<f32>);
 
 /// The most buffers that a thread keeps for later points.
@@ -123,6 +129,8 @@ thread_local! {
 
 impl Drop for Values {
     fn drop(&mut self) {
+        #[cfg(test)]
+        LIVE.set(LIVE.get() - 1);
         let values = std::mem::take(&mut self.0);
         // While the thread exits, the list may already be gone.
         let _ = FREE.try_with(|free| {
@@ -132,6 +140,12 @@ impl Drop for Values {
             }
         });
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many points with values of their own there are of this thread.
+    pub static LIVE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// A recycled or new buffer of `len` values, which are unspecified.
@@ -154,85 +168,10 @@ impl ArgminDot<Point, f64> for Point {
     }
 }
 
-impl ArgminL2Norm<f64> for Point {
-    fn l2_norm(&self) -> f64 {
-        self.dot(self).sqrt()
-    }
-}
-
-impl ArgminAdd<Point, Point> for Point {
-    fn add(&self, other: &Point) -> Point {
-        self.zip(other, |a, b| a + b)
-    }
-}
-
-impl ArgminSub<Point, Point> for Point {
-    fn sub(&self, other: &Point) -> Point {
-        self.zip(other, |a, b| a - b)
-    }
-}
-
-impl ArgminMul<f64, Point> for Point {
-    fn mul(&self, factor: &f64) -> Point {
-        let factor = *factor as f32;
-        self.map(|a| a * factor)
-    }
-}
-
 /// A step of the line search, the only user of this operation: clamped to the bounds.
 impl ArgminScaledAdd<Point, f64, Point> for Point {
     fn scaled_add(&self, factor: &f64, other: &Point) -> Point {
         let (factor, bounds) = (*factor as f32, self.bounds);
         Self { bounds, ..self.zip(other, |a, b| bounds.clamp(a + factor * b)) }
-    }
-}
-
-// The following are required by argmin's L-BFGS, which uses them only with an L1 penalty.
-
-impl ArgminAdd<f64, Point> for Point {
-    fn add(&self, term: &f64) -> Point {
-        let term = *term as f32;
-        self.map(|a| a + term)
-    }
-}
-
-impl ArgminSub<f64, Point> for Point {
-    fn sub(&self, term: &f64) -> Point {
-        let term = *term as f32;
-        self.map(|a| a - term)
-    }
-}
-
-impl ArgminMul<Point, Point> for Point {
-    fn mul(&self, other: &Point) -> Point {
-        self.zip(other, |a, b| a * b)
-    }
-}
-
-impl ArgminL1Norm<f64> for Point {
-    fn l1_norm(&self) -> f64 {
-        self.ranks.total(reduce::sum2(self.values(), self.values(), |a, _| a.abs()))
-    }
-}
-
-impl ArgminSignum for Point {
-    fn signum(self) -> Point {
-        self.map(f32::signum)
-    }
-}
-
-impl ArgminZeroLike for Point {
-    fn zero_like(&self) -> Point {
-        Point::new(vec![0.0; self.values().len()], &self.ranks)
-    }
-}
-
-impl ArgminMinMax for Point {
-    fn min(a: &Point, b: &Point) -> Point {
-        a.zip(b, f32::min)
-    }
-
-    fn max(a: &Point, b: &Point) -> Point {
-        a.zip(b, f32::max)
     }
 }

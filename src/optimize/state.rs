@@ -1,12 +1,14 @@
 //! The state of an optimiser between two steps, from which it goes on exactly as if it had not been stopped; and its form in a
 //! file, named numbers and vectors.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::parallel::ranks::Ranks;
 
 use super::Bounds;
 use super::adam::AdamState;
+use super::half::Half;
 use super::lbfgs::LbfgsState;
 
 /// Where an optimiser starts.
@@ -28,7 +30,26 @@ impl From<Vec<f32>> for State {
 /// What can be saved and loaded again.
 pub trait Save {
     /// Its numbers and vectors.
-    fn saved(&self) -> Saved<&[f32]>;
+    fn saved(&self) -> Saved<Stored<'_>>;
+}
+
+/// A vector of a state.
+#[derive(Clone, Copy)]
+pub enum Stored<'s> {
+    /// As it is.
+    Single(&'s [f32]),
+    /// In half precision.
+    Half(&'s Half),
+}
+
+impl<'s> Stored<'s> {
+    /// Its values. Those of half precision are exact in f32.
+    pub fn values(self) -> Cow<'s, [f32]> {
+        match self {
+            Self::Single(values) => Cow::Borrowed(values),
+            Self::Half(half) => Cow::Owned(half.to_vec()),
+        }
+    }
 }
 
 /// A state's numbers and vectors, by their names.
@@ -98,15 +119,15 @@ impl Saved<Vec<f32>> {
 const START: &str = "start";
 
 impl Save for Vec<f32> {
-    fn saved(&self) -> Saved<&[f32]> {
+    fn saved(&self) -> Saved<Stored<'_>> {
         let mut saved = Saved::new(START);
-        saved.vector("point", &self[..]);
+        saved.vector("point", Stored::Single(self));
         saved
     }
 }
 
 impl Save for State {
-    fn saved(&self) -> Saved<&[f32]> {
+    fn saved(&self) -> Saved<Stored<'_>> {
         match self {
             Self::Start(point) => point.saved(),
             Self::Lbfgs(state) => state.saved(),
@@ -137,13 +158,13 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::optimize::{Function, Minimum, OnStep, Settings, Step, Stop, adam, lbfgs};
+    use crate::optimize::{Function, History, Minimum, OnStep, Settings, Step, Stop, adam, lbfgs};
 
     const SETTINGS: Settings = Settings {
         steps: 60,
         tolerance: 1e-4,
         first_step: 0.01,
-        history: 4,
+        history: History::single(4),
         bounds: Bounds { lower: -0.5, upper: 0.9 },
         ranks: Ranks::ALONE,
     };
@@ -180,7 +201,8 @@ mod tests {
     /// The state as it comes back from a file.
     fn through_a_file(state: &dyn Save) -> State {
         let Saved { kind, numbers, vectors } = state.saved();
-        let vectors = vectors.into_iter().map(|(name, values)| (name, values.to_vec())).collect();
+        let vectors =
+            vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
         State::load(Saved { kind, numbers, vectors }, SETTINGS.bounds, &SETTINGS.ranks).unwrap()
     }
 
@@ -225,8 +247,15 @@ mod tests {
     #[test]
     fn lbfgs_goes_on_after_any_end() {
         let (_, pairs) = goes_on_after_any_end(by_lbfgs, &SETTINGS);
-        assert!(pairs.contains(&SETTINGS.history.to_string()), "never a full history: {pairs:?}");
+        assert!(pairs.contains(&SETTINGS.history.pairs.to_string()), "never a full history: {pairs:?}");
         assert!(pairs[1..].contains(&"1".to_owned()), "never a restart: {pairs:?}");
+    }
+
+    #[test]
+    fn lbfgs_goes_on_with_pairs_of_half_precision() {
+        let history = History::half(4);
+        let (_, pairs) = goes_on_after_any_end(by_lbfgs, &Settings { history, ..SETTINGS });
+        assert!(pairs.contains(&"4".to_owned()), "never a full history: {pairs:?}");
     }
 
     #[test]
@@ -257,7 +286,8 @@ mod tests {
             let state = ended.state.unwrap();
             let owned = || {
                 let Saved { kind, numbers, vectors } = state.saved();
-                let vectors = vectors.into_iter().map(|(name, values)| (name, values.to_vec())).collect();
+                let vectors =
+                    vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
                 Saved { kind, numbers, vectors }
             };
             for name in owned().numbers.into_keys() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::optimize::{Save, State};
+use crate::optimize::{History, Save, State};
 use crate::tensor::Band;
 use crate::whole_file;
 
@@ -124,10 +124,10 @@ impl Checkpoint {
         self.header.memory
     }
 
-    /// The most pairs that L-BFGS keeps, if it was at work.
-    pub(super) fn history(&self) -> Option<usize> {
+    /// L-BFGS's history, if it was at work.
+    pub(super) fn history(&self) -> Option<History> {
         // At most the pairs that any job has: what a damaged file says must not take memory.
-        self.header.number("history").filter(|history| (1..=MOST_PAIRS).contains(history))
+        self.header.history().filter(|history| (1..=MOST_PAIRS).contains(&history.pairs))
     }
 
     /// Where the job was, if it is the same one as that of these inputs, whose scales have these sizes: of the optimiser's state this

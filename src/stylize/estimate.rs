@@ -10,14 +10,14 @@ use ndarray::{Array3, ArrayView3};
 use crate::error::{Error, Result};
 use crate::loss::Terms;
 use crate::network::{Network, Passes, check_size};
-use crate::optimize::{self, Bounds, adam, lbfgs};
+use crate::optimize::{self, Bounds, History, adam, lbfgs};
 use crate::parallel::ranks::Ranks;
 use crate::vgg::PICTURE_CHANNELS;
 
 use super::cost::{Cost, Measured};
 use super::matching::ColourStatistics;
 use super::run::{self, scale_size};
-use super::{Optimizer, Scale, Stylize, memory};
+use super::{Optimizer, Scale, Stylize};
 
 /// Width and height in pixels of the pictures that are measured, where the result is not smaller: multiples of 64, so that the
 /// deep layers' maps are whole tiles.
@@ -105,8 +105,8 @@ struct Costs {
     /// What the optimiser takes for a step, beside the evaluations.
     optimizer: Cost,
     kind: Optimizer,
-    /// Pairs in L-BFGS's history.
-    history: usize,
+    /// L-BFGS's.
+    history: History,
 }
 
 impl Costs {
@@ -125,7 +125,7 @@ impl Costs {
         network: &Arc<Network>,
         terms: &Terms,
         colours: Option<ColourStatistics>,
-        history: usize,
+        history: History,
     ) -> Result<Self> {
         let (mut starts, mut evaluations) = (Vec::new(), Vec::new());
         for (width, height) in sizes_to_measure(job, terms)? {
@@ -149,11 +149,10 @@ impl Costs {
 }
 
 /// By how much a step of L-BFGS costs more a value than at [`SIZES`], because its vectors no longer fit in the caches: measured
-/// with AVX-512 on Zen 5, where it rises from 50 MB of vectors on until all of them come from memory.
-fn beyond_caches(pixels: f64, history: usize) -> f64 {
-    let vectors = memory::vectors(Optimizer::Lbfgs, history) as f64;
-    let bytes = pixels * vectors * (PICTURE_CHANNELS * size_of::<f32>()) as f64;
-    (1.0 + 0.5 * (bytes / 50e6).log2()).clamp(1.0, 2.5)
+/// with AVX-512 on Zen 5, where it rises from 42 MB of vectors on until all of them come from memory.
+fn beyond_caches(pixels: f64, history: History) -> f64 {
+    let bytes = history.bytes(pixels as u64 * PICTURE_CHANNELS as u64) as f64;
+    (1.0 + 0.5 * (bytes / 42e6).log2()).clamp(1.0, 2.5)
 }
 
 /// The sizes at which evaluations are measured: [`SIZES`], or the result's where that is smaller; larger ones where the styles
@@ -204,7 +203,7 @@ fn measure(
 }
 
 /// Seconds of an optimiser's step with this many variables, without the evaluation.
-fn step_without_evaluation(optimizer: Optimizer, variables: usize, history: usize) -> f64 {
+fn step_without_evaluation(optimizer: Optimizer, variables: usize, history: History) -> f64 {
     // The function's own seconds do not count. It is quadratic with many curvatures, so that no step reaches the minimum.
     let mut of_function = 0.0;
     let mut function = |x: &[f32], gradient: &mut [f32]| {
@@ -219,7 +218,7 @@ fn step_without_evaluation(optimizer: Optimizer, variables: usize, history: usiz
         Some(value)
     };
     // The last steps, with a full history.
-    let (full, steps) = (history + 1, history + 3);
+    let (full, steps) = (history.pairs + 1, history.pairs + 3);
     let mut ends = Vec::with_capacity(steps);
     let mut on_step = |_: &optimize::Step| {
         ends.push(Instant::now());
@@ -255,7 +254,7 @@ mod tests {
             evaluation: linear(0.1, 1e-4),
             optimizer: Cost::proportional(1000.0, 0.02), // of 10 000 pixels, which fit in the caches
             kind: Optimizer::Adam,
-            history: 10,
+            history: History::single(10),
         };
         // 0.5 + 20 · (0.1 + 1 + 0.2)
         let found = costs.of_scale(10_000.0, 20, 1.0);
@@ -273,7 +272,7 @@ mod tests {
     #[test]
     fn vectors_beyond_the_caches_cost_up_to_two_and_a_half_times_as_much() {
         let sides = [64.0, 256.0, 362.0, 512.0, 1024.0, 4096.0];
-        let factors = sides.map(|side: f64| beyond_caches(side * side, 10));
+        let factors = sides.map(|side: f64| beyond_caches(side * side, History::single(10)));
         assert!(factors.is_sorted(), "{factors:?}");
         assert_eq!((factors[0], factors[1], factors[5]), (1.0, 1.0, 2.5));
         // As measured at 512² and 1024².
@@ -283,7 +282,7 @@ mod tests {
     #[test]
     fn the_optimizers_steps_are_measured() {
         for optimizer in [Optimizer::Lbfgs, Optimizer::Adam] {
-            let seconds = step_without_evaluation(optimizer, 3 * 128 * 128, 10);
+            let seconds = step_without_evaluation(optimizer, 3 * 128 * 128, History::single(10));
             assert!(seconds > 0.0 && seconds.is_finite(), "{optimizer}: {seconds}");
         }
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::loss::{Objective, Terms};
 use crate::network::{Network, Passes};
+use crate::optimize::History;
+use crate::vgg::PICTURE_CHANNELS;
 
 use super::checkpoint::Checkpoint;
 use super::{Init, Optimizer, Stylize};
@@ -37,13 +39,24 @@ fn plane(pixels: usize) -> u64 {
     planes(pixels) / 3
 }
 
-/// How much longer an evaluation may take in strips before fewer pairs are kept to give it more room.
-const ACCEPTED_COST: f64 = 1.7;
+/// How much longer an evaluation may take in strips before fewer pairs are kept to give it more room. Pairs in half precision lose
+/// nothing that was measured, so nothing is cut before they are tried.
+fn accepted_cost(history: History) -> f64 {
+    if history == HISTORIES[0] { 1.0 } else { 1.7 }
+}
 
-/// Pairs of steps and gradient changes in L-BFGS's history, from the most to the fewest. Ten is within the 3 to 20 that Nocedal
-/// and Wright recommend (Numerical Optimization, section 7.2). Each pair takes the memory of two pictures. After 200 steps from
-/// coarse to fine the losses with fewer were measured to be within 1.5 % of each other, in no order, even with one.
-const HISTORIES: [usize; 6] = [10, 7, 5, 3, 2, 1];
+/// L-BFGS's histories, from the one that takes the most memory on. Ten pairs are within the 3 to 20 that Nocedal and Wright recommend
+/// (Numerical Optimization, section 7.2). Each takes the memory of two pictures, in half precision that of one. After 200 steps from
+/// coarse to fine the losses with fewer, and with those of half precision, were measured to be within 2.3 % of each other, in no order.
+const HISTORIES: [History; 7] = [
+    History::single(10),
+    History::half(10),
+    History::half(7),
+    History::half(5),
+    History::half(3),
+    History::half(2),
+    History::half(1),
+];
 
 /// How a job uses the memory there is.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +67,8 @@ pub(super) struct Budget {
     pub(super) needed: u64,
     /// Bytes for the maps of the network's passes.
     pub(super) room: u64,
-    /// Pairs in L-BFGS's history.
-    pub(super) history: usize,
+    /// L-BFGS's.
+    pub(super) history: History,
 }
 
 impl Budget {
@@ -79,7 +92,7 @@ impl Stylize {
         let masked = self.placement.mask.as_ref().map_or(0, |_| plane(pixels) + planes(pixels));
         let available = self.available();
         let with_history = |history| {
-            let optimizer = vectors(self.settings.optimizer, history) * planes(pixels) + masked;
+            let optimizer = of_optimizer(self.settings.optimizer, history, pixels) + masked;
             self.budget(network, terms, (width, height), available, (history, optimizer))
         };
         let mut best: Option<(f64, Budget)> = None;
@@ -91,7 +104,7 @@ impl Stylize {
             if budget.needed > available {
                 continue;
             }
-            if cost <= ACCEPTED_COST || self.settings.optimizer != Optimizer::Lbfgs {
+            if cost <= accepted_cost(history) || self.settings.optimizer != Optimizer::Lbfgs {
                 return budget;
             }
             if best.is_none_or(|(least, _)| cost < least) {
@@ -101,14 +114,14 @@ impl Stylize {
         best.map_or_else(|| with_history(histories[histories.len() - 1]).1, |(_, budget)| budget)
     }
 
-    /// The memory of the job's objective at this size, without an optimiser.
+    /// The memory of the job's objective at this size and of a picture at which it is evaluated, without an optimiser.
     pub(super) fn budget_of_objective(
         &self,
         network: &Network,
         terms: &Terms,
         size: (usize, usize),
     ) -> Budget {
-        self.budget(network, terms, size, self.available(), (HISTORIES[0], 0)).1
+        self.budget(network, terms, size, self.available(), (HISTORIES[0], planes(size.0 * size.1))).1
     }
 
     /// The memory with an objective of this size, and with what takes `optimizer` bytes and is created after it, where `available`
@@ -119,13 +132,18 @@ impl Stylize {
         terms: &Terms,
         (width, height): (usize, usize),
         available: u64,
-        (history, optimizer): (usize, u64),
+        (history, optimizer): (History, u64),
     ) -> (f64, Budget) {
         let size = (height, width);
         let regions = self.placement.region_count();
+        let of_size = planes(width * height);
         // Where ranks share the picture, each has all of the content at this size, and of the result in the end.
-        let whole = if self.settings.ranks.is_alone() { 1 } else { 3 };
-        let fixed = PROGRAM + network.bytes() + pictures(self) + whole * planes(width * height);
+        let copies_of_size = match &self.content {
+            _ if !self.settings.ranks.is_alone() => 3,
+            Some(content) if (content.width(), content.height()) != (width, height) => 1,
+            _ => 0,
+        };
+        let fixed = PROGRAM + network.bytes() + pictures(self) + copies_of_size * of_size;
         let beside = |in_parts| Objective::bytes_beside_maps(network, terms, size, regions, in_parts);
         let cut = |room| network.cut(&terms.taps(), terms.mode(), size, Passes::Both, room);
         let room = |in_parts| available.saturating_sub(fixed + beside(in_parts) + optimizer);
@@ -133,8 +151,9 @@ impl Stylize {
             true => room(true),
             false => room(false),
         };
-        // The style's features are computed and dropped before the objective is created, so only the larger of the two counts.
-        let copies = style_copies(self, width * height);
+        // The style's features are computed and dropped before the objective is created, so only the larger of the two counts. Until
+        // then there is also the picture from which the optimiser starts.
+        let copies = style_copies(self, width * height) + of_size;
         let room = room.min(available.saturating_sub(fixed + copies));
         let cut = cut(room);
         let objective = beside(cut.is_cut()) + cut.bytes(Passes::Both);
@@ -168,18 +187,21 @@ impl Stylize {
         let largest = self.style_sizes()?.into_iter().max_by_key(|(width, height)| width * height);
         let (what, width, height) = match largest {
             Some((w, h)) if w * h > 2 * width * height => ("a style", w, h),
+            // It does with less only under a limit of its own.
+            _ if self.checkpointing.from.is_some() && self.settings.memory_limit.is_none() => {
+                ("going on with a result", width, height)
+            }
             _ => ("a result", width, height),
         };
         crate::memory::require_of(available, what, needed, width, height)
     }
 }
 
-/// Vectors that an optimiser keeps, each as large as a picture of three f32 planes. L-BFGS: the history of steps and gradient
-/// changes, and a dozen at a time. Adam: its two moment estimates, and half a dozen others.
-pub(super) fn vectors(optimizer: Optimizer, history: usize) -> u64 {
+/// Bytes of an optimiser of a picture of so many pixels. Adam has its two moment estimates, and half a dozen other pictures.
+fn of_optimizer(optimizer: Optimizer, history: History, pixels: usize) -> u64 {
     match optimizer {
-        Optimizer::Lbfgs => 2 * history as u64 + 12,
-        Optimizer::Adam => 8,
+        Optimizer::Lbfgs => history.bytes((PICTURE_CHANNELS * pixels) as u64),
+        Optimizer::Adam => 8 * planes(pixels),
     }
 }
 

@@ -6,14 +6,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 use crate::loss::{Form, Losses, Objective, Terms};
 use crate::network::{Network, check_size};
-use crate::optimize::{self, Bounds, Minimum, State, Step, Stop, adam, lbfgs};
+use crate::optimize::{self, Bounds, History, Minimum, State, Step, Stop, adam, lbfgs};
 use crate::parallel::ranks::Ranks;
 use crate::picture::{Picture, fit};
+use crate::tensor::Band;
 use crate::vgg::PICTURE_CHANNELS;
 
 use super::checkpoint::{Checkpointing, Extent, Inputs, Keeper, Place};
@@ -83,7 +84,9 @@ pub(super) fn run(
         let alpha = alpha_at(job, width, height);
         place.scale = index;
         let (before, resumed) = place.take();
-        let state = resumed.unwrap_or_else(|| start_of(masked, band.of_planes(picture.planes())).into());
+        // The optimiser has the picture from here on.
+        let of_scale = picture.into_planes();
+        let state = resumed.unwrap_or_else(|| start_of(masked, &band, of_scale).into());
         if index > first {
             keeper.at_scale(before.with(&state), extent, &band);
         }
@@ -297,7 +300,7 @@ type Report<'r> = dyn FnMut(&Step, &[f32], &Losses) -> ControlFlow<()> + 'r;
 /// Optimises this rank's pixels at one scale, L-BFGS with a history of so many pairs; where the picture is `masked`, those in
 /// the mask.
 fn minimize(
-    (optimizer, history): (Optimizer, usize),
+    (optimizer, history): (Optimizer, History),
     objective: &mut Objective,
     masked: Option<Masked>,
     ranks: &Ranks,
@@ -341,10 +344,11 @@ fn minimize(
     }
 }
 
-/// What the optimiser starts from: the picture, 3×H×W, or where it is `masked`, its part in the mask and the content.
-fn start_of(masked: Option<Masked>, picture: ArrayView3<f32>) -> Vec<f32> {
+/// What the optimiser starts from: this rank's rows of the picture, 3×H×W, or where it is `masked`, of its part in the mask and the
+/// content.
+fn start_of(masked: Option<Masked>, band: &Band, picture: Array3<f32>) -> Vec<f32> {
     match masked {
-        Some(masked) => masked.start(picture).into_iter().collect(),
-        None => picture.iter().copied().collect(),
+        Some(masked) => masked.start(band.of_planes(picture.view())).into_iter().collect(),
+        None => band.of_planes(picture.view()).iter().copied().collect(),
     }
 }

@@ -118,6 +118,9 @@ fn advice(error: &Error) -> Option<&'static str> {
             "use a smaller --style-scale, --style-size or --size"
         }
         Error::Depth { .. } => "use --depth 8, or .png or .tiff",
+        Error::OutOfMemory { what, .. } if what == "going on with a result" => {
+            "give --max-memory, in which it goes on with other strips"
+        }
         Error::OutOfMemory { .. } => "use a smaller --size, or a larger --max-memory if there is one",
         Error::WeightsChanged { .. } => "start again, with --no-mmap if it may change once more",
         Error::NotFinite { .. } => SMALLER_WEIGHTS,

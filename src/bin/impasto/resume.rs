@@ -10,6 +10,7 @@ use crate::arguments::{self, PAINTING};
 use crate::failure::{Failure, Result};
 use crate::settings::{self, NOT_RESUMED, Value};
 use crate::toml_file::{Entry, entries};
+use crate::values::memory_size;
 use crate::{Cli, Outcome, config, values};
 use impasto::Checkpoint;
 
@@ -55,6 +56,11 @@ pub(crate) struct Options {
     /// Threads; 0: as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=1024))]
     threads: Option<u16>,
+
+    /// Memory that the process may take from now on, such as 4G or 1500M: where that means other strips, the result differs
+    /// in some last bits [default: what it might take before]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    max_memory: Option<u64>,
 
     /// Say nothing but what went wrong
     #[arg(short, long, conflicts_with = "verbose")]
@@ -136,6 +142,7 @@ impl Options {
         flags.extend(self.checkpoint_every.map(|every| ("checkpoint-every", time(every))));
         flags.extend(self.max_time.map(|most| ("max-time", time(most))));
         flags.extend(self.threads.map(|threads| ("threads", Some(threads.to_string().into()))));
+        flags.extend(self.max_memory.map(|bytes| ("max-memory", Some(bytes.to_string().into()))));
         flags.extend(self.quiet.then_some(("quiet", None)));
         flags.extend(self.verbose.then_some(("verbose", None)));
         flags

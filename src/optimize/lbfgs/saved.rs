@@ -3,10 +3,11 @@
 use crate::optimize::memo::Evaluated;
 use crate::optimize::point::Point;
 use crate::optimize::state::Fault;
-use crate::optimize::{Bounds, Save, Saved};
+use crate::optimize::{Bounds, History, Precision, Save, Saved, Stored};
 use crate::parallel::ranks::Ranks;
 
-use super::{LbfgsState, Pair};
+use super::LbfgsState;
+use super::pairs::{Pair, Pairs, Vector};
 
 impl LbfgsState {
     pub(in crate::optimize) const KIND: &'static str = "lbfgs";
@@ -30,16 +31,25 @@ impl LbfgsState {
         if history == 0 || count > history {
             return Err(format!("it has {count} pairs of {history} at most"));
         }
-        let pairs = (0..count).map(|pair| {
-            let mut point =
-                |name| saved.take_vector(&pair_name(pair, name)).map(|values| Point::new(values, ranks));
-            Ok(Pair { step: point("step")?, change: point("change")? })
-        });
+        let precision = match saved.take_number("pairs_are_half")? {
+            0 => Precision::Single,
+            _ => Precision::Half,
+        };
+        let mut pairs = Pairs::new(History { pairs: history, precision });
+        for pair in 0..count {
+            let mut vector = |name| -> Result<Vector, Fault> {
+                let values = saved.take_vector(&pair_name(pair, name))?;
+                Ok(match precision {
+                    Precision::Single => Vector::Single(Point::new(values, ranks)),
+                    Precision::Half => Vector::of(&values[..], precision, ranks),
+                })
+            };
+            pairs.pairs.push_back(Pair { step: vector("step")?, change: vector("change")? });
+        }
         Ok(Self {
-            pairs: pairs.collect::<Result<_, Fault>>()?,
+            pairs,
             current,
             best,
-            history,
             losses: saved.take_reals("losses")?,
             steps: saved.take_number("steps")?,
             evaluations: saved.take_number("evaluations")?,
@@ -52,7 +62,7 @@ fn pair_name(pair: usize, name: &str) -> String {
 }
 
 impl Save for LbfgsState {
-    fn saved(&self) -> Saved<&[f32]> {
+    fn saved(&self) -> Saved<Stored<'_>> {
         let mut saved = Saved::new(Self::KIND);
         // The best point is most often the current one.
         let best_is_current = self.best.point.id() == self.current.point.id();
@@ -61,16 +71,18 @@ impl Save for LbfgsState {
         for (name, Evaluated { point, loss, gradient }) in
             [("current", &self.current)].into_iter().chain(others)
         {
-            saved.vector(format!("{name}.point"), point.values());
-            saved.vector(format!("{name}.gradient"), gradient.values());
+            saved.vector(format!("{name}.point"), Stored::Single(point.values()));
+            saved.vector(format!("{name}.gradient"), Stored::Single(gradient.values()));
             saved.reals(&format!("{name}.loss"), [loss]);
         }
-        for (pair, Pair { step, change }) in self.pairs.iter().enumerate() {
-            saved.vector(pair_name(pair, "step"), step.values());
-            saved.vector(pair_name(pair, "change"), change.values());
+        let Pairs { pairs, history } = &self.pairs;
+        for (pair, Pair { step, change }) in pairs.iter().enumerate() {
+            saved.vector(pair_name(pair, "step"), step.stored());
+            saved.vector(pair_name(pair, "change"), change.stored());
         }
-        saved.number("pairs", self.pairs.len());
-        saved.number("history", self.history);
+        saved.number("pairs", pairs.len());
+        saved.number("history", history.pairs);
+        saved.number("pairs_are_half", u8::from(history.precision == Precision::Half));
         saved.reals("losses", &self.losses);
         saved.number("steps", self.steps);
         saved.number("evaluations", self.evaluations);

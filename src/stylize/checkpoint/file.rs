@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, Result};
-use crate::optimize::{Bounds, Saved, State};
+use crate::optimize::{Bounds, History, Precision, Saved, State, Stored};
 use crate::tensor::Band;
 use crate::vgg::PICTURE_CHANNELS;
 use crate::weights::Dtype;
@@ -28,7 +28,7 @@ const MOST_VECTORS: usize = 200;
 
 /// The vectors of a state, of which each rank has its band.
 pub(super) struct Vectors<'s> {
-    pub(super) saved: &'s Saved<&'s [f32]>,
+    pub(super) saved: &'s Saved<Stored<'s>>,
     pub(super) width: usize,
     pub(super) band: &'s Band,
 }
@@ -37,7 +37,7 @@ impl Vectors<'_> {
     /// Shows `visit` each of them on the first rank, one or several channels at a time and in their order. All ranks call it.
     pub(super) fn for_each(&self, mut visit: impl FnMut(&[f32])) {
         for vector in self.saved.vectors.values() {
-            self.band.gather(vector, PICTURE_CHANNELS, self.width, &mut visit);
+            self.band.gather(&vector.values(), PICTURE_CHANNELS, self.width, &mut visit);
         }
     }
 }
@@ -94,9 +94,14 @@ impl Header {
         header
     }
 
-    /// A number of the optimiser's state.
-    pub(super) fn number(&self, name: &str) -> Option<usize> {
-        self.numbers.get(name)?.parse().ok()
+    /// L-BFGS's history, if it was at work.
+    pub(super) fn history(&self) -> Option<History> {
+        let number = |name: &str| self.numbers.get(name)?.parse().ok();
+        let precision = match number("pairs_are_half")? {
+            0 => Precision::Single,
+            _ => Precision::Half,
+        };
+        Some(History { pairs: number("history")?, precision })
     }
 
     /// Writes the checkpoint with these vectors.

@@ -1,0 +1,241 @@
+//! The pairs of steps and gradient changes, and the direction of descent that they give: the two-loop recursion, algorithm 7.4 of
+//! Nocedal and Wright (Numerical Optimization). argmin's own makes a new vector of every intermediate one, and holds three of them
+//! while the function is evaluated. Here there is one, and its values have the same bits.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use crate::optimize::half::Half;
+use crate::optimize::memo::Evaluated;
+use crate::optimize::point::{Point, buffer};
+use crate::optimize::state::Stored;
+use crate::optimize::{History, Precision};
+use crate::parallel::ranks::Ranks;
+use crate::parallel::reduce::{self, BLOCK, Source, blocks};
+use crate::parallel::team;
+
+/// A step s and the change y to the gradient that it made.
+pub(super) struct Pair {
+    pub(super) step: Vector,
+    pub(super) change: Vector,
+}
+
+/// One of the two, as the history's precision has it.
+pub(super) enum Vector {
+    Single(Point),
+    Half(Half),
+}
+
+/// From the oldest to the newest.
+pub(super) struct Pairs {
+    pub(super) pairs: VecDeque<Pair>,
+    pub(super) history: History,
+}
+
+/// Values of a task.
+const CHUNK: usize = 1 << 15;
+
+impl Vector {
+    /// The values of `source`, in this precision.
+    pub(super) fn of(source: &(impl Source + ?Sized), precision: Precision, ranks: &Ranks) -> Self {
+        match precision {
+            Precision::Single => {
+                let mut values = buffer(source.count());
+                update(&mut values, source, |to, from| *to = from);
+                Self::Single(Point::new(values, ranks))
+            }
+            Precision::Half => Self::Half(Half::of(source)),
+        }
+    }
+
+    /// For a file.
+    pub(super) fn stored(&self) -> Stored<'_> {
+        match self {
+            Self::Single(point) => Stored::Single(point.values()),
+            Self::Half(half) => Stored::Half(half),
+        }
+    }
+}
+
+impl Source for Vector {
+    fn count(&self) -> usize {
+        match self {
+            Self::Single(point) => point.values().len(),
+            Self::Half(half) => half.count(),
+        }
+    }
+
+    fn read<'r>(&'r self, range: Range<usize>, buffer: &'r mut [f32; BLOCK]) -> &'r [f32] {
+        match self {
+            Self::Single(point) => &point.values()[range],
+            Self::Half(half) => half.read(range, buffer),
+        }
+    }
+}
+
+/// a − b, which is computed as it is read.
+struct Difference<'v>(&'v [f32], &'v [f32]);
+
+impl<'v> Difference<'v> {
+    fn of(a: &'v Point, b: &'v Point) -> Self {
+        Self(a.values(), b.values())
+    }
+}
+
+impl Source for Difference<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read<'r>(&'r self, range: Range<usize>, buffer: &'r mut [f32; BLOCK]) -> &'r [f32] {
+        let to = &mut buffer[..range.len()];
+        let (a, b) = (&self.0[range.clone()], &self.1[range]);
+        to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = a - b);
+        to
+    }
+}
+
+/// Calls `f` with each of the values and the one of `source` at the same place.
+fn update(values: &mut [f32], source: &(impl Source + ?Sized), f: impl Fn(&mut f32, f32) + Sync) {
+    assert_eq!(values.len(), source.count(), "vectors of different lengths");
+    team::for_each_chunk(values, CHUNK, |chunk, values| {
+        let mut buffer = [0.0; BLOCK];
+        for range in blocks(0..values.len()) {
+            let at = chunk * CHUNK;
+            let from = source.read(at + range.start..at + range.end, &mut buffer);
+            values[range].iter_mut().zip(from).for_each(|(value, from)| f(value, *from));
+        }
+    });
+}
+
+/// yᵀs of the step from one evaluation to the next: the curvature along it.
+pub(super) fn curvature(from: &Evaluated, to: &Evaluated) -> f64 {
+    let change = Difference::of(&to.gradient, &from.gradient);
+    let step = Difference::of(&to.point, &from.point);
+    to.point.ranks().total(reduce::dot_of(&change, &step))
+}
+
+impl Pairs {
+    /// Without pairs.
+    pub(super) fn new(history: History) -> Self {
+        let history = History { pairs: history.pairs.max(1), ..history };
+        Self { pairs: VecDeque::with_capacity(history.pairs.min(64)), history }
+    }
+
+    /// Adds the pair of a step from one evaluation to the next, in place of the oldest where there are as many as are kept.
+    pub(super) fn push(&mut self, from: &Evaluated, to: &Evaluated) {
+        if self.pairs.len() >= self.history.pairs {
+            self.pairs.pop_front();
+        }
+        let of = |to: &Point, from: &Point| {
+            Vector::of(&Difference::of(to, from), self.history.precision, to.ranks())
+        };
+        let (step, change) = (of(&to.point, &from.point), of(&to.gradient, &from.gradient));
+        self.pairs.push_back(Pair { step, change });
+    }
+
+    /// The direction of descent where the gradient is this one.
+    pub(super) fn descent(&self, gradient: &Point) -> Vec<f32> {
+        let ranks = gradient.ranks();
+        let dot = |a: &Vector, b: &Vector| ranks.total(reduce::dot_of(a, b));
+        let of_direction = |a: &Vector, direction: &[f32]| ranks.total(reduce::dot_of(a, direction));
+        // As the newest pair has it, the step along the gradient.
+        let length =
+            self.pairs.back().map_or(1.0, |Pair { step, change }| dot(step, change) / dot(change, change));
+        let mut direction = buffer(gradient.values().len());
+        update(&mut direction, gradient.values(), |to, from| *to = from);
+        let mut of_pairs = Vec::with_capacity(self.pairs.len());
+        for Pair { step, change } in self.pairs.iter().rev() {
+            let inverse = 1.0 / dot(change, step);
+            let factor = of_direction(step, &direction) * inverse;
+            let factor_f32 = factor as f32;
+            update(&mut direction, change, |to, change| *to -= change * factor_f32);
+            of_pairs.push((inverse, factor));
+        }
+        scale(&mut direction, length as f32);
+        for (Pair { step, change }, (inverse, factor)) in self.pairs.iter().zip(of_pairs.into_iter().rev()) {
+            let factor = factor - of_direction(change, &direction) * inverse;
+            let factor_f32 = factor as f32;
+            update(&mut direction, step, |to, step| *to += step * factor_f32);
+        }
+        scale(&mut direction, -1.0);
+        direction
+    }
+}
+
+fn scale(values: &mut [f32], factor: f32) {
+    team::for_each_chunk(values, CHUNK, |_, values| values.iter_mut().for_each(|value| *value *= factor));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use argmin::core::Executor;
+    use argmin::solver::quasinewton::LBFGS;
+
+    use crate::optimize::lbfgs::LbfgsState;
+    use crate::optimize::line_search::{GuardedLineSearch, SearchState};
+    use crate::optimize::memo::{Memo, Problem};
+
+    use super::*;
+
+    const VARIABLES: usize = 3 * BLOCK + 5;
+
+    /// A quadratic function with a curvature of its own along each axis.
+    fn bowl(x: &[f32], gradient: &mut [f32]) -> Option<f64> {
+        let mut loss = 0.0;
+        for (at, (x, gradient)) in x.iter().zip(gradient).enumerate() {
+            let (curvature, at) = (1.0 + (at % 19) as f32, at as f32 / VARIABLES as f32);
+            *gradient = curvature * (x - at);
+            loss += 0.5 * f64::from(curvature) * f64::from(x - at).powi(2);
+        }
+        Some(loss)
+    }
+
+    fn start() -> Point {
+        Point::new((0..VARIABLES).map(|at| (at * 7 % 13) as f32 / 9.0 - 0.7).collect(), &Ranks::default())
+    }
+
+    /// The point after so many steps, without a first step's length, and the loss there.
+    fn after(steps: usize, history: History) -> (Vec<u32>, f64) {
+        let mut function = bowl;
+        let memo = RefCell::new(Memo::new(&mut function, history.precision));
+        let first = memo.borrow_mut().at(&start()).unwrap();
+        let mut state = LbfgsState::new(first, history);
+        for number in 1..=steps {
+            state.step(&memo, None).unwrap();
+            assert_eq!(state.pairs.pairs.len(), history.pairs.min(number));
+        }
+        (state.current.point.values().iter().map(|x| x.to_bits()).collect(), state.current.loss)
+    }
+
+    #[test]
+    fn a_step_has_the_bits_of_argmins() {
+        const HISTORY: usize = 3;
+        for steps in 1..8 {
+            let mut function = bowl;
+            let memo = RefCell::new(Memo::new(&mut function, Precision::Single));
+            let solver = LBFGS::new(GuardedLineSearch::new(None).unwrap(), HISTORY);
+            let solver = solver.with_tolerance_cost(0.0).unwrap().with_tolerance_grad(0.0).unwrap();
+            let of_start = |state: SearchState| state.param(start()).max_iters(steps as u64);
+            let run = Executor::new(Problem(&memo), solver).configure(of_start).timer(false).ctrlc(false);
+            let last = run.run().unwrap().state.take_param().unwrap();
+            let expected: Vec<_> = last.values().iter().map(|x| x.to_bits()).collect();
+            let (found, _) = after(steps, History::single(HISTORY));
+            assert!(found == expected, "{steps} steps");
+        }
+    }
+
+    #[test]
+    fn pairs_in_half_precision_lead_as_far() {
+        let (first, before) = after(1, History::half(5));
+        for steps in [4, 8, 16] {
+            let [single, half] = [History::single(5), History::half(5)].map(|history| after(steps, history));
+            assert!(half.1 < before && half.0 != first);
+            // Not that the precision is ignored.
+            assert!(half.0 != single.0, "{steps} steps");
+            assert!(half.1 <= 2.0 * single.1 + 1e-9 * before, "{} for {}", half.1, single.1);
+        }
+    }
+}
