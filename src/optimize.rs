@@ -68,12 +68,13 @@ impl History {
     }
 
     /// Bytes of L-BFGS with this history and so many variables at most: beside the pairs a point and the next one, their gradients
-    /// and the direction, and a trial that was refused and its gradient.
+    /// and the direction; in single precision also argmin's intermediate vectors, a trial that was refused and its gradient, and free
+    /// buffers.
     pub fn bytes(self, variables: u64) -> u64 {
         let single = size_of::<f32>() as u64 * variables;
         let pairs = 2 * self.pairs as u64;
         match self.precision {
-            Precision::Single => (7 + pairs) * single,
+            Precision::Single => (12 + pairs) * single,
             Precision::Half => 5 * single + pairs * Half::bytes(variables),
         }
     }

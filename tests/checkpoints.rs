@@ -123,7 +123,7 @@ fn a_job_goes_on_in_the_memory_in_which_it_was_begun() {
         .steps(8);
     let whole = job.run(keep_on).unwrap();
     let mut before = whole.picture.planes().to_owned();
-    for less in [200_000, 2_400_000] {
+    for less in [200_000, 3_200_000] {
         let limit = job.memory_foreseen().unwrap() - less;
         let bound = job.clone().memory_limit(Some(limit));
         assert!(bound.memory_foreseen().unwrap() <= limit);

@@ -1,7 +1,9 @@
-//! L-BFGS on argmin's line search, with bounds, a memo, restarts, a callback after every step, and a state from which it goes on.
+//! L-BFGS, by argmin's solver one step at a time, with bounds, a memo, a guarded line search, restarts, a callback after every
+//! step, and a state from which it goes on. Where memory is short, a step is computed in place, with pairs in half precision.
 
 mod pairs;
 mod saved;
+mod solver;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,7 +12,6 @@ use argmin::core::Error;
 
 use crate::parallel::team;
 
-use super::line_search;
 use super::memo::{Evaluated, Memo};
 use super::point::{Point, release_buffers};
 use super::{Convergence, Function, History, Minimum, OnStep, Precision, Settings, State, Step, Stop};
@@ -138,14 +139,14 @@ impl LbfgsState {
     /// # Errors
     /// If the line search failed.
     fn step(&mut self, memo: &RefCell<Memo>, first_step: Option<f64>) -> Result<(), Error> {
-        let direction = self.pairs.descent(&self.current.gradient);
-        let accepted = line_search::search(memo, &self.current, direction, first_step)?;
-        if pairs::curvature(&self.current, &accepted) <= 0.0 {
-            return Err(Error::msg("the step accepted has no curvature"));
+        match self.pairs.history.precision {
+            Precision::Single => solver::step(memo, &self.current, &mut self.pairs, first_step)?,
+            Precision::Half => self.pairs.step(memo, &self.current, first_step)?,
         }
-        self.pairs.push(&self.current, &accepted);
-        self.current = accepted;
         let mut memo = memo.borrow_mut();
+        // A search ends with its last trial.
+        let accepted = memo.last.clone().ok_or_else(|| Error::msg("the search evaluated nothing"))?;
+        self.current = accepted;
         memo.note(&self.current);
         self.best = memo.best.clone().unwrap_or_else(|| self.current.clone());
         self.evaluations = memo.evaluations;
@@ -256,7 +257,8 @@ mod tests {
             assert!(evaluations > found.steps + 3, "no trial was refused");
             let found = most - before;
             match history.precision {
-                Precision::Single => assert!((4 + 2 * 3..=6 + 2 * 3).contains(&found), "{found} vectors"),
+                // Beside these there are free buffers, four at most.
+                Precision::Single => assert!((6 + 2 * 3..=7 + 2 * 3).contains(&found), "{found} vectors"),
                 Precision::Half => assert_eq!(found, 4),
             }
         }

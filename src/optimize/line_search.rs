@@ -8,6 +8,10 @@ use argmin::core::{
     CostFunction, Error, Executor, Gradient, IterState, KV, Problem as Counted, Solver, State,
 };
 use argmin::solver::linesearch::{LineSearch, MoreThuenteLineSearch};
+use argmin_math::ArgminL2Norm;
+use serde::{Deserialize, Serialize};
+
+use crate::parallel::reduce::{self, Difference};
 
 use super::memo::{Evaluated, Memo, Problem};
 use super::point::Point;
@@ -19,54 +23,70 @@ const MAX_TRIALS: usize = 10;
 /// argmin's state of a line search.
 pub type SearchState = IterState<Point, Point, (), (), (), f64>;
 
-/// Searches from `start` along the `direction` of descent, as far as it is feasible, and returns the last trial, whose loss is
-/// lower. The first trial changes the variables by `first_step` in the root mean square, or if that is `None`, by all of the
-/// direction, as is right where the curvature scales it.
+/// Searches from `start` along the `direction` of descent, by itself. The evaluation that it ends at is then the memo's last.
 ///
 /// # Errors
-/// If no such point was found, the function is not finite, or an evaluation was cancelled.
+/// If no step was accepted, the function is not finite, or an evaluation was cancelled.
 pub fn search(
     memo: &RefCell<Memo>,
     start: &Evaluated,
-    direction: Vec<f32>,
+    direction: Point,
     first_step: Option<f64>,
-) -> Result<Evaluated, Error> {
-    let direction = start.point.feasible(direction, &start.gradient);
-    let length = first_step.map(|first_step| first_step * (direction.dimension().sqrt() / direction.norm()));
-    let mut search = GuardedLineSearch::new(length)?;
+) -> Result<(), Error> {
+    let mut search = GuardedLineSearch::new(first_step)?;
     search.search_direction(direction);
     let Evaluated { point, loss, gradient } = start.clone();
     let of_start = |state: SearchState| state.param(point).cost(loss).gradient(gradient);
     Executor::new(Problem(memo), search).configure(of_start).ctrlc(false).timer(false).run()?;
-    // A search ends with its last trial.
-    let accepted = memo.borrow().last.clone().ok_or_else(|| Error::msg("the search evaluated nothing"))?;
-    // It also ends when it cannot improve any further.
-    match accepted.loss < start.loss {
-        true => Ok(accepted),
-        false => Err(Error::msg("the step accepted does not lower the loss")),
-    }
+    Ok(())
 }
 
-/// The line search with a limit on its trials.
-#[derive(Clone)]
+/// The line search with safeguards. Its form for checkpoints, which is a part of L-BFGS's, is that of a search before it starts.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "Option<f64>", try_from = "Option<f64>")]
 pub struct GuardedLineSearch {
     search: MoreThuenteLineSearch<Point, Point, f64>,
+    direction: Option<Point>,
+    /// Root mean square of the change at the first trial. If `None`, the first trial is a step of 1, as for directions that are
+    /// scaled by the curvature.
+    first_step: Option<f64>,
     trials: usize,
+    /// The point at which the search starts.
+    start: Option<Evaluated>,
 }
 
 impl GuardedLineSearch {
-    /// A line search whose first trial goes so many times the direction, or 1 time.
-    pub fn new(length: Option<f64>) -> Result<Self, Error> {
-        // The default lower bound on the step would exclude the small steps that a steep function needs.
-        let mut search = MoreThuenteLineSearch::new().with_bounds(0.0, 1e20)?;
-        length.map_or(Ok(()), |length| search.initial_step_length(length))?;
-        Ok(Self { search, trials: 0 })
+    /// A line search whose first trial changes the variables by `first_step` in the root mean square, or if that is `None`, by
+    /// all of the direction.
+    pub fn new(first_step: Option<f64>) -> Result<Self, Error> {
+        Ok(Self {
+            // The default lower bound on the step would exclude the small steps that a steep function needs.
+            search: MoreThuenteLineSearch::new().with_bounds(0.0, 1e20)?,
+            direction: None,
+            first_step,
+            trials: 0,
+            start: None,
+        })
+    }
+}
+
+impl From<GuardedLineSearch> for Option<f64> {
+    fn from(search: GuardedLineSearch) -> Self {
+        search.first_step
+    }
+}
+
+impl TryFrom<Option<f64>> for GuardedLineSearch {
+    type Error = Error;
+
+    fn try_from(first_step: Option<f64>) -> Result<Self, Error> {
+        Self::new(first_step)
     }
 }
 
 impl LineSearch<Point, f64> for GuardedLineSearch {
     fn search_direction(&mut self, direction: Point) {
-        self.search.search_direction(direction);
+        self.direction = Some(direction);
     }
 
     fn initial_step_length(&mut self, length: f64) -> Result<(), Error> {
@@ -87,6 +107,19 @@ where
         problem: &mut Counted<O>,
         state: SearchState,
     ) -> Result<(SearchState, Option<KV>), Error> {
+        let (Some(direction), Some(point), Some(gradient)) =
+            (self.direction.take(), state.get_param(), state.get_gradient())
+        else {
+            return Err(Error::msg("the search has no direction, no start or no gradient"));
+        };
+        let direction = point.feasible(direction, gradient);
+        self.start =
+            Some(Evaluated { point: point.clone(), loss: state.get_cost(), gradient: gradient.clone() });
+        if let Some(first_step) = self.first_step.take() {
+            let scale = direction.dimension().sqrt() / direction.l2_norm();
+            self.search.initial_step_length(first_step * scale)?;
+        }
+        self.search.search_direction(direction);
         self.search.init(problem, state)
     }
 
@@ -97,9 +130,32 @@ where
     ) -> Result<(SearchState, Option<KV>), Error> {
         let (state, log) = self.search.next_iter(problem, state)?;
         self.trials += 1;
-        if !state.terminated() && self.trials >= MAX_TRIALS {
+        if state.terminated() {
+            self.check(&state)?;
+        } else if self.trials >= MAX_TRIALS {
             return Err(Error::msg("no step satisfies the Wolfe conditions"));
         }
         Ok((state, log))
+    }
+}
+
+impl GuardedLineSearch {
+    /// Checks the step that the search ended with, because it also ends when it cannot improve any further: the loss must be
+    /// lower, and the curvature yᵀs positive, as L-BFGS requires.
+    fn check(&self, state: &SearchState) -> Result<(), Error> {
+        let (Some(start), Some(point), Some(gradient)) =
+            (&self.start, state.get_param(), state.get_gradient())
+        else {
+            return Err(Error::msg("the search ended nowhere"));
+        };
+        let curvature = || {
+            let change = Difference(gradient.values(), start.gradient.values());
+            let step = Difference(point.values(), start.point.values());
+            point.ranks().total(reduce::dot_of(&change, &step))
+        };
+        match state.get_cost() < start.loss && curvature() > 0.0 {
+            true => Ok(()),
+            false => Err(Error::msg("the step accepted does not lower the loss, or has no curvature")),
+        }
     }
 }

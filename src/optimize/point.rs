@@ -1,7 +1,6 @@
 //! The variables as argmin's parameter type. Values are shared, so that cloning is cheap, and each point has an id, by which
 //! the memo recognises it.
 
-#[cfg(test)]
 mod arithmetic;
 
 use std::cell::RefCell;
@@ -56,7 +55,8 @@ impl Point {
 
     /// The feasible part of `direction` from this point: 0 for variables that it would move out of the bounds, and for those
     /// that are held at a bound, that is where the projected `gradient` is 0.
-    pub fn feasible(&self, mut direction: Vec<f32>, gradient: &Self) -> Self {
+    pub fn feasible(&self, direction: Self, gradient: &Self) -> Self {
+        let mut direction = direction.into_values();
         team::for_each_chunk(&mut direction, CHUNK, |chunk, direction| {
             let [x, g] = [self, gradient].map(|point| point.chunk(chunk));
             for ((d, x), g) in direction.iter_mut().zip(x).zip(g) {
@@ -65,6 +65,18 @@ impl Point {
             }
         });
         Self::new(direction, &self.ranks)
+    }
+
+    /// The values, without a copy where no clone shares them.
+    fn into_values(self) -> Vec<f32> {
+        match Arc::try_unwrap(self.values) {
+            Ok(mut values) => std::mem::take(&mut values.0),
+            Err(shared) => {
+                let mut values = buffer(shared.0.len());
+                values.copy_from_slice(&shared.0);
+                values
+            }
+        }
     }
 
     /// The id, shared only by clones.
@@ -80,11 +92,6 @@ impl Point {
     /// How many values all ranks have.
     pub fn dimension(&self) -> f64 {
         self.ranks.total(self.values().len() as f64)
-    }
-
-    /// The Euclidean norm, of all ranks' values.
-    pub fn norm(&self) -> f64 {
-        self.dot(self).sqrt()
     }
 
     /// The values that this rank has.

@@ -116,6 +116,22 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     sum2(a, b, |a, b| a * b)
 }
 
+/// a − b, which is computed as it is read.
+pub struct Difference<'v>(pub &'v [f32], pub &'v [f32]);
+
+impl Source for Difference<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read<'r>(&'r self, range: Range<usize>, buffer: &'r mut [f32; BLOCK]) -> &'r [f32] {
+        let to = &mut buffer[..range.len()];
+        let (a, b) = (&self.0[range.clone()], &self.1[range]);
+        to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = a - b);
+        to
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,21 @@
-//! The pairs of steps and gradient changes, and the direction of descent that they give: the two-loop recursion, algorithm 7.4 of
-//! Nocedal and Wright (Numerical Optimization). argmin's own makes a new vector of every intermediate one, and holds three of them
-//! while the function is evaluated. Here there is one, and its values have the same bits.
+//! The pairs of steps and gradient changes, and a step of L-BFGS where memory is short: the two-loop recursion, algorithm 7.4 of
+//! Nocedal and Wright (Numerical Optimization), in one vector. argmin's makes a new vector of every intermediate one, and holds
+//! three of them while the function is evaluated. With pairs in single precision both have the same bits.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use argmin::core::Error;
+
 use crate::optimize::half::Half;
-use crate::optimize::memo::Evaluated;
+use crate::optimize::line_search;
+use crate::optimize::memo::{Evaluated, Memo};
 use crate::optimize::point::{Point, buffer};
 use crate::optimize::state::Stored;
 use crate::optimize::{History, Precision};
 use crate::parallel::ranks::Ranks;
-use crate::parallel::reduce::{self, BLOCK, Source, blocks};
+use crate::parallel::reduce::{self, BLOCK, Difference, Source, blocks};
 use crate::parallel::team;
 
 /// A step s and the change y to the gradient that it made.
@@ -73,28 +77,6 @@ impl Source for Vector {
     }
 }
 
-/// a − b, which is computed as it is read.
-struct Difference<'v>(&'v [f32], &'v [f32]);
-
-impl<'v> Difference<'v> {
-    fn of(a: &'v Point, b: &'v Point) -> Self {
-        Self(a.values(), b.values())
-    }
-}
-
-impl Source for Difference<'_> {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    fn read<'r>(&'r self, range: Range<usize>, buffer: &'r mut [f32; BLOCK]) -> &'r [f32] {
-        let to = &mut buffer[..range.len()];
-        let (a, b) = (&self.0[range.clone()], &self.1[range]);
-        to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = a - b);
-        to
-    }
-}
-
 /// Calls `f` with each of the values and the one of `source` at the same place.
 fn update(values: &mut [f32], source: &(impl Source + ?Sized), f: impl Fn(&mut f32, f32) + Sync) {
     assert_eq!(values.len(), source.count(), "vectors of different lengths");
@@ -108,13 +90,6 @@ fn update(values: &mut [f32], source: &(impl Source + ?Sized), f: impl Fn(&mut f
     });
 }
 
-/// yᵀs of the step from one evaluation to the next: the curvature along it.
-pub(super) fn curvature(from: &Evaluated, to: &Evaluated) -> f64 {
-    let change = Difference::of(&to.gradient, &from.gradient);
-    let step = Difference::of(&to.point, &from.point);
-    to.point.ranks().total(reduce::dot_of(&change, &step))
-}
-
 impl Pairs {
     /// Without pairs.
     pub(super) fn new(history: History) -> Self {
@@ -123,19 +98,39 @@ impl Pairs {
     }
 
     /// Adds the pair of a step from one evaluation to the next, in place of the oldest where there are as many as are kept.
-    pub(super) fn push(&mut self, from: &Evaluated, to: &Evaluated) {
+    fn push(&mut self, from: &Evaluated, to: &Evaluated) {
         if self.pairs.len() >= self.history.pairs {
             self.pairs.pop_front();
         }
         let of = |to: &Point, from: &Point| {
-            Vector::of(&Difference::of(to, from), self.history.precision, to.ranks())
+            Vector::of(&Difference(to.values(), from.values()), self.history.precision, to.ranks())
         };
         let (step, change) = (of(&to.point, &from.point), of(&to.gradient, &from.gradient));
         self.pairs.push_back(Pair { step, change });
     }
 
+    /// One step of L-BFGS from `current`. If there are no pairs, `first_step` is the root mean square of the first trial's change. The
+    /// evaluation that the step led to is then the memo's last. If the line search fails, the pairs stay as they are.
+    ///
+    /// # Errors
+    /// If the line search failed.
+    pub(super) fn step(
+        &mut self,
+        memo: &RefCell<Memo>,
+        current: &Evaluated,
+        first_step: Option<f64>,
+    ) -> Result<(), Error> {
+        let direction = Point::new(self.descent(&current.gradient), current.point.ranks());
+        line_search::search(memo, current, direction, first_step)?;
+        let memo = memo.borrow();
+        // A search ends with its last trial.
+        let accepted = memo.last.as_ref().ok_or_else(|| Error::msg("the search evaluated nothing"))?;
+        self.push(current, accepted);
+        Ok(())
+    }
+
     /// The direction of descent where the gradient is this one.
-    pub(super) fn descent(&self, gradient: &Point) -> Vec<f32> {
+    fn descent(&self, gradient: &Point) -> Vec<f32> {
         let ranks = gradient.ranks();
         let dot = |a: &Vector, b: &Vector| ranks.total(reduce::dot_of(a, b));
         let of_direction = |a: &Vector, direction: &[f32]| ranks.total(reduce::dot_of(a, direction));
@@ -169,16 +164,8 @@ fn scale(values: &mut [f32], factor: f32) {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
-    use argmin::core::Executor;
-    use argmin::solver::quasinewton::LBFGS;
-
-    use crate::optimize::lbfgs::LbfgsState;
-    use crate::optimize::line_search::{GuardedLineSearch, SearchState};
-    use crate::optimize::memo::{Memo, Problem};
-
     use super::*;
+    use crate::optimize::lbfgs::solver;
 
     const VARIABLES: usize = 3 * BLOCK + 5;
 
@@ -197,41 +184,38 @@ mod tests {
         Point::new((0..VARIABLES).map(|at| (at * 7 % 13) as f32 / 9.0 - 0.7).collect(), &Ranks::default())
     }
 
-    /// The point after so many steps, without a first step's length, and the loss there.
-    fn after(steps: usize, history: History) -> (Vec<u32>, f64) {
+    /// The point after so many steps, by argmin or in place, and the loss there.
+    fn after(steps: usize, history: History, by_argmin: bool) -> (Vec<u32>, f64) {
         let mut function = bowl;
         let memo = RefCell::new(Memo::new(&mut function, history.precision));
-        let first = memo.borrow_mut().at(&start()).unwrap();
-        let mut state = LbfgsState::new(first, history);
+        let mut current = memo.borrow_mut().at(&start()).unwrap();
+        let mut pairs = Pairs::new(history);
         for number in 1..=steps {
-            state.step(&memo, None).unwrap();
-            assert_eq!(state.pairs.pairs.len(), history.pairs.min(number));
+            let first_step = (number == 1).then_some(0.1);
+            match by_argmin {
+                true => solver::step(&memo, &current, &mut pairs, first_step).unwrap(),
+                false => pairs.step(&memo, &current, first_step).unwrap(),
+            }
+            current = memo.borrow().last.clone().unwrap();
+            assert_eq!(pairs.pairs.len(), history.pairs.min(number));
         }
-        (state.current.point.values().iter().map(|x| x.to_bits()).collect(), state.current.loss)
+        (current.point.values().iter().map(|x| x.to_bits()).collect(), current.loss)
     }
 
     #[test]
-    fn a_step_has_the_bits_of_argmins() {
-        const HISTORY: usize = 3;
+    fn a_step_in_place_has_the_bits_of_argmins() {
         for steps in 1..8 {
-            let mut function = bowl;
-            let memo = RefCell::new(Memo::new(&mut function, Precision::Single));
-            let solver = LBFGS::new(GuardedLineSearch::new(None).unwrap(), HISTORY);
-            let solver = solver.with_tolerance_cost(0.0).unwrap().with_tolerance_grad(0.0).unwrap();
-            let of_start = |state: SearchState| state.param(start()).max_iters(steps as u64);
-            let run = Executor::new(Problem(&memo), solver).configure(of_start).timer(false).ctrlc(false);
-            let last = run.run().unwrap().state.take_param().unwrap();
-            let expected: Vec<_> = last.values().iter().map(|x| x.to_bits()).collect();
-            let (found, _) = after(steps, History::single(HISTORY));
-            assert!(found == expected, "{steps} steps");
+            let [by_argmin, in_place] = [true, false].map(|by| after(steps, History::single(3), by));
+            assert!(by_argmin.0 == in_place.0, "{steps} steps");
         }
     }
 
     #[test]
     fn pairs_in_half_precision_lead_as_far() {
-        let (first, before) = after(1, History::half(5));
+        let (first, before) = after(1, History::half(5), false);
         for steps in [4, 8, 16] {
-            let [single, half] = [History::single(5), History::half(5)].map(|history| after(steps, history));
+            let [single, half] =
+                [History::single(5), History::half(5)].map(|history| after(steps, history, false));
             assert!(half.1 < before && half.0 != first);
             // Not that the precision is ignored.
             assert!(half.0 != single.0, "{steps} steps");

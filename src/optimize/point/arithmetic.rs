@@ -1,4 +1,4 @@
-//! What argmin's L-BFGS, with which the tests compare, does with points beside what its line search does.
+//! What argmin's L-BFGS does with points beside what its line search does.
 
 use argmin_math::{
     ArgminAdd, ArgminDot, ArgminL1Norm, ArgminL2Norm, ArgminMinMax, ArgminMul, ArgminSignum, ArgminSub,
