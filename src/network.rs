@@ -25,7 +25,7 @@ use crate::tensor::{Band, FeatureMap, Part};
 use crate::vgg::{Architecture, Layer, Preprocessing};
 use crate::weights::Weights;
 
-pub use compute::{Compute, Convolution};
+pub use compute::{Compute, Convolution, Precision};
 pub use cut::{Cut, Passes};
 pub use mode::Mode;
 pub use plan::Plan;
@@ -237,10 +237,14 @@ impl Network {
     /// which at all but the smallest maps outweighs its transforms.
     fn algorithm(&self, index: usize) -> Algorithm {
         let convolution = &self.convolutions[index];
+        let winograd = match self.compute.precision {
+            Precision::F32 => Algorithm::Winograd,
+            Precision::Bf16 => Algorithm::WinogradBf16,
+        };
         let preferred: &[_] = match self.compute.convolution {
-            Convolution::Auto => &[Algorithm::Direct, Algorithm::Winograd],
+            Convolution::Auto => &[Algorithm::Direct, winograd],
             Convolution::Im2col => &[],
-            Convolution::Winograd => &[Algorithm::Winograd],
+            Convolution::Winograd => &[winograd],
         };
         preferred
             .iter()

@@ -54,7 +54,7 @@ enum Set {
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
+    Avx512(Avx512<false>),
 }
 
 impl Isa {
@@ -105,20 +105,46 @@ impl Isa {
 }
 
 impl Isa {
+    /// Whether this CPU multiplies pairs of numbers in bfloat16 in one instruction.
+    pub fn has_bf16(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512(simd) => simd.with_bf16().is_some(),
+            _ => false,
+        }
+    }
+
+    /// [`Isa::run`], compiled for the instructions for bfloat16 as well, where the CPU has them.
+    pub fn run_bf16<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512(simd) => match simd.with_bf16() {
+                Some(simd) => simd.run(kernel),
+                None => simd.run(kernel),
+            },
+            _ => self.run(kernel),
+        }
+    }
+
     /// Runs `kernel`, compiled for this instruction set and its register tile.
     pub fn run_tiled<K: TileKernel>(self, kernel: K) -> K::Output {
-        struct Tiled<K>(K);
-
-        impl<K: TileKernel> Kernel for Tiled<K> {
-            type Output = K::Output;
-
-            #[inline(always)]
-            fn run<S: Simd>(self, simd: S) -> K::Output {
-                simd.with_tile(self.0)
-            }
-        }
-
         self.run(Tiled(kernel))
+    }
+
+    /// [`Isa::run_tiled`], compiled for the instructions for bfloat16 as well, where the CPU has them.
+    pub fn run_tiled_bf16<K: TileKernel>(self, kernel: K) -> K::Output {
+        self.run_bf16(Tiled(kernel))
+    }
+}
+
+struct Tiled<K>(K);
+
+impl<K: TileKernel> Kernel for Tiled<K> {
+    type Output = K::Output;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> K::Output {
+        simd.with_tile(self.0)
     }
 }
 

@@ -202,7 +202,8 @@ fn when_the_time_is_up_the_best_picture_is_written() {
     assert!(notes.contains("time is up") && notes.contains("to go on: impasto resume c"), "{notes}");
     assert_eq!(folder.decode("out.png").width(), 768);
     let size = fs::metadata(folder.path("c")).unwrap().len();
-    assert!(size > 4 * 3 * 768 * 576 * 4, "{size}");
+    // The picture, and Adam's moments beside it if there was time for a step.
+    assert!(size > 3 * 768 * 576 * 4, "{size}");
     // Neither the time nor the checkpoint is that of the result.
     let shown = folder.run("show out.png").answer();
     assert!(!shown.contains("time") && !shown.contains("checkpoint"), "{shown}");

@@ -217,6 +217,18 @@ fn instruction_sets_that_the_cpu_lacks_are_refused_with_those_that_it_has() {
 }
 
 #[test]
+fn a_precision_that_would_be_ignored_or_slow_is_refused() {
+    let folder = Folder::with_pictures();
+    let stylize = "stylize content.png style.png -o out.png --size 32 --steps 1 --precision bf16";
+    fails(&folder, &format!("{stylize} --convolution im2col"), &["--precision", "bf16", "im2col"]);
+    fails(&folder, &format!("{stylize} --isa portable"), &["--precision", "AVX-512 BF16", "portable"]);
+    match Isa::best().has_bf16() {
+        true => assert!(folder.run(&format!("{stylize} -q")).notes().is_empty()),
+        false => fails(&folder, stylize, &["--precision", "AVX-512 BF16"]),
+    }
+}
+
+#[test]
 fn a_loss_that_is_not_finite_is_an_error_and_the_best_picture_is_kept() {
     let folder = Folder::with_pictures();
     let overflow = "--style-weight 1e38 --style-layer relu1_1=1e38";

@@ -58,7 +58,9 @@ fn convolutions_at_sizes_of_vgg_equal_products_with_explicit_patch_matrices() {
             Conv::new([outputs, channels, 3], w.clone().into_raw_vec_and_offset().0, b.as_slice().unwrap());
         let map = FeatureMap::from_planes(x.view());
         for isa in Isa::available() {
-            for algorithm in [Algorithm::Im2col, Algorithm::Winograd, Algorithm::Direct] {
+            for algorithm in
+                [Algorithm::Im2col, Algorithm::Winograd, Algorithm::WinogradBf16, Algorithm::Direct]
+            {
                 if !conv.allows(algorithm) {
                     continue;
                 }
@@ -70,8 +72,20 @@ fn convolutions_at_sizes_of_vgg_equal_products_with_explicit_patch_matrices() {
                 let largest = magnitudes.iter().copied().fold(0.0, f64::max);
                 let bounds = match algorithm {
                     Algorithm::Winograd => magnitudes.mapv(|_| 8.0 * rounding * largest),
+                    // Each factor is rounded to eight bits, after one transform and before another, with coefficients up to 10 and 8.
+                    Algorithm::WinogradBf16 => {
+                        let rounding = 2f64.powi(-8) / ((9 * channels) as f64).sqrt();
+                        magnitudes.mapv(|_| 128.0 * rounding * largest)
+                    }
                     _ => &magnitudes * rounding,
                 };
+                if algorithm == Algorithm::WinogradBf16 {
+                    let squares =
+                        |planes: &Array3<f64>| planes.iter().map(|value| value * value).sum::<f64>();
+                    let error = (squares(&(f64s(&y.to_planes()) - &values)) / squares(&values)).sqrt();
+                    // Rounding there must be, or it was computed in f32.
+                    assert!((1e-3..0.04).contains(&error), "{isa:?}, {channels} to {outputs}: {error}");
+                }
                 let expected = Expected { values: values.clone(), bounds };
                 let what = format!("{channels} to {outputs} at {height}×{width}, {isa:?}, {algorithm:?}");
                 assert_close(what, &y.to_planes(), &expected);

@@ -146,7 +146,7 @@ fn check_case(case: &str, weights: &Weights, isa: Isa, convolution: Convolution)
     let [image, content, style] = ["image", "content", "style"].map(|name| reference.picture(name));
     let terms = reference.terms(weights);
     let deepest = *weights.layers().last().unwrap();
-    let network = Arc::new(Network::load(weights, Compute { isa, convolution }, deepest).unwrap());
+    let network = Arc::new(Network::load(weights, Compute { convolution, ..isa.into() }, deepest).unwrap());
     check_features(case, &reference, &network, weights, &image);
 
     let (layers, mode) = (terms.style_taps(), terms.mode());
@@ -249,7 +249,7 @@ fn optimisations_with_either_convolution_reach_the_same_loss() {
     let [content, style] = ["content", "style"].map(|name| reference.picture(name));
     let losses = [Convolution::Im2col, Convolution::Winograd].map(|convolution| {
         let job = Stylize::new(&weights)
-            .compute(Compute { isa: Isa::best(), convolution })
+            .compute(Compute { convolution, ..Compute::default() })
             .content(Picture::from_planes(content.clone()).unwrap())
             .style(Picture::from_planes(style.clone()).unwrap())
             .size(Size::Own)

@@ -70,6 +70,17 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
         a: Broadcast<ROW, STEP>,
         b: impl Vectors<S, NV>,
     ) {
+        self.add_product_of::<false, ROW, STEP>(a, b);
+    }
+
+    /// [`RegisterTile::add_product`], where with `PAIRS` each float of A and B is a pair of numbers in bfloat16, of two
+    /// neighbouring steps.
+    #[inline(always)]
+    pub fn add_product_of<const PAIRS: bool, const ROW: usize, const STEP: usize>(
+        &mut self,
+        a: Broadcast<ROW, STEP>,
+        b: impl Vectors<S, NV>,
+    ) {
         let (simd, steps) = (self.simd, b.steps());
         assert!(steps <= a.steps(MR), "A has fewer steps than B");
         for step in 0..steps {
@@ -79,7 +90,10 @@ impl<S: Simd, const MR: usize, const NV: usize> RegisterTile<S, MR, NV> {
                 // SAFETY: A has a value for every row at `step`, by the assert above.
                 let a = simd.splat(unsafe { *a.0.as_ptr().add(row * ROW + step * STEP) });
                 for (sum, b) in sums.iter_mut().zip(b) {
-                    *sum = simd.mul_add(a, b, *sum);
+                    *sum = match PAIRS {
+                        true => simd.mul_add_pairs(a, b, *sum),
+                        false => simd.mul_add(a, b, *sum),
+                    };
                 }
             }
         }

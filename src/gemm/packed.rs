@@ -126,7 +126,8 @@ impl PackedMatrix {
     ) {
         let (depth, width) = (rows.len(), columns.len());
         let b = self.panels(rows, columns);
-        self.isa.run_tiled(MultiplyPanels { depth, a, b, c, width, accumulate, ahead: &[] });
+        let rows = a.len() / GROUP_DEPTH;
+        self.isa.run_tiled(MultiplyPanels::<false> { rows, depth, a, b, c, width, accumulate, ahead: &[] });
     }
 }
 
@@ -159,11 +160,14 @@ impl TileKernel for GeometryOf {
     }
 }
 
-/// The macro-kernel: C = A·B, or C += A·B where `accumulate`.
-pub struct MultiplyPanels<'a> {
-    /// K.
+/// The macro-kernel: C = A·B, or C += A·B where `accumulate`. With `PAIRS` each float of A and B is a pair of numbers in
+/// bfloat16, of neighbouring elements of a row of A and of a column of B.
+pub struct MultiplyPanels<'a, const PAIRS: bool> {
+    /// Rows of A and C, best a multiple of MR or, where that would be many more, of [`ROWS_MULTIPLE`].
+    pub rows: usize,
+    /// K, in floats.
     pub depth: usize,
-    /// A: rows of K values, [`GROUP_DEPTH`] floats apart. The number of rows is a multiple of MR.
+    /// A: rows of K values, [`GROUP_DEPTH`] floats apart.
     pub a: &'a [f32],
     /// B: one or more packed panels of K rows.
     pub b: &'a [f32],
@@ -177,36 +181,58 @@ pub struct MultiplyPanels<'a> {
     pub ahead: &'a [f32],
 }
 
-impl TileKernel for MultiplyPanels<'_> {
+/// Rows of the register tiles for the rows that are left over by those of MR rows. What these leave over is multiplied row by
+/// row.
+pub const ROWS_MULTIPLE: usize = 4;
+
+impl<const PAIRS: bool> TileKernel for MultiplyPanels<'_, PAIRS> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let Self { depth, a, b, c, width, accumulate, ahead } = self;
-        let rows = a.len() / GROUP_DEPTH;
-        assert!(rows.is_multiple_of(MR) && width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
-        let initial = if accumulate { Initial::Sums } else { Initial::Zeros };
+    fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
+        let Self { rows, depth, width, .. } = self;
+        assert!(width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
         for left in (0..width).step_by(NV * S::LANES) {
             let narrow = width - left < NV * S::LANES;
-            let columns = if narrow { S::LANES } else { NV * S::LANES };
-            let panel = Panel(&b[left * depth..][..columns * depth]);
-            for top in (0..rows).step_by(MR) {
-                let c = &mut c[top * width + left..];
-                let rows = top * GROUP_DEPTH..(top + MR) * GROUP_DEPTH;
-                // Without a next A, prefetch the tile's own rows: that costs nothing, and the loop stays the same.
-                let next = ahead.get(rows.start..).unwrap_or(&a[rows.clone()]);
-                let (a, b) = (Broadcast::<GROUP_DEPTH, 1>(&a[rows]), Prefetching { b: panel, next });
-                if narrow {
-                    let mut tile = RegisterTile::<S, MR, 1>::begin(simd, initial, c, width);
-                    tile.add_product(a, b);
-                    tile.store(c, width);
-                } else {
-                    let mut tile = RegisterTile::<S, MR, NV>::begin(simd, initial, c, width);
-                    tile.add_product(a, b);
-                    tile.store(c, width);
-                }
+            let mut top = 0;
+            while top < rows {
+                top += match (narrow, rows - top) {
+                    (false, over) if over >= MR => self.tile::<S, MR, NV>(simd, top, left),
+                    (false, over) if over >= ROWS_MULTIPLE => {
+                        self.tile::<S, ROWS_MULTIPLE, NV>(simd, top, left)
+                    }
+                    (false, _) => self.tile::<S, 1, NV>(simd, top, left),
+                    (true, over) if over >= MR => self.tile::<S, MR, 1>(simd, top, left),
+                    (true, over) if over >= ROWS_MULTIPLE => {
+                        self.tile::<S, ROWS_MULTIPLE, 1>(simd, top, left)
+                    }
+                    (true, _) => self.tile::<S, 1, 1>(simd, top, left),
+                };
             }
         }
+    }
+}
+
+impl<const PAIRS: bool> MultiplyPanels<'_, PAIRS> {
+    /// Computes the register tile at row `top` and column `left` of C, and returns its rows.
+    #[inline(always)]
+    fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &mut self,
+        simd: S,
+        top: usize,
+        left: usize,
+    ) -> usize {
+        let Self { depth, a, b, width, accumulate, ahead, .. } = *self;
+        let initial = if accumulate { Initial::Sums } else { Initial::Zeros };
+        let b = Panel(&b[left * depth..][..VECTORS * S::LANES * depth]);
+        let a = &a[top * GROUP_DEPTH..];
+        // Without a next A, prefetch the tile's own rows: that costs nothing, and the loop stays the same.
+        let next = ahead.get(top * GROUP_DEPTH..).unwrap_or(a);
+        let c = &mut self.c[top * width + left..];
+        let mut tile = RegisterTile::<S, ROWS, VECTORS>::begin(simd, initial, c, width);
+        tile.add_product_of::<PAIRS, _, _>(Broadcast::<GROUP_DEPTH, 1>(a), Prefetching { b, next });
+        tile.store(c, width);
+        ROWS
     }
 }
 
@@ -237,11 +263,10 @@ mod tests {
         packed.pack((depth + 1, columns + 9), group, |_| |_| f32::NAN);
         let b_at = &b;
         packed.pack((depth, columns), group, |k| move |column| b_at[k * columns + column]);
-        let padded_rows = rows.next_multiple_of(packed.tile_rows());
         let width = packed.columns();
-        let mut c = vec![f32::NAN; padded_rows * width];
+        let mut c = vec![f32::NAN; rows * width];
         for group in packed.groups() {
-            let mut panel = vec![0.0; padded_rows * GROUP_DEPTH];
+            let mut panel = vec![0.0; rows * GROUP_DEPTH];
             for row in 0..rows {
                 panel[row * GROUP_DEPTH..][..group.len()].copy_from_slice(&a[row * depth..][group.clone()]);
             }

@@ -254,8 +254,21 @@ impl Gradient {
     /// Replaces the gradient by dS/n, N×N and symmetric, and dμ/n, N values, or `None` if the loss does not depend on μ.
     /// Allocates only to grow.
     pub fn set(&mut self, ds: ArrayView2<f32>, dmean: Option<ArrayView1<f32>>) {
-        self.channels = ds.nrows();
-        self.matrix.pack(ds.dim(), GROUP_DEPTH, |row| move |column| 2.0 * ds[[row, column]]);
+        self.set_elements(ds.nrows(), |row| move |column| ds[[row, column]], dmean);
+    }
+
+    /// [`Gradient::set`] with the dS/n whose element (row, column) is `ds(row)(column)`.
+    pub fn set_elements<Row: Fn(usize) -> f32>(
+        &mut self,
+        channels: usize,
+        ds: impl Fn(usize) -> Row + Sync,
+        dmean: Option<ArrayView1<f32>>,
+    ) {
+        self.channels = channels;
+        self.matrix.pack((channels, channels), GROUP_DEPTH, |row| {
+            let ds = ds(row);
+            move |column| 2.0 * ds(column)
+        });
         self.vector.clear();
         if let Some(dmean) = dmean {
             self.vector.extend(dmean);

@@ -85,6 +85,7 @@ impl Plan {
                     let algorithm = match network.algorithm(index) {
                         Algorithm::Im2col => "im2col",
                         Algorithm::Winograd => "winograd",
+                        Algorithm::WinogradBf16 => "winograd bf16",
                         Algorithm::Direct => "direct",
                     };
                     (algorithm, network.convolutions[index].flop(height * width))

@@ -3,15 +3,21 @@
 #![expect(unsafe_code, reason = "intrinsics, in functions compiled for the instruction set")]
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use super::vector::Sealed;
 use super::{Kernel, Simd, TileKernel, prefetch};
 
-/// Proof that the CPU has AVX-512 F and VL, AVX2 and FMA.
+/// Proof that the CPU has AVX-512 F and VL, AVX2 and FMA, and with `BF16` also AVX-512 BF16.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Avx512(());
+pub struct Avx512<const BF16: bool>(());
 
-impl Avx512 {
+impl Avx512<false> {
+    /// The same with AVX-512 BF16; `None` if the CPU lacks it.
+    pub fn with_bf16(self) -> Option<Avx512<true>> {
+        is_x86_feature_detected!("avx512bf16").then_some(Avx512(()))
+    }
+
     /// Detects the features; `None` if the CPU lacks one.
     pub fn detect() -> Option<Self> {
         // Each feature that `run` compiles for: a hypervisor may hide any of them.
@@ -26,7 +32,7 @@ impl Avx512 {
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         // Everything inlined into this function is compiled for these features.
         #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-        fn compiled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+        fn compiled<K: Kernel>(simd: Avx512<false>, kernel: K) -> K::Output {
             kernel.run(simd)
         }
         // SAFETY: `self` exists only where `detect` found the features that `compiled` is compiled for.
@@ -34,11 +40,42 @@ impl Avx512 {
     }
 }
 
-impl Sealed for Avx512 {}
+impl Avx512<true> {
+    /// Runs `kernel`, compiled for these features.
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // Everything inlined into this function is compiled for these features.
+        #[target_feature(enable = "avx512f,avx512vl,avx512bf16,avx2,fma")]
+        fn compiled<K: Kernel>(simd: Avx512<true>, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists only where `detect` and `with_bf16` found the features that `compiled` is compiled for.
+        unsafe { compiled(self, kernel) }
+    }
+}
+
+impl<const BF16: bool> Avx512<BF16> {
+    /// The lanes rounded to bfloat16.
+    #[inline(always)]
+    fn to_bf16(self, value: __m512) -> __m256i {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            if BF16 {
+                return transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value));
+            }
+            // To the nearest, and to the even one of two.
+            let bits = _mm512_castps_si512(value);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+            _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded))
+        }
+    }
+}
+
+impl<const BF16: bool> Sealed for Avx512<BF16> {}
 
 // SAFETY: only `detect` creates a value, if the CPU supports the features; a vector has sixteen floats, and each intrinsic
 // accesses only one vector or half of one.
-unsafe impl Simd for Avx512 {
+unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
     type F32 = __m512;
     const LANES: usize = 16;
 
@@ -58,6 +95,38 @@ unsafe impl Simd for Avx512 {
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: `self` proves that the CPU has the instruction.
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn mul_add_pairs(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            if BF16 {
+                let [a, b] = [a, b].map(|pairs| transmute::<__m512, __m512bh>(pairs));
+                return _mm512_dpbf16_ps(c, a, b);
+            }
+            let [first, second] = [a, b].map(|pairs| {
+                let bits = _mm512_castps_si512(pairs);
+                let upper = _mm512_and_si512(bits, _mm512_set1_epi32(0xffff_0000u32 as i32));
+                [_mm512_slli_epi32::<16>(bits), upper].map(|bits| _mm512_castsi512_ps(bits))
+            });
+            _mm512_fmadd_ps(first[1], second[1], _mm512_fmadd_ps(first[0], second[0], c))
+        }
+    }
+
+    #[inline(always)]
+    fn pair(self, first: __m512, second: __m512) -> __m512 {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe {
+            let [first, second] = [first, second].map(|value| _mm512_cvtepu16_epi32(self.to_bf16(value)));
+            _mm512_castsi512_ps(_mm512_or_si512(first, _mm512_slli_epi32::<16>(second)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pairs(self, to: *mut f32, value: __m512) {
+        // SAFETY: `self` proves that the CPU has the instruction; the caller guarantees valid memory.
+        unsafe { _mm256_storeu_si256(to.cast(), self.to_bf16(value)) }
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "a block of filters is read by transposing vector loads")]
 
 use crate::simd::{MAX_LANES, Simd};
+use crate::tensor::aligned::LINE;
 use crate::tensor::feature_map::BLOCK;
 
 /// The filters of a convolution from `depth` to `columns` channels: the layer's own, or those of its backward pass, in
@@ -75,18 +76,39 @@ impl<'w> Filters<'w> {
         move |column| self.values[start + column * self.column_stride]
     }
 
-    /// The 3×3 kernels between eight input channels, from `channel` on, and a vector of output channels, from `column` on.
-    /// Channels past the last are zero-filled.
+    /// Prefetches what [`Filters::block_3x3`] reads.
+    #[inline(always)]
+    pub fn prefetch_3x3<S: Simd>(&self, simd: S, channel: usize, column: usize) {
+        // Adjacent kernels: of a vector of columns in each of eight rows, or of eight channels in each row of a vector's.
+        let (rows, floats, row, start) = match self.rotated {
+            true => (BLOCK, 9 * S::LANES, self.depth_stride, channel * self.depth_stride + 9 * column),
+            false => (S::LANES, 9 * BLOCK, self.column_stride, 9 * channel + column * self.column_stride),
+        };
+        for row in (0..rows).map(|index| start + index * row) {
+            for at in (row..row + floats).step_by(LINE) {
+                simd.prefetch(self.values.as_ptr().wrapping_add(at));
+            }
+        }
+    }
+
+    /// Copies the 3×3 kernels between eight input channels, from `channel` on, and a vector of output channels, from `column`
+    /// on, to `block`. Channels past the last are zero-filled.
     ///
     /// # Panics
     /// If the kernels are not 3×3.
     #[inline(always)]
-    pub fn block_3x3<S: Simd>(&self, simd: S, channel: usize, column: usize) -> [VectorKernel; BLOCK] {
+    pub fn read_3x3<S: Simd>(
+        &self,
+        simd: S,
+        channel: usize,
+        column: usize,
+        BlockKernels(block): &mut BlockKernels,
+    ) {
         assert_eq!(self.kernel, 3, "the kernels are not 3×3");
-        let mut block = [[[0.0; MAX_LANES]; 9]; BLOCK];
         let left = (self.depth.saturating_sub(channel), self.columns.saturating_sub(column));
         if left.0 < BLOCK || left.1 < S::LANES {
-            for (channel, elements) in (channel..self.depth).zip(&mut block) {
+            block.as_flattened_mut().as_flattened_mut().fill(0.0);
+            for (channel, elements) in (channel..self.depth).zip(block) {
                 for (element, lanes) in elements.iter_mut().enumerate() {
                     let row = self.row(channel, element);
                     for (column, lane) in (column..self.columns).zip(&mut lanes[..S::LANES]) {
@@ -94,7 +116,7 @@ impl<'w> Filters<'w> {
                     }
                 }
             }
-            return block;
+            return;
         }
         let at = |channel: usize, column: usize| channel * self.depth_stride + column * self.column_stride;
         assert!(at(channel + BLOCK - 1, column + S::LANES - 1) + 9 <= self.values.len());
@@ -122,9 +144,20 @@ impl<'w> Filters<'w> {
                 }
             }
         }
-        block
     }
 }
 
 /// The 3×3 kernels between one input channel and a vector of output channels: by element, then by output channel.
 pub type VectorKernel = [[f32; MAX_LANES]; 9];
+
+/// The kernels between eight input channels and a vector of output channels. Aligned, so that no vector straddles two lines.
+#[repr(align(64))]
+pub struct BlockKernels(pub [VectorKernel; BLOCK]);
+
+impl BlockKernels {
+    /// Kernels of zeros.
+    #[inline(always)]
+    pub fn zeros() -> Self {
+        Self([[[0.0; MAX_LANES]; 9]; BLOCK])
+    }
+}

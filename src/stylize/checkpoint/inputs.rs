@@ -48,6 +48,7 @@ impl Inputs {
         add("the colours", settings.colors.name().to_owned());
         add("the optimiser", settings.optimizer.name().to_owned());
         add("the convolutions", settings.compute.convolution.name().to_owned());
+        add("the precision", settings.compute.precision.name().to_owned());
         add(
             "the start",
             match &settings.init {

@@ -9,6 +9,9 @@
 //! with g a 3×3 kernel and d the 6×6 inputs under the tile. At each of the 36 points of a transformed tile the sum is a
 //! matrix product, (tiles × input channels) · (input channels × output channels), computed by [`gemm`](crate::gemm). All
 //! three transforms work on vectors of channels, which are contiguous in the channel-blocked map.
+//!
+//! With `PAIRS` the transformed inputs and filters are in bfloat16, and a float holds those of two neighbouring input channels.
+//! The layouts count floats, so the depth of the products is then half the number of input channels.
 
 #![expect(unsafe_code, reason = "vectors at strided addresses, whose bounds are checked once per tile")]
 
@@ -17,7 +20,7 @@ use std::ops::Range;
 use crate::gemm::GROUP_DEPTH;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::feature_map::{BLOCK, FeatureMap};
-use crate::tensor::filters::Filters;
+use crate::tensor::filters::{BlockKernels, Filters, VectorKernel};
 
 /// Outputs along a side of a tile.
 pub const TILE: usize = 4;
@@ -32,14 +35,21 @@ pub const POINTS: usize = SIDE * SIDE;
 /// would map to the same cache sets. One cache line.
 const SKEW: usize = 16;
 
-/// The depth groups of the input channels: one product sums over one group.
-pub fn groups(channels: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..channels).step_by(GROUP_DEPTH).map(move |start| start..(start + GROUP_DEPTH).min(channels))
+/// The depth of the products: the floats that hold a value of each of the input channels.
+pub fn depth_of<const PAIRS: bool>(channels: usize) -> usize {
+    if PAIRS { channels.div_ceil(2) } else { channels }
+}
+
+/// The groups of this range of the depth: one product sums over one group.
+pub fn groups(depth: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let group = |at: usize| at / GROUP_DEPTH;
+    (group(depth.start)..depth.end.div_ceil(GROUP_DEPTH))
+        .map(move |index| depth.start.max(index * GROUP_DEPTH)..depth.end.min((index + 1) * GROUP_DEPTH))
 }
 
 /// Stride between points, and total length, in floats, of the transformed inputs of `tiles` tiles.
-pub fn input_layout(tiles: usize, channels: usize) -> (usize, usize) {
-    layout(channels.div_ceil(GROUP_DEPTH).checked_mul(GROUP_DEPTH), tiles)
+pub fn input_layout(tiles: usize, depth: usize) -> (usize, usize) {
+    layout(depth.div_ceil(GROUP_DEPTH).checked_mul(GROUP_DEPTH), tiles)
 }
 
 /// Stride between points, and total length, in floats, of the products of `tiles` tiles with a panel of `width` columns.
@@ -48,8 +58,8 @@ pub fn product_layout(tiles: usize, width: usize) -> (usize, usize) {
 }
 
 /// Stride between points, and total length, in floats, of the transformed filters of a panel of `width` columns.
-pub fn filters_layout(channels: usize, width: usize) -> (usize, usize) {
-    layout(Some(channels), width)
+pub fn filters_layout(depth: usize, width: usize) -> (usize, usize) {
+    layout(Some(depth), width)
 }
 
 /// Stride between points, and total length, in floats, where each point is a matrix of `rows` by `columns`. Neither
@@ -63,45 +73,52 @@ fn layout(rows: Option<usize>, columns: usize) -> (usize, usize) {
     stride.zip(len).expect("transforms larger than the address space")
 }
 
-/// Transforms the filters of a panel, G g Gᵀ: each point is a matrix of input channels by the panel's columns.
-pub struct TransformFilters<'a> {
+/// Transforms filters of a panel, G g Gᵀ: each point is a matrix of input channels by the panel's columns.
+pub struct TransformFilters<'a, const PAIRS: bool> {
     /// The filters, 3×3.
     pub filters: Filters<'a>,
+    /// The input channels, from the first of a block on.
+    pub channels: Range<usize>,
     /// The panel's output channels, a whole number of vectors. Columns past the last output channel are zero-filled.
     pub columns: Range<usize>,
     /// The destination, laid out as [`filters_layout`] says.
     pub to: &'a mut [f32],
 }
 
-impl Kernel for TransformFilters<'_> {
+impl<const PAIRS: bool> Kernel for TransformFilters<'_, PAIRS> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { filters, columns, to } = self;
-        let (channels, width) = (filters.depth(), columns.len());
-        let (stride, len) = filters_layout(channels, width);
+        let Self { filters, channels, columns, to } = self;
+        let width = columns.len();
+        let (stride, len) = filters_layout(depth_of::<PAIRS>(channels.len()), width);
         assert!(to.len() >= len && width.is_multiple_of(S::LANES));
-        for block in (0..channels).step_by(BLOCK) {
-            let used = BLOCK.min(channels - block);
+        let of_row = if PAIRS { 2 } else { 1 };
+        let mut kernels = BlockKernels::zeros();
+        for block in channels.clone().step_by(BLOCK) {
+            let used = BLOCK.min(channels.end - block);
             for left in (0..width).step_by(S::LANES) {
-                let kernels = filters.block_3x3(simd, block, columns.start + left);
-                for (channel, kernel) in (block..block + used).zip(&kernels) {
-                    let mut vectors = [simd.splat(0.0); 9];
-                    for (vector, element) in vectors.iter_mut().zip(kernel) {
-                        *vector = simd.read(element);
-                    }
-                    let mut down = [[simd.splat(0.0); SIDE]; 3];
-                    for (x, down) in down.iter_mut().enumerate() {
-                        *down = kernel_1d(simd, [vectors[x], vectors[3 + x], vectors[6 + x]]);
-                    }
-                    let [left_column, middle, right] = down;
-                    for (y, row) in left_column.into_iter().zip(middle).zip(right).enumerate() {
-                        let ((first, second), third) = row;
-                        let points = kernel_1d(simd, [first, second, third]);
+                filters.prefetch_3x3(simd, block + BLOCK, columns.start + left);
+                filters.read_3x3(simd, block, columns.start + left, &mut kernels);
+                for (row, kernels) in
+                    kernels.0[..used.next_multiple_of(of_row)].chunks_exact(of_row).enumerate()
+                {
+                    let row = depth_of::<PAIRS>(block - channels.start) + row;
+                    let first = transform_down(simd, &kernels[0]);
+                    // Without pairs the compiler leaves it out.
+                    let second = transform_down(simd, &kernels[of_row - 1]);
+                    for y in 0..SIDE {
+                        let mut points = kernel_1d(simd, first.map(|column| column[y]));
+                        if PAIRS {
+                            let seconds = kernel_1d(simd, second.map(|column| column[y]));
+                            for (point, second) in points.iter_mut().zip(seconds) {
+                                *point = simd.pair(*point, second);
+                            }
+                        }
                         for (x, value) in points.into_iter().enumerate() {
-                            let at = (y * SIDE + x) * stride + channel * width + left;
-                            // SAFETY: the last point's last channel ends inside `to`, by the assert above.
+                            let at = (y * SIDE + x) * stride + row * width + left;
+                            // SAFETY: the last point's last row ends inside `to`, by the assert above.
                             unsafe { simd.store(to.as_mut_ptr().add(at), value) };
                         }
                     }
@@ -111,10 +128,24 @@ impl Kernel for TransformFilters<'_> {
     }
 }
 
+/// G g, by columns, of a vector of kernels.
+#[inline(always)]
+fn transform_down<S: Simd>(simd: S, kernel: &VectorKernel) -> [[S::F32; SIDE]; 3] {
+    let mut vectors = [simd.splat(0.0); 9];
+    for (vector, element) in vectors.iter_mut().zip(kernel) {
+        *vector = simd.read(element);
+    }
+    let mut down = [[simd.splat(0.0); SIDE]; 3];
+    for (x, down) in down.iter_mut().enumerate() {
+        *down = kernel_1d(simd, [vectors[x], vectors[3 + x], vectors[6 + x]]);
+    }
+    down
+}
+
 /// Transforms the inputs, Bᵀ d B, of some of the tiles of a region of the output, which are numbered in row-major order.
 /// Each point has a matrix per depth group, with a row of [`GROUP_DEPTH`] floats per tile: the left-hand side of
 /// [`MultiplyPanels`](crate::gemm::MultiplyPanels).
-pub struct TransformInput<'a> {
+pub struct TransformInput<'a, const PAIRS: bool> {
     /// The convolution's input.
     pub map: &'a FeatureMap,
     /// Row of the region's first output.
@@ -131,13 +162,13 @@ pub struct TransformInput<'a> {
     pub to: &'a mut [f32],
 }
 
-impl Kernel for TransformInput<'_> {
+impl<const PAIRS: bool> Kernel for TransformInput<'_, PAIRS> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { map, y, x, columns, tiles, room, to } = self;
-        let (stride, len) = input_layout(room, map.channels());
+        let (stride, len) = input_layout(room, depth_of::<PAIRS>(map.channels()));
         assert!(to.len() >= len && tiles.len() <= room);
         // A vector of 16 lanes covers two blocks. After the last block the same block is read again: its values end up in
         // the padding of the group's row.
@@ -169,11 +200,12 @@ impl Kernel for TransformInput<'_> {
                         edge.each_ref().map(|edge| edge.each_ref().map(|row| row.as_ptr()))
                     };
                     let row = tile - tiles.start;
-                    let at = (channel / GROUP_DEPTH * room + row) * GROUP_DEPTH + channel % GROUP_DEPTH;
+                    let depth = depth_of::<PAIRS>(channel);
+                    let at = (depth / GROUP_DEPTH * room + row) * GROUP_DEPTH + depth % GROUP_DEPTH;
                     // SAFETY: each pointer is to a row of `SIDE` blocks. The tile's row in the last point ends inside
                     // `to`, which is as long as `input_layout` says: `row` < `room`, and a vector lies inside its
                     // group's row.
-                    unsafe { transform_tile(simd, lo, hi, to[at..].as_mut_ptr(), stride) };
+                    unsafe { transform_tile::<S, PAIRS>(simd, lo, hi, to[at..].as_mut_ptr(), stride) };
                 }
             }
         }
@@ -220,7 +252,7 @@ fn copy_inside(
 /// Each pointer in `lo` and `hi` must be valid for reading six positions of a block, and `to` for writing a vector at each
 /// of 36 places `stride` floats apart.
 #[inline(always)]
-unsafe fn transform_tile<S: Simd>(
+unsafe fn transform_tile<S: Simd, const PAIRS: bool>(
     simd: S,
     lo: [*const f32; SIDE],
     hi: [*const f32; SIDE],
@@ -242,7 +274,10 @@ unsafe fn transform_tile<S: Simd>(
                 let to = to.add((i * SIDE + j) * stride);
                 // The next vector of channels will be written there.
                 simd.prefetch_write(to.wrapping_add(S::LANES));
-                simd.store(to, value);
+                match PAIRS {
+                    true => simd.store_pairs(to, value),
+                    false => simd.store(to, value),
+                }
             }
         }
     }
