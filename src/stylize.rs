@@ -18,6 +18,7 @@ mod settings;
 mod start;
 mod style;
 mod style_size;
+mod targets;
 
 use std::ops::ControlFlow;
 
@@ -165,7 +166,8 @@ impl Stylize {
     /// The term is the squared distance of the picture's Laplacian from the content's, summed over red, green and blue, after
     /// average pooling by 4 and by 16 (Lapstyle, Li et al. 2017). With [`Form::Relative`] it is divided by the energy of the
     /// content's Laplacian, as the mean of both poolings: 1 for a picture without any detail, at any size. With [`Form::Gatys`]
-    /// it is the sum over both, of values of 0–255. A side of up to 16 pixels is one cell of the larger pooling, which then
+    /// it is the sum over both, of values of 0–255. With a [`mask`](Self::mask) it acts within it alone, as strongly as the same
+    /// weight does in a whole picture. A side of up to 16 pixels is one cell of the larger pooling, which then
     /// compares nothing along it.
     #[must_use]
     pub fn laplacian_weight(self, weight: f64) -> Self {

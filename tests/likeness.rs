@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use impasto::{Error, Picture, Setting, Size, Stylize, Weights};
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 
 fn weights() -> Weights {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tiny_vgg19.safetensors");
@@ -78,4 +78,24 @@ fn weights_out_of_range_and_textures_are_refused() {
         let error = job.run(|_| ControlFlow::Continue(())).unwrap_err();
         assert!(matches!(error, Error::Setting { setting: Setting::LaplacianWeight, .. }), "{error}");
     }
+}
+
+#[test]
+fn with_a_mask_the_term_is_that_of_the_mask() {
+    let of = picture(19, 70, 50);
+    let half = |values: [f32; 2]| {
+        let value = |(_, x): (usize, usize)| values[usize::from(x >= 32)];
+        impasto::Mask::from_plane(Array2::from_shape_fn((50, 70), value)).unwrap()
+    };
+    let of_mask = |mask| {
+        let job = job().laplacian_weight(3.0).mask(mask);
+        let mut gradient = Array3::zeros(of.planes().dim());
+        let losses = job.objective().unwrap().evaluate(of.planes(), gradient.view_mut()).unwrap().clone();
+        losses.laplacian.unwrap()
+    };
+    let (left, right, both) = (of_mask(half([1.0, 0.0])), of_mask(half([0.0, 1.0])), of_mask(half([1.0; 2])));
+    assert!(left > 0.0 && right > 0.0 && (left - right).abs() > 1e-3 * both, "{left} and {right}");
+    // A grey mask is the whole picture's term of half the strength.
+    let grey = of_mask(half([0.5; 2]));
+    assert!((grey - 0.5 * both).abs() < 1e-6 * both, "{grey} and {both}");
 }

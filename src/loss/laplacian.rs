@@ -1,15 +1,16 @@
 //! The Laplacian term: the squared distance of the picture's Laplacian from the content's, after average pooling. It keeps
 //! faces and fine drawing (Lapstyle: Li et al. 2017, "Laplacian-Steered Neural Style Transfer").
 
-use std::ops::Range;
+mod grid;
 
-use ndarray::{ArrayView3, ArrayViewMut3};
+use ndarray::{ArrayView2, ArrayView3, ArrayViewMut3, Axis};
 
-use crate::parallel::team;
 use crate::tensor::Band;
 use crate::vgg::PICTURE_CHANNELS;
 
 use super::terms::Form;
+
+use grid::{Grid, laplacian, laplacian_backward, pool, pool_backward};
 
 /// The sides in pixels of the cells that are averaged, one pooling each.
 const CELLS: [usize; 2] = [4, 16];
@@ -21,6 +22,8 @@ const MIN_ENERGY: f64 = 1e-4;
 /// The Laplacian term of one content, with the buffers that its evaluations reuse.
 pub struct LaplacianTerm {
     levels: Vec<Level>,
+    /// By how much the term counts: the share of the picture in which it acts.
+    share: f64,
     band: Band,
 }
 
@@ -37,19 +40,44 @@ impl LaplacianTerm {
             laplacian(grid, &pooled, &mut target);
             let energy: f64 = target.iter().map(|value| value * value).sum();
             let error = vec![0.0; grid.values()];
-            Level { energy: energy.max(MIN_ENERGY * grid.values() as f64), grid, target, pooled, error }
+            let energy = energy.max(MIN_ENERGY * grid.values() as f64);
+            Level { energy, grid, target, weights: None, pooled, error }
         };
-        Self { levels: CELLS.into_iter().map(level).collect(), band: band.clone() }
+        Self { levels: CELLS.into_iter().map(level).collect(), share: 1.0, band: band.clone() }
+    }
+
+    /// The term within a mask, H×W, 0–1, of the whole picture: each cell counts by the mask's mean m in it, the content's energy is
+    /// that within the mask, and the term counts by the mask's share of the picture, as a region's style term does. What is kept
+    /// there does not depend on how much drawing the content has elsewhere.
+    ///
+    /// # Panics
+    /// If the mask has another size than the content.
+    pub fn within(self, mask: ArrayView2<f32>) -> Self {
+        let share = mask.iter().map(|m| f64::from(*m)).sum::<f64>() / mask.len() as f64;
+        let level = |level: Level| {
+            let Level { grid, target, .. } = &level;
+            assert_eq!(mask.dim(), (grid.height, grid.width), "a mask of the content's size");
+            let mut weights = vec![0.0; grid.cells()];
+            pool(*grid, mask.insert_axis(Axis(0)), 0..grid.height, &mut weights);
+            let energy = masked_sum(target, Some(&weights));
+            let least = MIN_ENERGY * (PICTURE_CHANNELS as f64 * weights.iter().sum::<f64>());
+            // Of a black mask, where there is nothing to divide.
+            let energy = if least > 0.0 { energy.max(least) } else { 1.0 };
+            Level { energy, weights: Some(weights), ..level }
+        };
+        Self { levels: self.levels.into_iter().map(level).collect(), share, ..self }
     }
 
     /// Bytes of the term of pictures of `height` by `width` pixels.
     pub fn bytes(height: usize, width: usize) -> u64 {
-        let values = CELLS.map(|cell| Grid { cell, height, width }.values());
-        (3 * values.iter().sum::<usize>() * size_of::<f64>()) as u64
+        let grids = CELLS.map(|cell| Grid { cell, height, width });
+        let values: usize = grids.iter().map(|grid| 3 * grid.values() + grid.cells()).sum();
+        (values * size_of::<f64>()) as u64
     }
 
     /// The term of the picture of which `picture` has this rank's rows, without its weight: with L the Laplacian of the pooled
-    /// picture and L_c that of the content, the mean of Σ(L−L_c)²/ΣL_c² over the poolings; with [`Form::Gatys`] the sum of Σ(L−L_c)² of values of 0–255. Adds
+    /// picture and L_c that of the content, the mean of Σ(L−L_c)²/ΣL_c² over the poolings; with [`Form::Gatys`] the sum of Σ(L−L_c)²
+    /// of values of 0–255. Within a mask the sums are of m(L−L_c)² and mL_c², and relative terms count by the mask's share. Adds
     /// `weight` times its gradient to `gradient`, which has the same shape.
     ///
     /// # Panics
@@ -64,17 +92,21 @@ impl LaplacianTerm {
         let poolings = self.levels.len() as f64;
         let mut value = 0.0;
         let rows = self.band.rows();
-        for Level { grid, target, energy, pooled, error } in &mut self.levels {
+        for Level { grid, target, energy, weights, pooled, error } in &mut self.levels {
             assert_eq!(picture.dim(), (PICTURE_CHANNELS, rows.len(), grid.width), "pictures of one size");
             let factor = match form {
-                Form::Relative => 1.0 / (*energy * poolings),
+                Form::Relative => self.share / (*energy * poolings),
                 Form::Gatys => 255.0 * 255.0,
             };
             pool(*grid, picture, rows.clone(), pooled);
             self.band.ranks().sum(pooled);
             laplacian(*grid, pooled, error);
             error.iter_mut().zip(&*target).for_each(|(error, target)| *error -= target);
-            value += factor * error.iter().map(|error| error * error).sum::<f64>();
+            value += factor * masked_sum(error, weights.as_deref());
+            if let Some(weights) = weights {
+                let weights = weights.iter().cycle();
+                error.iter_mut().zip(weights).for_each(|(error, weight)| *error *= weight);
+            }
             // The pooled picture is no longer needed: its buffer takes the gradient with respect to it.
             laplacian_backward(*grid, error, pooled);
             pool_backward(*grid, 2.0 * factor * weight, pooled, rows.clone(), gradient.view_mut());
@@ -88,118 +120,30 @@ struct Level {
     grid: Grid,
     /// The Laplacian of the pooled content.
     target: Vec<f64>,
-    /// ΣL_c², or the least energy.
+    /// ΣL_c² or ΣmL_c², or the least energy.
     energy: f64,
+    /// m: the mask's mean in each cell, if there is a mask.
+    weights: Option<Vec<f64>>,
     /// The pooled picture of an evaluation, and then the gradient with respect to it.
     pooled: Vec<f64>,
-    /// L − L_c.
+    /// L − L_c, and then m(L − L_c).
     error: Vec<f64>,
 }
 
-/// The cells of one pooling. Those at the right and lower edge may be cut; a side shorter than a cell has one.
-#[derive(Clone, Copy)]
-struct Grid {
-    /// Side of a cell in pixels.
-    cell: usize,
-    /// Of the picture, in pixels.
-    height: usize,
-    /// Of the picture, in pixels.
-    width: usize,
-}
-
-impl Grid {
-    fn rows(self) -> usize {
-        self.height.div_ceil(self.cell)
+/// Σx², or with weights of the cells Σmx², of a pooled picture's values.
+fn masked_sum(x: &[f64], weights: Option<&[f64]>) -> f64 {
+    match weights {
+        Some(weights) => x.iter().zip(weights.iter().cycle()).map(|(x, weight)| weight * x * x).sum(),
+        None => x.iter().map(|x| x * x).sum(),
     }
-
-    fn columns(self) -> usize {
-        self.width.div_ceil(self.cell)
-    }
-
-    /// Values of a pooled picture, row after row, colour after colour.
-    fn values(self) -> usize {
-        PICTURE_CHANNELS * self.rows() * self.columns()
-    }
-
-    /// The pixels along a side that is `length` pixels long of the cell with this index.
-    fn pixels(self, index: usize, length: usize) -> std::ops::Range<usize> {
-        index * self.cell..((index + 1) * self.cell).min(length)
-    }
-}
-
-/// The mean of each cell in `own`, the rows that `picture` has; 0 for the others.
-fn pool(grid: Grid, picture: ArrayView3<f32>, own: Range<usize>, pooled: &mut [f64]) {
-    let picture = picture.as_standard_layout();
-    let x = picture.as_slice().expect("the standard layout is contiguous");
-    team::for_each_chunk(pooled, grid.columns(), |row, pooled| {
-        let (colour, row) = (row / grid.rows(), row % grid.rows());
-        let rows = grid.pixels(row, grid.height);
-        pooled.fill(0.0);
-        if !own.contains(&rows.start) {
-            return;
-        }
-        for y in rows.clone() {
-            let start = (colour * own.len() + y - own.start) * grid.width;
-            let cells = x[start..start + grid.width].chunks(grid.cell);
-            for (sum, cell) in pooled.iter_mut().zip(cells) {
-                *sum += cell.iter().map(|value| f64::from(*value)).sum::<f64>();
-            }
-        }
-        for (column, mean) in pooled.iter_mut().enumerate() {
-            *mean /= (rows.len() * grid.pixels(column, grid.width).len()) as f64;
-        }
-    });
-}
-
-/// The adjoint of [`pool`]: adds `factor` times the gradient with respect to the rows `own` of the picture to `gradient`.
-fn pool_backward(
-    grid: Grid,
-    factor: f64,
-    dpooled: &[f64],
-    own: Range<usize>,
-    mut gradient: ArrayViewMut3<f32>,
-) {
-    let dx = gradient.as_slice_mut().expect("gradients are made contiguous");
-    team::for_each_chunk(dx, grid.width, |row, dx| {
-        let (colour, y) = (row / own.len(), own.start + row % own.len());
-        let row = y / grid.cell;
-        let start = (colour * grid.rows() + row) * grid.columns();
-        let of_row = factor / grid.pixels(row, grid.height).len() as f64;
-        let cells = &dpooled[start..start + grid.columns()];
-        for (dx, dmean) in dx.chunks_mut(grid.cell).zip(cells) {
-            let slope = (of_row * dmean / dx.len() as f64) as f32;
-            dx.iter_mut().for_each(|dx| *dx += slope);
-        }
-    });
-}
-
-/// The Laplacian of each colour: at each cell the sum of its differences from its up to four neighbours. This is the kernel
-/// (0 −1 0, −1 4 −1, 0 −1 0) with replicated edges, so that a constant picture has none.
-fn laplacian(grid: Grid, x: &[f64], y: &mut [f64]) {
-    let (rows, columns) = (grid.rows(), grid.columns());
-    y.fill(0.0);
-    for at in 0..grid.values() {
-        let (row, column) = (at / columns % rows, at % columns);
-        let right = (column + 1 < columns).then_some(at + 1);
-        let below = (row + 1 < rows).then_some(at + columns);
-        for neighbour in [right, below].into_iter().flatten() {
-            let difference = x[at] - x[neighbour];
-            y[at] += difference;
-            y[neighbour] -= difference;
-        }
-    }
-}
-
-/// The adjoint of [`laplacian`], which is its own: the matrix is symmetric.
-fn laplacian_backward(grid: Grid, dy: &[f64], dx: &mut [f64]) {
-    laplacian(grid, dy, dx);
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array3;
+    use ndarray::{Array2, Array3};
 
     use super::*;
+    use crate::parallel::team;
 
     /// Sizes with whole and cut cells, of one cell, and of a single pixel.
     const SIZES: [(usize, usize); 8] =
@@ -210,19 +154,25 @@ mod tests {
         Array3::from_shape_simple_fn((3, height, width), || random.f32())
     }
 
-    /// The term by its definition, in f64.
-    fn naive(form: Form, picture: &Array3<f64>, content: &Array3<f64>) -> f64 {
+    /// The term by its definition within a mask, which has the same plane three times, in f64.
+    fn naive(form: Form, picture: &Array3<f64>, content: &Array3<f64>, mask: &Array3<f64>) -> f64 {
         let mut value = 0.0;
         for cell in [4, 16] {
             let [l, target] = [picture, content].map(|of| naive_laplacian(&naive_pool(of, cell)));
-            let error: f64 = l.iter().zip(&target).map(|(l, target)| (l - target).powi(2)).sum();
-            let energy = target.iter().map(|target| target * target).sum::<f64>().max(1e-4 * l.len() as f64);
+            let m = naive_pool(mask, cell);
+            let error = (&m * (&l - &target).mapv(|error| error * error)).sum();
+            let energy = (&m * target.mapv(|target| target * target)).sum().max(1e-4 * m.sum());
             value += match form {
-                Form::Relative => 0.5 * error / energy,
+                Form::Relative => 0.5 * mask.mean().unwrap() * error / energy,
                 Form::Gatys => 255.0 * 255.0 * error,
             };
         }
         value
+    }
+
+    /// A soft mask that has black, white and grey.
+    fn mask((height, width): (usize, usize)) -> Array2<f32> {
+        Array2::from_shape_fn((height, width), |(y, x)| ((x + 2 * y) as f32 / 12.0 - 0.3).clamp(0.0, 1.0))
     }
 
     fn naive_pool(x: &Array3<f64>, cell: usize) -> Array3<f64> {
@@ -254,60 +204,68 @@ mod tests {
 
     #[test]
     fn the_value_and_the_gradient_are_those_of_the_definition() {
-        for size in SIZES {
-            for form in [Form::Relative, Form::Gatys] {
-                let (x, content) = (picture(1, size), picture(2, size));
-                let mut gradient = Array3::from_elem(x.dim(), 0.25);
-                let mut term = LaplacianTerm::new(content.view(), &Band::whole(content.dim().1));
-                let value = term.evaluate(form, 3.0, x.view(), gradient.view_mut());
-                let [x, content] = [x, content].map(|picture| picture.mapv(f64::from));
-                let expected = naive(form, &x, &content);
+        let cases = SIZES.into_iter().flat_map(|size| {
+            let forms = [Form::Relative, Form::Gatys].into_iter();
+            forms.flat_map(move |form| [false, true].map(|is_masked| (size, form, is_masked)))
+        });
+        for (size, form, is_masked) in cases {
+            let (x, content) = (picture(1, size), picture(2, size));
+            let mut gradient = Array3::from_elem(x.dim(), 0.25);
+            let term = LaplacianTerm::new(content.view(), &Band::whole(content.dim().1));
+            let (mut term, mask) = match is_masked {
+                true => (term.within(mask(size).view()), mask(size)),
+                false => (term, Array2::ones(size)),
+            };
+            let value = term.evaluate(form, 3.0, x.view(), gradient.view_mut());
+            let mask = mask.broadcast(x.dim()).unwrap().mapv(f64::from);
+            if mask.sum() == 0.0 {
+                assert_eq!(value, 0.0);
+                continue;
+            }
+            let [x, content] = [x, content].map(|picture| picture.mapv(f64::from));
+            let expected = naive(form, &x, &content, &mask);
+            assert!(
+                (value - expected).abs() <= 1e-9 * expected + 1e-20,
+                "{size:?}, masked {is_masked}: {value} for {expected}"
+            );
+            // Central differences, which are exact for a quadratic function but for rounding.
+            let scale = gradient.iter().map(|g| (g - 0.25).abs()).fold(0.0, f32::max) as f64;
+            for at in (0..x.len()).step_by(1 + x.len() / 97) {
+                let shifted = |h: f64| {
+                    let mut x = x.clone();
+                    x.as_slice_mut().unwrap()[at] += h;
+                    naive(form, &x, &content, &mask)
+                };
+                let slope = 3.0 * (shifted(0.5) - shifted(-0.5));
+                let found = f64::from(gradient.as_slice().unwrap()[at]) - 0.25;
                 assert!(
-                    (value - expected).abs() <= 1e-9 * expected + 1e-20,
-                    "{size:?}: {value} for {expected}"
+                    (found - slope).abs() <= 1e-5 * scale + 1e-6,
+                    "{size:?}, masked {is_masked}, {at}: {found} for {slope}"
                 );
-                // Central differences, which are exact for a quadratic function but for rounding.
-                let scale = gradient.iter().map(|g| (g - 0.25).abs()).fold(0.0, f32::max) as f64;
-                for at in (0..x.len()).step_by(1 + x.len() / 97) {
-                    let shifted = |h: f64| {
-                        let mut x = x.clone();
-                        x.as_slice_mut().unwrap()[at] += h;
-                        naive(form, &x, &content)
-                    };
-                    let slope = 3.0 * (shifted(0.5) - shifted(-0.5));
-                    let found = f64::from(gradient.as_slice().unwrap()[at]) - 0.25;
-                    assert!(
-                        (found - slope).abs() <= 1e-5 * scale + 1e-6,
-                        "{size:?}, {at}: {found} for {slope}"
-                    );
-                }
             }
         }
     }
 
     #[test]
-    fn backward_is_the_adjoint_of_forward() {
-        for (height, width) in SIZES {
-            for cell in CELLS {
-                let grid = Grid { cell, height, width };
-                let (x, dy) = (picture(3, (height, width)), picture(4, (grid.rows(), grid.columns())));
-                let dy: Vec<f64> = dy.iter().map(|value| f64::from(*value)).collect();
-                let (mut pooled, mut y, mut dpooled) =
-                    (vec![0.0; grid.values()], vec![0.0; grid.values()], vec![0.0; grid.values()]);
-                pool(grid, x.view(), 0..height, &mut pooled);
-                laplacian(grid, &pooled, &mut y);
-                let mut dx = Array3::zeros(x.dim());
-                laplacian_backward(grid, &dy, &mut dpooled);
-                pool_backward(grid, 1.0, &dpooled, 0..height, dx.view_mut());
-                let forward: f64 = y.iter().zip(&dy).map(|(y, dy)| y * dy).sum();
-                let backward: f64 =
-                    x.iter().zip(&dx).map(|(x, dx): (&f32, &f32)| f64::from(*x) * f64::from(*dx)).sum();
-                assert!(
-                    (forward - backward).abs() < 1e-5,
-                    "{height}×{width}, {cell}: {forward} and {backward}"
-                );
-            }
-        }
+    fn within_a_mask_it_does_not_see_what_is_outside_and_a_white_one_changes_no_bit() {
+        let size = (64, 96);
+        let (x, content) = (picture(1, size), picture(2, size));
+        let evaluated = |content: &Array3<f32>, mask: Option<Array2<f32>>| {
+            let term = LaplacianTerm::new(content.view(), &Band::whole(size.0));
+            let mut term = match mask {
+                Some(mask) => term.within(mask.view()),
+                None => term,
+            };
+            let mut gradient = Array3::zeros(x.dim());
+            (term.evaluate(Form::Relative, 1.0, x.view(), gradient.view_mut()), gradient)
+        };
+        assert!(evaluated(&content, None) == evaluated(&content, Some(Array2::ones(size))));
+        // Of the coarse cells' neighbours, which the Laplacian takes in, the last are in columns 48 to 63.
+        let left = Array2::from_shape_fn(size, |(_, x)| f32::from(u8::from(x < 48)));
+        let mut other = content.clone();
+        other.slice_mut(ndarray::s![.., .., 64..]).assign(&picture(9, (64, 32)));
+        assert!(evaluated(&content, Some(left.clone())) == evaluated(&other, Some(left)));
+        assert!(evaluated(&content, None) != evaluated(&other, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ndarray::{ArrayView3, ArrayViewMut3};
+use ndarray::{ArrayView2, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 use crate::layers::TapGradient;
@@ -134,6 +134,16 @@ impl Objective {
             band,
             width,
         })
+    }
+
+    /// The same loss, whose Laplacian term acts within a mask, H×W, of the whole picture.
+    ///
+    /// # Panics
+    /// If the mask is of another size.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_laplacian_within(self, mask: ArrayView2<f32>) -> Self {
+        Self { laplacian: self.laplacian.map(|term| term.within(mask)), ..self }
     }
 
     /// The same loss, whose evaluations `cancel` can interrupt.

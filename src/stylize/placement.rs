@@ -8,6 +8,7 @@ use crate::network::Network;
 use crate::picture::Mask;
 
 use super::matching::ColourStatistics;
+use super::targets::Kind;
 use super::{Regions, Stylize};
 
 /// Fewer pixels than this are no region.
@@ -151,16 +152,12 @@ impl Stylize {
     ) -> Result<Vec<RegionTarget>> {
         let Some(style) = &self.style else { return Ok(Vec::new()) };
         let Placement { style_masks, regions, .. } = &self.placement;
-        let styles = match regions {
-            Some(regions) => {
-                let (width, height) = style_sizes[0];
-                style.region_targets(network, terms, &regions.in_style(width, height), colours)?
-            }
-            None if style_masks.is_empty() => {
-                vec![style.target(&self.weights, network, terms, style_sizes, colours)?]
-            }
-            None => style.part_targets(network, terms, &style_sizes, colours)?,
+        let kind = match regions {
+            Some(regions) => Kind::Regions(regions.clone()),
+            None if style_masks.is_empty() => Kind::Blend,
+            None => Kind::Parts,
         };
+        let styles = style.targets(kind, (&self.weights, network), terms, style_sizes, colours)?;
         let weights = self.region_weights(width, height);
         Ok(weights.into_iter().zip(styles).map(|(weights, style)| RegionTarget { weights, style }).collect())
     }

@@ -25,6 +25,7 @@ use super::pace::Pace;
 use super::progress::{finished, picture_of};
 use super::schedule::{Scale, schedule};
 use super::start::{as_planes, at_size, first_picture};
+use super::targets::Kind;
 use super::{Colors, End, Optimizer, Progress, Style, Stylize, Stylized};
 
 /// Runs the job; see [`Stylize::run`].
@@ -242,15 +243,21 @@ pub(super) fn objective_at(
     let sizes = |style: &Style| style.sizes(width * height, of_result);
     let objective = match job.placement.is_everywhere() {
         true => {
-            let target = |style: &Style| style.target(&job.weights, network, terms, sizes(style), colours);
-            let style = job.style.as_ref().map(target).transpose()?;
-            Objective::new(network, terms.clone(), size, content, style)?
+            let blend = |style: &Style| {
+                style.targets(Kind::Blend, (&job.weights, network), terms, sizes(style), colours)
+            };
+            let style = job.style.as_ref().map(blend).transpose()?;
+            Objective::new(network, terms.clone(), size, content, style.and_then(|mut style| style.pop()))?
         }
         false => {
             let style_sizes = job.style.as_ref().map_or_else(Vec::new, sizes);
             let regions = job.region_targets(network, terms, (width, height), style_sizes, colours)?;
             Objective::with_regions(network, terms.clone(), size, content, regions)?
         }
+    };
+    let objective = match job.placement.mask.as_ref().filter(|_| terms.laplacian_weight > 0.0) {
+        Some(mask) => objective.with_laplacian_within(mask.at_size(width, height).view()),
+        None => objective,
     };
     Ok(objective.cancelled_by(job.cancel.clone()))
 }

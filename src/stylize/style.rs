@@ -1,24 +1,18 @@
-//! A style: its pictures, and a cache of the targets computed from them.
+//! A style: its pictures, and the targets computed from them.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-use ndarray::Array2;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result, Setting};
 use crate::loss::{StyleTarget, Terms};
-use crate::network::{Compute, Mode, Network, Passes, check_size};
+use crate::network::{Network, Passes, check_size};
 use crate::picture::Picture;
-use crate::vgg::Layer;
 use crate::weights::Weights;
 
 use super::matching::ColourStatistics;
 use super::style_size::StyleSize;
-
-/// The most targets that are cached: more than a job has scales, so that the next job finds all of them. With the
-/// default layers of VGG-19 one target takes 2.4 MB, with all its ReLU layers 10 MB.
-const MAX_CACHED_TARGETS: usize = 16;
+use super::targets::{Cache, Key, Kind};
 
 /// A style: one picture, or a blend of several.
 ///
@@ -29,7 +23,7 @@ pub struct Style {
     parts: Arc<[Part]>,
     /// The size of each picture.
     sizes: Arc<[StyleSize]>,
-    cache: Arc<Mutex<Vec<CachedTarget>>>,
+    cache: Arc<Cache>,
 }
 
 /// A picture, with its alpha removed, and its share in the blend.
@@ -61,44 +55,15 @@ impl Part {
 }
 
 impl Part {
-    /// The target of the picture at this size.
+    /// The target of the picture, used at this size, by what else the key says.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if it is too small for a layer.
-    fn target(
-        &self,
-        network: &Network,
-        (width, height): (usize, usize),
-        colours: Option<&ColourStatistics>,
-        layers: &[Layer],
-        mode: Mode,
-    ) -> Result<StyleTarget> {
-        check_size("the style", layers, height, width)?;
-        let picture = self.at_size((width, height), colours);
-        StyleTarget::of_picture(network, picture.planes(), layers, mode)
+    fn target(&self, network: &Network, (width, height): (usize, usize), key: &Key) -> Result<StyleTarget> {
+        check_size("the style", &key.layers, height, width)?;
+        let picture = self.at_size((width, height), key.colours.as_ref());
+        StyleTarget::of_picture(network, picture.planes(), &key.layers, key.mode)
     }
-}
-
-/// A cached target, with everything besides the pictures that it depends on.
-struct CachedTarget {
-    weights: Weights,
-    key: Key,
-    target: StyleTarget,
-}
-
-#[derive(PartialEq)]
-struct Key {
-    compute: Compute,
-    layers: Vec<Layer>,
-    mode: Mode,
-    /// Width and height of each picture.
-    sizes: Vec<(usize, usize)>,
-    /// What the pictures' colours are matched to.
-    colours: Option<ColourStatistics>,
-    /// Rows of the windows in which each picture is computed: sums in other parts have other last bits.
-    windows: Vec<Vec<usize>>,
-    /// The ranks that share them: the same.
-    ranks: usize,
 }
 
 impl Style {
@@ -197,80 +162,46 @@ impl Style {
         self.parts.iter().map(|part| part.share).collect()
     }
 
-    /// The targets of each picture on its own, used at these [sizes](Self::sizes), with their colours matched to `colours` if
-    /// there are some. They are not cached.
+    /// The targets of this kind for pictures used at these [sizes](Self::sizes), with their colours matched to `colours` if there
+    /// are some: those of an earlier job, or computed.
     ///
     /// # Errors
     /// [`Error::TooSmall`] if a picture is too small for a layer.
-    pub(super) fn part_targets(
+    pub(super) fn targets(
         &self,
-        network: &Network,
-        terms: &Terms,
-        sizes: &[(usize, usize)],
-        colours: Option<ColourStatistics>,
-    ) -> Result<Vec<StyleTarget>> {
-        let (layers, mode) = (terms.style_taps(), terms.mode());
-        let parts = self.parts.iter().zip(sizes);
-        parts.map(|(part, size)| part.target(network, *size, colours.as_ref(), &layers, mode)).collect()
-    }
-
-    /// The targets of regions of the first picture, from the weights of each region's pixels, H×W, at the size at which it is
-    /// used, with its colours matched to `colours` if there are some. They are not cached.
-    ///
-    /// # Errors
-    /// [`Error::TooSmall`] if the picture is too small for a layer.
-    pub(super) fn region_targets(
-        &self,
-        network: &Network,
-        terms: &Terms,
-        regions: &[Array2<f32>],
-        colours: Option<ColourStatistics>,
-    ) -> Result<Vec<StyleTarget>> {
-        let layers = terms.style_taps();
-        let (height, width) = regions.first().map_or((1, 1), |region| region.dim());
-        check_size("the style", &layers, height, width)?;
-        let picture = self.parts[0].at_size((width, height), colours.as_ref());
-        StyleTarget::of_regions(network, picture.planes(), &layers, terms.mode(), regions)
-    }
-
-    /// The target for pictures used at these [sizes](Self::sizes), with their colours matched to `colours` if there are some,
-    /// from the cache or computed.
-    ///
-    /// # Errors
-    /// [`Error::TooSmall`] if a picture is too small for a layer.
-    pub(super) fn target(
-        &self,
-        weights: &Weights,
-        network: &Network,
+        kind: Kind,
+        (weights, network): (&Weights, &Network),
         terms: &Terms,
         sizes: Vec<(usize, usize)>,
         colours: Option<ColourStatistics>,
-    ) -> Result<StyleTarget> {
+    ) -> Result<Vec<StyleTarget>> {
         let (layers, mode) = (terms.style_taps(), terms.mode());
         let windows_of = |&(width, height): &(usize, usize)| {
             let of_style = mode.of_style();
             network.cut(&layers, of_style, (height, width), Passes::Forward, network.room()).windows()
         };
         let windows = sizes.iter().map(windows_of).collect();
-        let ranks = network.ranks().count();
-        let key = Key { compute: network.compute(), layers, mode, sizes, colours, windows, ranks };
-        let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_match = |cached: &&CachedTarget| cached.key == key && cached.weights.same_as(weights);
-        if let Some(cached) = lock().iter().find(is_match) {
-            return Ok(cached.target.clone());
+        let (compute, ranks) = (network.compute(), network.ranks().count());
+        let key = Key { kind, compute, layers, mode, sizes, colours, windows, ranks };
+        self.cache.get_or(weights, key, |key| self.computed(network, key))
+    }
+
+    fn computed(&self, network: &Network, key: &Key) -> Result<Vec<StyleTarget>> {
+        if let Kind::Regions(regions) = &key.kind {
+            let (width, height) = key.sizes[0];
+            check_size("the style", &key.layers, height, width)?;
+            let picture = self.parts[0].at_size((width, height), key.colours.as_ref());
+            let regions = regions.in_style(width, height);
+            return StyleTarget::of_regions(network, picture.planes(), &key.layers, key.mode, &regions);
         }
-        let mut targets = Vec::with_capacity(self.parts.len());
-        for (part, &size) in self.parts.iter().zip(&key.sizes) {
-            targets.push(part.target(network, size, key.colours.as_ref(), &key.layers, mode)?);
+        let parts = self.parts.iter().zip(&key.sizes);
+        let targets =
+            parts.map(|(part, size)| part.target(network, *size, key)).collect::<Result<Vec<_>>>()?;
+        if key.kind == Kind::Parts {
+            return Ok(targets);
         }
         let shares = self.parts.iter().map(|part| part.share);
-        let target = StyleTarget::blend(&shares.zip(&targets).collect::<Vec<_>>());
-        let mut cache = lock();
-        if cache.len() == MAX_CACHED_TARGETS {
-            cache.remove(0);
-        }
-        cache.push(CachedTarget { weights: weights.clone(), key, target: target.clone() });
-        Ok(target)
+        Ok(vec![StyleTarget::blend(&shares.zip(&targets).collect::<Vec<_>>())])
     }
 }
 

@@ -63,7 +63,8 @@ pub(crate) struct BalanceOptions {
     style_weight: Option<f64>,
 
     /// Weight of the Laplacian term, which keeps faces and fine drawing: the distance of the picture's Laplacian
-    /// from the content's. With --loss relative 2 is clearly seen, 10 is strong; 0: none
+    /// from the content's, within --mask if there is one. With --loss relative 2 is clearly seen, 10 is strong;
+    /// 0: none
     #[arg(long, value_name = "W", default_value_t = 0.0, allow_negative_numbers = true)]
     laplacian_weight: f64,
 }
