@@ -72,7 +72,7 @@ fn the_example_of_readme() {
     let readme = include_str!("../README.md");
     let example = readme.lines().find(|line| line.starts_with("| cluster, one large picture | `")).unwrap();
     let (mpirun, arguments) = example.split('`').nth(1).unwrap().split_once(" impasto ").unwrap();
-    let arguments = arguments.replace("--size 8000", "--size 64 --steps 2 --scales 1");
+    let arguments = arguments.replace("--size 8000", "--size 80 --steps 2 --scales 1");
     let mut command = folder.by_shell(&format!(r#"exec {mpirun} --oversubscribe "$@""#), &arguments);
     command.envs(["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"].map(|name| (name, "1")));
     Ran::to_its_end(command).notes();

@@ -90,7 +90,7 @@ fn summary(page: &mut Page, batch: &Batch) {
 
 fn pictures(page: &mut Page, batch: &Batch) {
     let with_results = || batch.entries.iter().filter_map(|entry| Some((entry, entry.result.as_deref()?)));
-    let pairs: Vec<_> = with_results()
+    let pairs: Vec<Vec<Shown>> = with_results()
         .take(MOST_SHOWN)
         .map(|(entry, result)| {
             let detail =
