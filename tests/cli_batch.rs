@@ -150,6 +150,19 @@ fn what_fails_does_not_stop_the_rest() {
     assert!(of("photos/bad.png")["reason"].as_str().unwrap().contains("not a picture"));
     let all = lines.last().unwrap();
     assert_eq!((all["made"].as_u64(), all["failed"].as_u64(), lines.len()), (Some(2), Some(3), 6));
+
+    let again = folder.run(&format!("batch photos/a.png {QUICK} -q --json -o out")).answer();
+    let again: Vec<serde_json::Value> =
+        again.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&again[0]["status"], &again[0]["result"]), (&"skipped".into(), &"out/a.png".into()));
+    assert_eq!((&again[1]["made"], &again[1]["skipped"], again.len()), (&0.into(), &1.into(), 2));
+}
+
+#[test]
+fn the_style_is_read_once() {
+    let folder = with_photographs(&["a.png", "b.png", "c.png"]);
+    let notes = folder.run(&format!("batch photos {QUICK} -o out -v")).notes();
+    assert_eq!(notes.matches("picture: style.png").count(), 1, "{notes}");
 }
 
 #[test]

@@ -53,6 +53,14 @@ fn a_checkpoint_of_other_settings_or_a_damaged_one_is_of_no_use() {
     folder.write("out/.a.png.checkpoint", "damaged");
     folder.run(&format!("batch photos {QUICK} -o out")).notes();
     assert_eq!(names_in(&folder, "out"), ["a.png"]);
+
+    let long = "--style style.png --size 128 --scales 1 --steps 100000";
+    folder.run(&format!("batch photos {long} -o other --max-time 1s")).notes();
+    assert_eq!(names_in(&folder, "other"), [".a.png.checkpoint"]);
+    let notes = folder.run(&format!("batch photos {QUICK} -o other")).notes();
+    assert!(!notes.contains("gone on") && notes.contains("1 made"), "{notes}");
+    assert_eq!(names_in(&folder, "other"), ["a.png"]);
+    assert!(folder.read("other/a.png") == folder.read("out/a.png"));
 }
 
 #[test]
