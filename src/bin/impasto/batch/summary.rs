@@ -122,7 +122,7 @@ impl<'b> Summary<'b> {
     ///
     /// # Errors
     /// [`Failure::Photographs`] if some failed, or that standard output could not be written.
-    pub(super) fn finish(self, left: usize) -> Result<()> {
+    pub(super) fn finish(&self, left: usize) -> Result<()> {
         let seconds = self.start.elapsed().as_secs_f64();
         let mut counts = self.counts();
         let (made, skipped, of_failed) = (counts.made, counts.skipped, counts.failed.len());
