@@ -28,8 +28,8 @@ fn example(way: &str) -> &'static str {
 
 /// The blocks of README in this language, without spaces.
 fn code(language: &str) -> String {
-    let blocks =
-        README.split(&format!("\n```{language}")).skip(1).map(|rest| rest.split("\n```").next().unwrap());
+    let fence = format!("\n```{language}");
+    let blocks = README.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap());
     blocks.collect::<String>().split_whitespace().collect()
 }
 
