@@ -41,7 +41,7 @@ class Painter:
             try:
                 picture = impasto.stylize(row["photograph"], self.style, **self.settings)
                 # To a temporary file, which is then renamed.
-                impasto.save(picture, row["result"])
+                impasto.save(picture, row["result"], metadata_of=row["photograph"])
             except (impasto.Error, OSError) as error:
                 # Another attempt would not help.
                 return {**row, "error": f"{row['photograph']}: {error}"}

@@ -63,6 +63,23 @@ fn processes_make_the_picture_of_one() {
     }
 }
 
+/// As it stands, but for fewer steps and a smaller picture.
+#[test]
+fn the_example_of_readme() {
+    let folder = pictures();
+    folder.picture("photo.jpg", 64, 80);
+    folder.picture("painting.jpg", 70, 70);
+    let readme = include_str!("../README.md");
+    let example = readme.lines().find(|line| line.starts_with("| cluster, one large picture | `")).unwrap();
+    let (mpirun, arguments) = example.split('`').nth(1).unwrap().split_once(" impasto ").unwrap();
+    let arguments = arguments.replace("--size 8000", "--size 80 --steps 2 --scales 1");
+    let mut command = folder.by_shell(&format!(r#"exec {mpirun} --oversubscribe "$@""#), &arguments);
+    command.envs(["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"].map(|name| (name, "1")));
+    Ran::to_its_end(command).notes();
+    let made: Vec<_> = folder.names().into_iter().filter(|name| name.ends_with(".png")).collect();
+    assert_eq!(made.len(), 4, "{made:?}");
+}
+
 #[test]
 fn a_process_that_fails_ends_all_in_a_line() {
     let folder = pictures();

@@ -245,3 +245,50 @@ fn a_profile_has_a_page() {
         ],
     );
 }
+
+#[test]
+fn a_page_of_a_batch_has_each_photograph_beside_its_result() {
+    let folder = Folder::with_pictures();
+    fs::create_dir(folder.path("photos")).unwrap();
+    folder.picture("photos/a.png", 40, 30);
+    folder.picture("photos/b.png", 30, 40);
+    let batch = "batch photos --style style.png --size 32 --steps 2 -o out --report r.html";
+    folder.run(batch).notes();
+    let html = page(&folder, "r.html");
+    assert_eq!(headings(&html), ["Style", "Pictures", "Photographs", "Settings", "Machine"]);
+    let expected =
+        [("style.png", 32, 36), ("a.png", 40, 30), ("a.png", 32, 24), ("b.png", 30, 40), ("b.png", 24, 32)];
+    assert_eq!(pictures(&html), expected.map(|(name, width, height)| (name.to_owned(), width, height)));
+    check_has(
+        &html,
+        &[
+            "2 made, 0 made already, 0 failed",
+            "photographs an hour",
+            "impasto stylize a.png style.png --size 32",
+            "32×24",
+        ],
+    );
+    assert!(!html.contains("class=\"note\""));
+
+    // Again, with one that fails: what was made already is shown as well.
+    folder.write("photos/<bad>.png", "no picture");
+    assert_eq!(folder.run(batch).code, Some(1));
+    let html = page(&folder, "r.html");
+    assert_eq!(pictures(&html).len(), 5);
+    check_has(
+        &html,
+        &["class=\"note\">0 made, 2 made already, 1 failed", "photos/&lt;bad&gt;.png", "not a picture"],
+    );
+
+    for (file, words) in [
+        ("-", "standard output"),
+        ("photos/a.png", "photos/a.png"),
+        ("out/a.png", "out/a.png"),
+        ("no/r.html", "no/r.html"),
+    ] {
+        let arguments =
+            format!("batch photos/a.png --style style.png --size 32 --steps 3 -o out --report {file}");
+        folder.run(&arguments).failed_with(&["--report", words][usize::from(file == "no/r.html")..]);
+    }
+    assert_eq!(folder.run(&format!("{batch} --dry-run")).code, Some(2));
+}

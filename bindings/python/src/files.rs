@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 
 use impasto::picture::Output;
-use impasto::{Cancel, Depth, Encoding, Needed};
+use impasto::{Cancel, Depth, Encoding, Metadata, Needed};
 
 use crate::arrays::{Samples, array_of};
 use crate::failure::Result;
@@ -34,13 +34,27 @@ pub(crate) fn read<'py>(
     array_of(py, &picture, samples)
 }
 
-/// Writes a picture to a file, which is replaced only by a whole one.
+/// Writes a picture to a file, which is replaced only by a whole one, with EXIF data and resolution of another file where one is
+/// given.
 #[pyfunction]
-pub(crate) fn write(py: Python<'_>, picture: &Bound<'_, PyAny>, path: PathBuf, depth: u8) -> PyResult<()> {
+pub(crate) fn write(
+    py: Python<'_>,
+    picture: &Bound<'_, PyAny>,
+    path: PathBuf,
+    depth: u8,
+    metadata_of: Option<PathBuf>,
+    keep_location: bool,
+) -> PyResult<()> {
     let source = Source::of("picture", picture)?;
     let depth = if depth == 16 { Depth::Sixteen } else { Depth::Eight };
     let work = move |_| {
-        let output = Output::new(&path)?.with_encoding(Encoding::default().with_depth(depth))?;
+        let mut encoding = Encoding::default().with_depth(depth);
+        if let Some(file) = metadata_of {
+            let Metadata { exif, density, .. } = Metadata::open(file)?;
+            let exif = if keep_location { exif } else { exif.without_location() };
+            encoding = encoding.with_exif(exif).with_density(density);
+        }
+        let output = Output::new(&path)?.with_encoding(encoding)?;
         let mut notes = Vec::new();
         output.write(&source.open(Needed::Whole, &mut notes)?)?;
         Ok(notes)

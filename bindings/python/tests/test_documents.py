@@ -44,6 +44,15 @@ class Documents(unittest.TestCase):
             self.run_python("-c", "import impasto\n" + "\n".join(found))
         self.assertEqual(impasto.load(self.folder / "out.png").shape[2], 3)
 
+    def test_the_shortest_example(self) -> None:
+        ways = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        example = re.search(r"^\| Python \| `(.*?)` \|", ways, re.MULTILINE)
+        assert example
+        impasto.save(scene(), self.folder / "photo.jpg")
+        impasto.save(scene(seed=2), self.folder / "painting.jpg")
+        told = self.run_python("-c", f"import impasto; print({example[1][:-1]}, size=32, steps=2).shape)")
+        self.assertEqual(told.strip(), "(24, 32, 3)")
+
     def test_the_example_with_scipy(self) -> None:
         example = str(PACKAGE / "examples" / "scipy_lbfgs.py")
         told = self.run_python(example, "demo/content.png", "demo/style.jpg", "out.png", "--size=48", "--steps=5")

@@ -8,6 +8,7 @@ import pathlib
 import tempfile
 import unittest
 import warnings
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -191,6 +192,27 @@ class Outputs(unittest.TestCase):
                 impasto.save(deep, os.path.join(folder, "a.jpg"))
             with self.assertRaisesRegex(ValueError, "depth: .*found 7"):
                 impasto.save(scene(), os.path.join(folder, "a.png"), depth=7)  # type: ignore[arg-type]
+
+    def test_what_a_photographs_file_says_of_itself_is_kept(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            photograph, made = os.path.join(folder, "photo.jpg"), os.path.join(folder, "made.jpg")
+            exif = Image.Exif()
+            exif[0x010F], exif[0x013B] = "A camera", "An artist"
+            exif.get_ifd(0x8825)[1] = "N"
+            Image.fromarray(scene()).save(photograph, exif=exif, dpi=(300, 300))
+
+            def kept(**options: Any) -> Any:
+                impasto.save(scene(), made, **options)
+                with Image.open(made) as picture:
+                    return picture.getexif(), picture.info.get("dpi")
+
+            found, density = kept(metadata_of=pathlib.Path(photograph))
+            self.assertEqual((found[0x010F], found[0x013B], density), ("A camera", "An artist", (300, 300)))
+            self.assertEqual(dict(found.get_ifd(0x8825)), {})
+            self.assertEqual(kept(metadata_of=photograph, keep_location=True)[0].get_ifd(0x8825)[1], "N")
+            self.assertNotIn(0x010F, kept()[0])
+            with self.assertRaises(FileNotFoundError):
+                kept(metadata_of=os.path.join(folder, "missing.jpg"))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,13 @@ class NodeDeath(unittest.TestCase):
         self.addCleanup(cluster.shutdown)
         worker = cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
         cluster.wait_for_nodes()
-        command = [sys.executable, str(REPOSITORY / "examples" / "ray_batch.py"), "photographs", STYLE, "results"]
+        # README's shortest example, with a smaller picture.
+        ways = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        example = re.search(r"^\| cluster, many pictures \| `python (.*?)` \|", ways, re.MULTILINE)
+        assert example
+        program, *arguments = example[1].split()
+        (folder / "painting.jpg").symlink_to(STYLE)
+        command = [sys.executable, str(REPOSITORY / program), *arguments]
         command += ["--size=192", "--steps=60", "--address", cluster.address]
         log = folder / "log.txt"
         with log.open("w") as file:

@@ -24,6 +24,7 @@ use crate::config::ConfigOptions;
 use crate::failure::{Failure, Result};
 use crate::network::NetworkOptions;
 use crate::paint::PaintOptions;
+use crate::report::{self, batch::Batch};
 use crate::result_file::ResultOptions;
 use crate::settings::{Settings, Value};
 use crate::terminal::DetailOptions;
@@ -119,6 +120,10 @@ pub(crate) struct Options {
     #[arg(long, help_heading = "Messages")]
     json: bool,
 
+    /// Write a page about the batch for a browser: photographs, results, times, settings, machine
+    #[arg(long, value_name = "FILE.html", conflicts_with = "dry_run", help_heading = "Messages")]
+    report: Option<PathBuf>,
+
     #[command(flatten)]
     paint: PaintOptions,
 
@@ -167,7 +172,7 @@ impl Options {
         let inputs = Inputs::new(&self.photographs, self.recursive, self.null, &self.output)?;
         let mut plan = Plan::new(&self.output, &self.name, &self.style, self.result.depth(), self.files());
         if self.watch {
-            return self.watch(&painter, &inputs, &mut plan, &bar);
+            return self.watch(&painter, &inputs, &mut plan, &bar, start);
         }
 
         let Found { photographs, problems } = inputs.look(&|path| painter.results.has(path));
@@ -187,19 +192,25 @@ impl Options {
         let tasks = tasks.map(|(_, task)| task).collect::<Result<Vec<_>>>()?;
         let tasks: Vec<_> =
             tasks.into_iter().map(|task| (task.photograph.clone(), Ok(task))).chain(problems).collect();
-        self.save_config(&mut plan)?;
+        self.check_written(&mut plan)?;
         if self.work.dry_run {
             return dry_run::print(&painter, &tasks).map(|()| Outcome::Done);
         }
         self.prepare_output()?;
         let summary = Summary::new(self.json, painter.detail, &bar);
         let left = paint(&painter, tasks, &bar, &summary)?;
-        bar.finish();
-        summary.finish(left).map(|()| outcome())
+        self.finish(&painter, &bar, &summary, left, start)
     }
 
     /// Paints what comes until it is to end.
-    fn watch(&self, painter: &Painter, inputs: &Inputs, plan: &mut Plan, bar: &Bar) -> Result<Outcome> {
+    fn watch(
+        &self,
+        painter: &Painter,
+        inputs: &Inputs,
+        plan: &mut Plan,
+        bar: &Bar,
+        start: Instant,
+    ) -> Result<Outcome> {
         self.prepare_output()?;
         let summary = Summary::new(self.json, painter.detail, bar);
         let (mut watch, mut left, mut is_first) = (Watch::default(), 0, true);
@@ -211,7 +222,7 @@ impl Options {
             }
             if mem::take(&mut is_first) {
                 plan.add_read(&found.photographs);
-                self.save_config(plan)?;
+                self.check_written(plan)?;
             }
             let tasks = plan.tasks(&watch.whole(found.photographs));
             if !tasks.is_empty() {
@@ -219,8 +230,60 @@ impl Options {
             }
             watch::pause(|| painter.is_ending());
         }
+        self.finish(painter, bar, &summary, left, start)
+    }
+
+    /// Says what became of all, of which `left` are still to be done, and writes the page about it.
+    fn finish(
+        &self,
+        painter: &Painter,
+        bar: &Bar,
+        summary: &Summary,
+        left: usize,
+        start: Instant,
+    ) -> Result<Outcome> {
         bar.finish();
-        summary.finish(left).map(|()| outcome())
+        let reported = self
+            .report
+            .as_deref()
+            .map_or(Ok(()), |file| self.write_report(file, painter, summary, left, start));
+        summary.finish(left)?;
+        reported?;
+        Ok(outcome())
+    }
+
+    fn write_report(
+        &self,
+        file: &Path,
+        painter: &Painter,
+        summary: &Summary,
+        left: usize,
+        start: Instant,
+    ) -> Result<()> {
+        let entries = summary.entries();
+        let painted = entries.iter().find(|entry| entry.result.is_some());
+        let settings = painted.and_then(|entry| painter.settings(&entry.photograph).ok());
+        let page = report::batch::html(&Batch {
+            title: &self.output.display().to_string(),
+            styles: &self.style,
+            entries: &entries,
+            left,
+            settings: settings.as_deref(),
+            network: &painter.network,
+            isa: painter.compute.isa.name(),
+            jobs: self.jobs.into(),
+            seconds: start.elapsed().as_secs_f64(),
+        });
+        Ok(whole_file::write_whole(file, page.as_bytes())?)
+    }
+
+    /// Finds files that can't be written, or are read, and writes the settings to theirs.
+    fn check_written(&self, plan: &mut Plan) -> Result<()> {
+        if let Some(file) = &self.report {
+            report::file::check(file)?;
+            plan.write("--report", file)?;
+        }
+        self.save_config(plan)
     }
 
     /// Finds out all that can be before a photograph is read.

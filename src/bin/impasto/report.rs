@@ -1,5 +1,6 @@
 //! `--report`: what was done as one page for a browser, which loads nothing else.
 
+pub(crate) mod batch;
 mod curves;
 pub(crate) mod file;
 mod job;

@@ -233,10 +233,18 @@ def load(
     return _impasto.read(_inputs.picture("picture", picture), longest, output)
 
 
-def save(picture: PictureLike, path: Union[str, os.PathLike[str]], *, depth: Optional[Literal[8, 16]] = None) -> None:
+def save(
+    picture: PictureLike,
+    path: Union[str, os.PathLike[str]],
+    *,
+    depth: Optional[Literal[8, 16]] = None,
+    metadata_of: Union[None, str, os.PathLike[str]] = None,
+    keep_location: bool = False,
+) -> None:
     """Writes a picture as PNG, JPEG, WebP or TIFF, as the path's extension says. Nobody sees half a file: one that was
     there is replaced once the new one is whole. Arrays of uint16 are written with 16 bits a sample, where `depth` does
-    not say otherwise."""
+    not say otherwise. With `metadata_of`, a photograph's file, date, camera, lens, artist, copyright and resolution of it are
+    kept, as in the command's results; the place where it was taken only with `keep_location`."""
     # On the command line "-" is standard output.
     path = os.path.join(".", "-") if os.fsdecode(path) == "-" else os.fsdecode(path)
     value = _inputs.picture("picture", picture)
@@ -244,7 +252,8 @@ def save(picture: PictureLike, path: Union[str, os.PathLike[str]], *, depth: Opt
         depth = 16 if getattr(value, "dtype", None) == "uint16" else 8
     elif depth not in (8, 16):
         raise ArgumentError(f"depth: must be 8 or 16, found {depth!r}")
-    _impasto.write(value, path, depth)
+    file = None if metadata_of is None else os.fsdecode(metadata_of)
+    _impasto.write(value, path, depth, file, keep_location)
 
 
 def instruction_set() -> str:

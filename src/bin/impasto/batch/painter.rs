@@ -91,7 +91,7 @@ impl Painter<'_> {
     }
 
     /// The settings that the result of a photograph carries.
-    fn settings(&self, photograph: &Path) -> Result<String> {
+    pub(super) fn settings(&self, photograph: &Path) -> Result<String> {
         let own = (made::PHOTOGRAPH, Value::One(made::checksum_of(photograph)?));
         let checksums = [&[own], &self.checksums[..]].concat();
         Ok(self.options.settings.text_of_one(photograph, &self.network, &checksums))

@@ -10,6 +10,7 @@ use super::bar::Bar;
 use super::plan::Task;
 use crate::failure::{Failure, Result};
 use crate::progress::clock;
+use crate::report::batch::Entry;
 use crate::terminal::{self, Detail};
 
 /// What became of a photograph.
@@ -42,6 +43,8 @@ struct Counts {
     skipped: usize,
     /// Each with its reason.
     failed: Vec<(PathBuf, String)>,
+    /// All of them, for a report.
+    entries: Vec<Entry>,
     /// Why standard output could not be written.
     unwritten: Option<Failure>,
 }
@@ -63,9 +66,16 @@ impl<'b> Summary<'b> {
             object["result"] = json!(task.result.to_string_lossy());
         }
         let result = task.map(|task| task.result.display());
+        let mut entry = Entry {
+            photograph: photograph.to_owned(),
+            result: task.map(|task| task.result.clone()),
+            fate: "made".to_owned(),
+            made: None,
+        };
         match fate {
             Fate::Made { width, height, seconds, note } => {
                 counts.made += 1;
+                entry.made = Some((width, height, seconds));
                 object["status"] = json!("made");
                 object["width"] = json!(width);
                 object["height"] = json!(height);
@@ -78,6 +88,7 @@ impl<'b> Summary<'b> {
             }
             Fate::Skipped => {
                 counts.skipped += 1;
+                entry.fate = "made already".to_owned();
                 object["status"] = json!("skipped");
                 if let Some(result) = result {
                     self.bar.above(|| self.detail.verbose(format_args!("{result} is made already")));
@@ -86,12 +97,19 @@ impl<'b> Summary<'b> {
             Fate::Failed(failure) => {
                 let reason = failure.to_string();
                 object["status"] = json!("failed");
+                (entry.fate, entry.result) = (reason.clone(), None);
                 object["reason"] = json!(reason);
                 self.bar.above(|| terminal::note(format_args!("{}", failed(photograph, &reason))));
                 counts.failed.push((photograph.to_owned(), reason));
             }
         }
+        counts.entries.push(entry);
         self.print(&mut counts, &object);
+    }
+
+    /// What became of each until now.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.counts().entries.clone()
     }
 
     fn print(&self, counts: &mut Counts, object: &Value) {
@@ -104,7 +122,7 @@ impl<'b> Summary<'b> {
     ///
     /// # Errors
     /// [`Failure::Photographs`] if some failed, or that standard output could not be written.
-    pub(super) fn finish(self, left: usize) -> Result<()> {
+    pub(super) fn finish(&self, left: usize) -> Result<()> {
         let seconds = self.start.elapsed().as_secs_f64();
         let mut counts = self.counts();
         let (made, skipped, of_failed) = (counts.made, counts.skipped, counts.failed.len());

@@ -16,6 +16,7 @@ border-top:1px solid var(--rule)}p{margin:6px 0;max-width:75ch}.muted{color:var(
 .pictures{display:flex;flex-wrap:wrap;gap:20px;align-items:flex-end;margin:14px 0}figure{margin:0;max-width:100%;min-width:0}\
 figure img{display:block;max-width:100%;height:auto;background:var(--shade)}figcaption{margin-top:6px;font-weight:600;\
 overflow-wrap:anywhere}figcaption span{display:block;font-weight:400;color:var(--muted);font-size:.87rem}\
+.groups{display:flex;flex-wrap:wrap;gap:0 28px}.groups .pictures{flex-wrap:nowrap;align-items:flex-start;gap:6px}\
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:16px}\
 svg.chart{width:100%;height:auto;display:block}.wide{overflow-x:auto}.wide svg.chart{min-width:820px}\
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{text-align:right;padding:4px 12px 4px 0;\
@@ -73,6 +74,13 @@ impl Page {
                  <figcaption>{caption}<span>{detail}</span></figcaption></figure>"
             );
         }
+        self.body.push_str("</div>\n");
+    }
+
+    /// Pictures side by side, of which those of a group stay together.
+    pub(super) fn groups(&mut self, groups: &[Vec<Shown>]) {
+        self.body.push_str("<div class=\"groups\">\n");
+        groups.iter().for_each(|group| self.pictures(group));
         self.body.push_str("</div>\n");
     }
 
