@@ -300,6 +300,10 @@ fn settings_of(arguments: &Arguments<'_, '_>) -> PyResult<Vec<Change>> {
     set!(scales_of(arguments)?, scales);
     let mut compute = Compute::from(isa_of(arguments)?);
     compute.convolution = arguments.named("convolution")?.unwrap_or_default();
+    compute.precision = arguments.named("precision")?.unwrap_or_default();
+    if let Some(reason) = compute.reason_against_precision() {
+        return Err(arguments.refused("precision", &format!("bf16, with {}: {reason}", compute.isa.name())));
+    }
     changes.push(Box::new(move |job| job.compute(compute)));
     Ok(changes)
 }

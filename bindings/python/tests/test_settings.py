@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +20,9 @@ LEFT = np.zeros((48, 64), np.uint8)
 LEFT[:, :32] = 255
 MAP = np.repeat(LEFT[..., None], 3, axis=2)
 STYLES = [strokes(), strokes(seed=3)]
+
+CPUS = Path("/proc/cpuinfo")
+HAS_BF16 = CPUS.exists() and "avx512_bf16" in CPUS.read_text()
 
 #: For each control of the picture: settings with it, and settings that it is compared with.
 CONTROLS = {
@@ -48,6 +52,7 @@ CONTROLS = {
     "preprocessing": ({"preprocessing": "torchvision"}, {}),
     "isa": ({"isa": "portable"}, {}),
     "convolution": ({"convolution": "im2col"}, {}),
+    "precision": ({"precision": "bf16"}, {}),
     "max_time": ({"max_time": 0.0}, {}),
 }
 
@@ -78,6 +83,10 @@ class Controls(unittest.TestCase):
     def test_each_changes_the_picture(self) -> None:
         for name, (settings, others) in CONTROLS.items():
             with self.subTest(name):
+                if name == "precision" and not HAS_BF16:
+                    with self.assertRaisesRegex(impasto.ArgumentError, "precision: .*AVX-512 BF16"):
+                        painted(settings)
+                    continue
                 made, other = painted(settings), painted(others)
                 self.assertTrue(made.shape != other.shape or (made != other).any())
 
@@ -129,6 +138,8 @@ class Controls(unittest.TestCase):
             ({"preprocessing": "x"}, 'preprocessing: expected caffe or torchvision, found "x"'),
             ({"isa": "sse"}, 'isa: this CPU has .*not "sse"'),
             ({"convolution": "fft"}, 'convolution: expected auto or im2col or winograd, found "fft"'),
+            ({"precision": "f8"}, 'precision: expected f32 or bf16, found "f8"'),
+            ({"precision": "bf16", "convolution": "im2col"}, "precision: .*im2col"),
             ({"content_layers": []}, "content_layers: at least one layer is needed"),
             ({"content_layers": "relu9_9"}, 'content_layers: no layer "relu9_9"'),
             ({"style_layers": ["relu1_1", "relu1_1"]}, "style_layers: relu1_1 is given twice"),

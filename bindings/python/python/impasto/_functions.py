@@ -54,6 +54,7 @@ def stylize(
     threads: int = 0,
     isa: Literal["auto", "portable", "neon", "avx2", "avx512"] = "auto",
     convolution: Literal["auto", "im2col", "winograd"] = "auto",
+    precision: Literal["f32", "bf16"] = "f32",
     max_memory: Union[None, int, str] = None,
     max_time: Optional[Time] = None,
     checkpoint: Union[None, str, os.PathLike[str]] = None,
@@ -121,6 +122,7 @@ def stylize(
         preprocessing: What the network was trained to take, if its file does not say.
         threads: 0: as many as there are cores.
         isa, convolution: The instruction set, and how convolutions are computed.
+        precision: That of the convolutions' products. "bf16" is faster on a CPU with AVX-512 BF16, and refused on others.
 
     Result:
         output: "uint8", "uint16", "float32" or "pil".
@@ -159,6 +161,7 @@ def texture(
     threads: int = 0,
     isa: Literal["auto", "portable", "neon", "avx2", "avx512"] = "auto",
     convolution: Literal["auto", "im2col", "winograd"] = "auto",
+    precision: Literal["f32", "bf16"] = "f32",
     max_memory: Union[None, int, str] = None,
     max_time: Optional[Time] = None,
     checkpoint: Union[None, str, os.PathLike[str]] = None,
@@ -192,6 +195,7 @@ def reconstruct(
     threads: int = 0,
     isa: Literal["auto", "portable", "neon", "avx2", "avx512"] = "auto",
     convolution: Literal["auto", "im2col", "winograd"] = "auto",
+    precision: Literal["f32", "bf16"] = "f32",
     max_memory: Union[None, int, str] = None,
     max_time: Optional[Time] = None,
     checkpoint: Union[None, str, os.PathLike[str]] = None,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         threads: int
         isa: Literal["auto", "portable", "neon", "avx2", "avx512"]
         convolution: Literal["auto", "im2col", "winograd"]
+        precision: Literal["f32", "bf16"]
         max_memory: Union[None, int, str]
         max_time: Optional[Time]
         checkpoint: Any
