@@ -62,8 +62,8 @@ fn a_limit_is_kept() {
         );
     }
     folder
-        .run(&format!("stylize {content} {style} --size 512 --max-memory 60M -o out.png"))
-        .failed_with(&["60 MB is available", "--max-memory"]);
+        .run(&format!("stylize {content} {style} --size 512 --max-memory 40M -o out.png"))
+        .failed_with(&["40 MB is available", "--max-memory"]);
 }
 
 /// The limit of the process's whole address space ends it where it takes more: beside the limit that it keeps to, it may have what
