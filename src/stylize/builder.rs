@@ -115,7 +115,7 @@ impl Stylize {
         self.with(|settings| settings.form = form)
     }
 
-    /// The statistic of the style term. By default [`defaults::STATISTIC`], and with [`Form::Gatys`] always
+    /// The statistic of the style term. By default [`defaults::STATISTIC`](super::defaults::STATISTIC), and with [`Form::Gatys`] always
     /// [`Statistic::Gram`].
     #[must_use]
     pub fn statistic(self, statistic: Statistic) -> Self {
@@ -128,8 +128,8 @@ impl Stylize {
         self.with(|settings| settings.content_layers = layers.into_iter().map(L::into).collect())
     }
 
-    /// The layers of the style term. By default [`defaults::STYLE_LAYERS`], or with [`Form::Gatys`]
-    /// [`defaults::GATYS_STYLE_LAYERS`].
+    /// The layers of the style term. By default [`defaults::STYLE_LAYERS`](super::defaults::STYLE_LAYERS), or with [`Form::Gatys`]
+    /// [`defaults::GATYS_STYLE_LAYERS`](super::defaults::GATYS_STYLE_LAYERS).
     #[must_use]
     pub fn style_layers<L: Into<LayerWeight>>(self, layers: impl IntoIterator<Item = L>) -> Self {
         self.with(|settings| settings.style_layers = Some(layers.into_iter().map(L::into).collect()))
