@@ -280,6 +280,11 @@ fn a_page_of_a_batch_has_each_photograph_beside_its_result() {
         &["class=\"note\">0 made, 2 made already, 1 failed", "photos/&lt;bad&gt;.png", "not a picture"],
     );
 
+    // In the folder of the results, which is not there before.
+    let beside = "batch photos/a.png --style style.png --size 32 --steps 2 -o new --report new/r.html";
+    folder.run(beside).notes();
+    check_has(&page(&folder, "new/r.html"), &["1 made"]);
+
     for (file, words) in [
         ("-", "standard output"),
         ("photos/a.png", "photos/a.png"),

@@ -163,7 +163,7 @@ impl TileKernel for GeometryOf {
 /// The macro-kernel: C = A·B, or C += A·B where `accumulate`. With `PAIRS` each float of A and B is a pair of numbers in
 /// bfloat16, of neighbouring elements of a row of A and of a column of B.
 pub struct MultiplyPanels<'a, const PAIRS: bool> {
-    /// Rows of A and C, best a multiple of MR or, where that would be many more, of [`ROWS_MULTIPLE`].
+    /// Rows of A and C. Fastest is a multiple of MR, then one of [`ROWS_MULTIPLE`].
     pub rows: usize,
     /// K, in floats.
     pub depth: usize,

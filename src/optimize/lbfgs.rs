@@ -86,7 +86,7 @@ pub fn lbfgs<'f>(
             0 => settings.first_step,
             _ => settings.first_step * RESTART_SCALE,
         });
-        // A step is some fifty short parallel loops over the points, besides the evaluation.
+        // A step is some seventy short parallel loops over the points, besides the evaluation.
         if team::gather(|| state.step(&memo, first_step)).is_err() {
             match memo.borrow().failure() {
                 Stop::Cancelled => break Stop::Cancelled,

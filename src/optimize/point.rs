@@ -123,8 +123,8 @@ impl Point {
     }
 }
 
-/// A point's buffer, which is recycled when the point is dropped: each step has five new ones, and page faults in new memory
-/// would take more time than the arithmetic.
+/// A point's buffer, which is recycled when the point is dropped: argmin creates some thirty points per step, and page faults
+/// in new memory would take more time than the arithmetic.
 struct Values(Vec<f32>);
 
 /// The most buffers that a thread keeps for later points.

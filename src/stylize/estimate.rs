@@ -149,10 +149,10 @@ impl Costs {
 }
 
 /// By how much a step of L-BFGS costs more a value than at [`SIZES`], because its vectors no longer fit in the caches: measured
-/// with AVX-512 on Zen 5, where it rises from 42 MB of vectors on until all of them come from memory.
+/// with AVX-512 on Zen 5, where it rises from 50 MB of vectors on until all of them come from memory.
 fn beyond_caches(pixels: f64, history: History) -> f64 {
     let bytes = history.bytes(pixels as u64 * PICTURE_CHANNELS as u64) as f64;
-    (1.0 + 0.5 * (bytes / 42e6).log2()).clamp(1.0, 2.5)
+    (1.0 + 0.5 * (bytes / 50e6).log2()).clamp(1.0, 2.5)
 }
 
 /// The sizes at which evaluations are measured: [`SIZES`], or the result's where that is smaller; larger ones where the styles

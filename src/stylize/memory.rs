@@ -9,6 +9,7 @@ use crate::optimize::History;
 use crate::vgg::PICTURE_CHANNELS;
 
 use super::checkpoint::Checkpoint;
+use super::targets;
 use super::{Init, Optimizer, Stylize};
 
 /// Bytes of the process before any picture is loaded: code, stacks and allocator. An estimate.
@@ -143,7 +144,8 @@ impl Stylize {
             Some(content) if (content.width(), content.height()) != (width, height) => 1,
             _ => 0,
         };
-        let fixed = PROGRAM + network.bytes() + pictures(self) + copies_of_size * of_size;
+        let kept = kept_targets(self, network, terms, (width, height));
+        let fixed = PROGRAM + network.bytes() + pictures(self) + copies_of_size * of_size + kept;
         let beside = |in_parts| Objective::bytes_beside_maps(network, terms, size, regions, in_parts);
         let cut = |room| network.cut(&terms.taps(), terms.mode(), size, Passes::Both, room);
         let room = |in_parts| available.saturating_sub(fixed + beside(in_parts) + optimizer);
@@ -203,6 +205,18 @@ fn of_optimizer(optimizer: Optimizer, history: History, pixels: usize) -> u64 {
         Optimizer::Lbfgs => history.bytes((PICTURE_CHANNELS * pixels) as u64),
         Optimizer::Adam => 8 * planes(pixels),
     }
+}
+
+/// Bytes of the style's targets that are kept for later jobs, those of all scales.
+fn kept_targets(job: &Stylize, network: &Network, terms: &Terms, (width, height): (usize, usize)) -> u64 {
+    let Some(style) = &job.style else { return 0 };
+    let of_scale = match job.placement.region_count() {
+        0 => 1,
+        regions => regions.max(style.len()),
+    };
+    let targets = (job.schedule(terms, width, height).len() * of_scale).min(targets::MOST) as u64;
+    let channels = network.tap_channels(&terms.style_taps());
+    targets * channels.into_iter().map(|n| ((n + 1) * n * size_of::<f32>()) as u64).sum::<u64>()
 }
 
 /// Bytes of the copy of the largest style picture, and of its regions, at the size at which it is used for a result of `pixels`

@@ -103,7 +103,7 @@ impl Stylize {
             let in_style = style.sizes(width * height, width * height)[0];
             for (what, planes) in [
                 ("content", regions.in_content(width, height)),
-                ("style", regions.in_style(in_style.0, in_style.1)),
+                ("style", regions.of_style().planes(in_style.0, in_style.1)),
             ] {
                 for (region, plane) in planes.iter().enumerate() {
                     let what = format!("the region {} of the {what} is empty", regions.color(region));
@@ -153,7 +153,7 @@ impl Stylize {
         let Some(style) = &self.style else { return Ok(Vec::new()) };
         let Placement { style_masks, regions, .. } = &self.placement;
         let kind = match regions {
-            Some(regions) => Kind::Regions(regions.clone()),
+            Some(regions) => Kind::Regions(regions.of_style().clone()),
             None if style_masks.is_empty() => Kind::Blend,
             None => Kind::Parts,
         };

@@ -30,16 +30,21 @@ const MAX_COLORS: usize = 32;
 /// assert!(Regions::new(&map(blue, green)?, &map(blue, blue)?).is_err());
 /// # Ok::<(), impasto::Error>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Regions(Arc<Maps>);
 
-#[derive(PartialEq)]
 struct Maps {
-    colors: Vec<Color>,
     /// The index of each pixel's colour.
     content: Array2<u8>,
-    /// The same of the style; past the colours where the content has no such region.
-    style: Array2<u8>,
+    style: Arc<StyleMap>,
+}
+
+/// The regions of the style.
+#[derive(PartialEq)]
+pub(super) struct StyleMap {
+    colors: Vec<Color>,
+    /// The index of each pixel's colour; past the colours where the content has no such region.
+    map: Array2<u8>,
 }
 
 /// Red, green and blue, 8 bits each.
@@ -73,51 +78,59 @@ impl Regions {
             Array2::from_shape_vec((map.height(), map.width()), indices).expect("an index for each pixel")
         };
         let (content, style) = (index_in(content), index_in(style));
-        Ok(Self(Arc::new(Maps { colors, content, style })))
+        Ok(Self(Arc::new(Maps { content, style: Arc::new(StyleMap { colors, map: style }) })))
     }
 
     /// The SHA-256 of the maps. The colours are not in it, as another colour for the same region changes nothing.
     pub(super) fn checksum(&self) -> Checksum {
-        checksum_of_maps([self.0.content.view(), self.0.style.view()])
+        checksum_of_maps([self.0.content.view(), self.0.style.map.view()])
     }
 
     /// How many regions there are.
     pub(super) fn len(&self) -> usize {
-        self.0.colors.len()
+        self.0.style.colors.len()
     }
 
     /// Bytes of memory of the maps.
     pub(super) fn memory(&self) -> u64 {
-        (self.0.content.len() + self.0.style.len()) as u64
+        (self.0.content.len() + self.0.style.map.len()) as u64
     }
 
     /// Width and height of the content's map and of the style's.
     pub(super) fn sizes(&self) -> [(usize, usize); 2] {
-        [&self.0.content, &self.0.style].map(|map| (map.ncols(), map.nrows()))
+        [&self.0.content, &self.0.style.map].map(|map| (map.ncols(), map.nrows()))
     }
 
     /// The colour of a region, as text.
     pub(super) fn color(&self, region: usize) -> String {
-        self.0.colors[region].to_string()
+        self.0.style.colors[region].to_string()
     }
 
     /// The weights of each region's pixels in the content, H×W.
     pub(super) fn in_content(&self, width: usize, height: usize) -> Vec<Array2<f32>> {
-        self.planes(&self.0.content, width, height)
+        planes(&self.0.content, self.len(), width, height)
     }
 
+    /// Those of the style.
+    pub(super) fn of_style(&self) -> &Arc<StyleMap> {
+        &self.0.style
+    }
+}
+
+impl StyleMap {
     /// The weights of each region's pixels in the style, H×W.
-    pub(super) fn in_style(&self, width: usize, height: usize) -> Vec<Array2<f32>> {
-        self.planes(&self.0.style, width, height)
+    pub(super) fn planes(&self, width: usize, height: usize) -> Vec<Array2<f32>> {
+        planes(&self.map, self.colors.len(), width, height)
     }
+}
 
-    fn planes(&self, map: &Array2<u8>, width: usize, height: usize) -> Vec<Array2<f32>> {
-        let of_region = |region| {
-            let plane = map.mapv(|index| f32::from(u8::from(usize::from(index) == region)));
-            Mask::from_plane(plane).expect("values of 0 and 1").at_size(width, height)
-        };
-        (0..self.len()).map(of_region).collect()
-    }
+/// The weights of the pixels of each of so many regions of a map, H×W.
+fn planes(map: &Array2<u8>, regions: usize, width: usize, height: usize) -> Vec<Array2<f32>> {
+    let of_region = |region| {
+        let plane = map.mapv(|index| f32::from(u8::from(usize::from(index) == region)));
+        Mask::from_plane(plane).expect("values of 0 and 1").at_size(width, height)
+    };
+    (0..regions).map(of_region).collect()
 }
 
 /// The colours of a map, sorted.
@@ -140,7 +153,7 @@ fn colors_of(what: &str, map: &Picture) -> Result<Vec<Color>> {
 
 impl fmt::Debug for Regions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let colors: Vec<_> = self.0.colors.iter().map(Color::to_string).collect();
+        let colors: Vec<_> = self.0.style.colors.iter().map(Color::to_string).collect();
         f.debug_struct("Regions").field("colors", &colors).finish_non_exhaustive()
     }
 }

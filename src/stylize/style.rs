@@ -191,7 +191,7 @@ impl Style {
             let (width, height) = key.sizes[0];
             check_size("the style", &key.layers, height, width)?;
             let picture = self.parts[0].at_size((width, height), key.colours.as_ref());
-            let regions = regions.in_style(width, height);
+            let regions = regions.planes(width, height);
             return StyleTarget::of_regions(network, picture.planes(), &key.layers, key.mode, &regions);
         }
         let parts = self.parts.iter().zip(&key.sizes);

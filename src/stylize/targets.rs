@@ -1,6 +1,6 @@
 //! The targets that were computed from a style, kept for later jobs.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::loss::StyleTarget;
@@ -8,12 +8,12 @@ use crate::network::{Compute, Mode};
 use crate::vgg::Layer;
 use crate::weights::Weights;
 
-use super::Regions;
 use super::matching::ColourStatistics;
+use super::regions::StyleMap;
 
 /// The most targets that are kept: more than a job has scales, or with two or three masks or regions than it has of all of them,
-/// so that the next job finds them. With the default layers of VGG-19 one target takes 2.4 MB, with all its ReLU layers 10 MB.
-const MOST: usize = 32;
+/// so that the next job finds them. With the default layers of VGG-19 one target takes 1.6 MB, with all its ReLU layers 10 MB.
+pub(super) const MOST: usize = 32;
 
 /// Which targets a style gives.
 #[derive(Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     /// One of each picture.
     Parts,
     /// One of each region of its first picture.
-    Regions(Regions),
+    Regions(Arc<StyleMap>),
 }
 
 /// What targets depend on besides the pictures and the weights.
@@ -84,6 +84,7 @@ mod tests {
     use crate::layers::conv::edges::Edges;
     use crate::layers::pool::Pooling;
     use crate::picture::Picture;
+    use crate::stylize::Regions;
 
     use super::*;
 
@@ -105,10 +106,12 @@ mod tests {
         }
     }
 
-    /// Regions in columns of these colours.
-    fn regions(colors: [u8; 6]) -> Regions {
-        let map = Picture::from_rgb8(&colors, 2, 1, 6).unwrap();
-        Regions::new(&map, &map).unwrap()
+    /// Regions of the style in columns of these colours, for a content in which they are exchanged if `mirrored`.
+    fn regions(colors: [u8; 6], mirrored: bool) -> Kind {
+        let map = |colors: &[u8]| Picture::from_rgb8(colors, 2, 1, 6).unwrap();
+        let exchanged = [&colors[3..], &colors[..3]].concat();
+        let content = if mirrored { map(&exchanged) } else { map(&colors) };
+        Kind::Regions(Regions::new(&content, &map(&colors)).unwrap().of_style().clone())
     }
 
     /// Whether the targets had to be computed.
@@ -128,8 +131,8 @@ mod tests {
         let kinds = [
             Kind::Blend,
             Kind::Parts,
-            Kind::Regions(regions([0, 0, 0, 9, 9, 9])),
-            Kind::Regions(regions([7, 7, 7, 7, 7, 7])),
+            regions([0, 0, 0, 9, 9, 9], false),
+            regions([7, 7, 7, 7, 7, 7], false),
         ];
         for kind in &kinds {
             assert!(computes(&cache, &of_one, key(kind.clone(), 64), 2));
@@ -139,9 +142,12 @@ mod tests {
             assert!(!computes(&cache, &of_one, key(kind.clone(), 64), 2));
             assert!(!computes(&cache, &of_one, key(kind.clone(), 65), 2));
         }
-        // Equal maps that were read again are the same regions.
-        assert!(!computes(&cache, &of_one, key(Kind::Regions(regions([0, 0, 0, 9, 9, 9])), 64), 2));
-        assert_eq!(computes(&cache, &of_other, key(Kind::Blend, 64), 2), !of_one.same_as(&of_other));
+        // Equal maps that were read again are the same regions, whatever the content's.
+        for mirrored in [false, true] {
+            assert!(!computes(&cache, &of_one, key(regions([0, 0, 0, 9, 9, 9], mirrored), 64), 2));
+        }
+        // A file that was opened again may have changed.
+        assert!(computes(&cache, &of_other, key(Kind::Blend, 64), 2));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl<'w> Filters<'w> {
         move |column| self.values[start + column * self.column_stride]
     }
 
-    /// Prefetches what [`Filters::block_3x3`] reads.
+    /// Prefetches what [`Filters::read_3x3`] reads.
     #[inline(always)]
     pub fn prefetch_3x3<S: Simd>(&self, simd: S, channel: usize, column: usize) {
         // Adjacent kernels: of a vector of columns in each of eight rows, or of eight channels in each row of a vector's.

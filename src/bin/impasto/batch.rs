@@ -27,7 +27,7 @@ use crate::paint::PaintOptions;
 use crate::report::{self, batch::Batch};
 use crate::result_file::ResultOptions;
 use crate::settings::{Settings, Value};
-use crate::terminal::DetailOptions;
+use crate::terminal::{self, DetailOptions};
 use crate::work::WorkOptions;
 use crate::{Outcome, interrupt, values};
 use bar::Bar;
@@ -192,12 +192,15 @@ impl Options {
         let tasks = tasks.map(|(_, task)| task).collect::<Result<Vec<_>>>()?;
         let tasks: Vec<_> =
             tasks.into_iter().map(|task| (task.photograph.clone(), Ok(task))).chain(problems).collect();
-        self.check_written(&mut plan)?;
         if self.work.dry_run {
+            self.save_config(&mut plan)?;
             return dry_run::print(&painter, &tasks).map(|()| Outcome::Done);
         }
+        // The report may be in the folder of the results.
         self.prepare_output()?;
-        let summary = Summary::new(self.json, painter.detail, &bar);
+        self.check_report(&mut plan)?;
+        self.save_config(&mut plan)?;
+        let summary = Summary::new((self.json, self.report.is_some()), painter.detail, &bar);
         let left = paint(&painter, tasks, &bar, &summary)?;
         self.finish(&painter, &bar, &summary, left, start)
     }
@@ -212,7 +215,7 @@ impl Options {
         start: Instant,
     ) -> Result<Outcome> {
         self.prepare_output()?;
-        let summary = Summary::new(self.json, painter.detail, bar);
+        let summary = Summary::new((self.json, self.report.is_some()), painter.detail, bar);
         let (mut watch, mut left, mut is_first) = (Watch::default(), 0, true);
         while !painter.is_ending() {
             let found = inputs.look(&|path| painter.results.has(path));
@@ -222,7 +225,8 @@ impl Options {
             }
             if mem::take(&mut is_first) {
                 plan.add_read(&found.photographs);
-                self.check_written(plan)?;
+                self.check_report(plan)?;
+                self.save_config(plan)?;
             }
             let tasks = plan.tasks(&watch.whole(found.photographs));
             if !tasks.is_empty() {
@@ -247,9 +251,14 @@ impl Options {
             .report
             .as_deref()
             .map_or(Ok(()), |file| self.write_report(file, painter, summary, left, start));
-        summary.finish(left)?;
-        reported?;
-        Ok(outcome())
+        // Of two errors one is returned, and the other said.
+        match (summary.finish(left), reported) {
+            (Err(failure), Err(of_report)) => {
+                terminal::note(format_args!("impasto: {of_report}"));
+                Err(failure)
+            }
+            (finished, reported) => finished.and(reported).map(|()| outcome()),
+        }
     }
 
     fn write_report(
@@ -273,17 +282,18 @@ impl Options {
             isa: painter.compute.isa.name(),
             jobs: self.jobs.into(),
             seconds: start.elapsed().as_secs_f64(),
+            waits: self.watch,
         });
         Ok(whole_file::write_whole(file, page.as_bytes())?)
     }
 
-    /// Finds files that can't be written, or are read, and writes the settings to theirs.
-    fn check_written(&self, plan: &mut Plan) -> Result<()> {
+    /// Refuses a report that can't be written, or would be written over what is read or written otherwise.
+    fn check_report(&self, plan: &mut Plan) -> Result<()> {
         if let Some(file) = &self.report {
             report::file::check(file)?;
             plan.write("--report", file)?;
         }
-        self.save_config(plan)
+        Ok(())
     }
 
     /// Finds out all that can be before a photograph is read.

@@ -99,13 +99,17 @@ impl Pairs {
 
     /// Adds the pair of a step from one evaluation to the next, in place of the oldest where there are as many as are kept.
     fn push(&mut self, from: &Evaluated, to: &Evaluated) {
-        if self.pairs.len() >= self.history.pairs {
-            self.pairs.pop_front();
-        }
         let of = |to: &Point, from: &Point| {
             Vector::of(&Difference(to.values(), from.values()), self.history.precision, to.ranks())
         };
         let (step, change) = (of(&to.point, &from.point), of(&to.gradient, &from.gradient));
+        // Rounding may take the curvature of a pair whose step and change are nearly at right angles: it would end the search.
+        if to.point.ranks().total(reduce::dot_of(&step, &change)) <= 0.0 {
+            return;
+        }
+        if self.pairs.len() >= self.history.pairs {
+            self.pairs.pop_front();
+        }
         self.pairs.push_back(Pair { step, change });
     }
 

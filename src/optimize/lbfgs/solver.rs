@@ -19,8 +19,9 @@ use super::pairs::{Pair, Pairs, Vector};
 /// argmin's solver.
 type Lbfgs = LBFGS<GuardedLineSearch, Point, Point, f64>;
 
-/// One step of L-BFGS from `current`, with the pairs of the steps before, in single precision. If there are none, `first_step` is the root mean square of the first trial's change. The evaluation that the step led to is then the
-/// memo's last. If the line search fails, the pairs stay as they are.
+/// One step of L-BFGS from `current`, with the pairs of the steps before, in single precision. If there are none, `first_step` is
+/// the root mean square of the first trial's change. The evaluation that the step led to is then the memo's last. If the line search
+/// fails, the pairs stay as they are.
 ///
 /// # Errors
 /// If the line search failed.

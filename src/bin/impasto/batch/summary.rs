@@ -32,6 +32,8 @@ pub(super) enum Fate {
 pub(super) struct Summary<'b> {
     start: Instant,
     json: bool,
+    /// Whether what became of each is kept.
+    keeps: bool,
     detail: Detail,
     bar: &'b Bar,
     counts: Mutex<Counts>,
@@ -43,15 +45,16 @@ struct Counts {
     skipped: usize,
     /// Each with its reason.
     failed: Vec<(PathBuf, String)>,
-    /// All of them, for a report.
+    /// All of them, if they are kept.
     entries: Vec<Entry>,
     /// Why standard output could not be written.
     unwritten: Option<Failure>,
 }
 
 impl<'b> Summary<'b> {
-    pub(super) fn new(json: bool, detail: Detail, bar: &'b Bar) -> Self {
-        Self { start: Instant::now(), json, detail, bar, counts: Mutex::default() }
+    /// A summary that prints what happens as JSON where that is asked for, and keeps it for a report.
+    pub(super) fn new((json, keeps): (bool, bool), detail: Detail, bar: &'b Bar) -> Self {
+        Self { start: Instant::now(), json, keeps, detail, bar, counts: Mutex::default() }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -103,7 +106,9 @@ impl<'b> Summary<'b> {
                 counts.failed.push((photograph.to_owned(), reason));
             }
         }
-        counts.entries.push(entry);
+        if self.keeps {
+            counts.entries.push(entry);
+        }
         self.print(&mut counts, &object);
     }
 

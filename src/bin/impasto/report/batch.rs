@@ -44,6 +44,8 @@ pub(crate) struct Batch<'b> {
     pub(crate) jobs: usize,
     /// Seconds of all.
     pub(crate) seconds: f64,
+    /// Whether it waited for photographs in that time.
+    pub(crate) waits: bool,
 }
 
 /// The page.
@@ -79,7 +81,7 @@ fn summary(page: &mut Page, batch: &Batch) {
         text += &format!(", {} left", batch.left);
     }
     text += &format!(", {}.", clock(batch.seconds));
-    if made > 0 && batch.seconds > 0.0 {
+    if made > 0 && batch.seconds > 0.0 && !batch.waits {
         text += &format!(" {:.0} photographs an hour.", made as f64 / batch.seconds * 3600.0);
     }
     match failed + batch.left {

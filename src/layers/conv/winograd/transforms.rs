@@ -106,7 +106,7 @@ impl<const PAIRS: bool> Kernel for TransformFilters<'_, PAIRS> {
                 {
                     let row = depth_of::<PAIRS>(block - channels.start) + row;
                     let first = transform_down(simd, &kernels[0]);
-                    // Without pairs the compiler leaves it out.
+                    // Without pairs that is the same, and not used.
                     let second = transform_down(simd, &kernels[of_row - 1]);
                     for y in 0..SIDE {
                         let mut points = kernel_1d(simd, first.map(|column| column[y]));
@@ -273,7 +273,7 @@ unsafe fn transform_tile<S: Simd, const PAIRS: bool>(
             for (j, value) in points.into_iter().enumerate() {
                 let to = to.add((i * SIDE + j) * stride);
                 // The next vector of channels will be written there.
-                simd.prefetch_write(to.wrapping_add(S::LANES));
+                simd.prefetch_write(to.wrapping_add(depth_of::<PAIRS>(S::LANES)));
                 match PAIRS {
                     true => simd.store_pairs(to, value),
                     false => simd.store(to, value),
