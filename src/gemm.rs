@@ -8,6 +8,5 @@ pub mod sgemm;
 pub mod syrk;
 pub mod weighted;
 
-pub use packed::{
-    GROUP_DEPTH, Geometry, MultiplyPanels, PackedMatrix, ROWS_MULTIPLE, TILE_ROWS_MULTIPLE, geometry,
-};
+pub use micro_kernel::ROWS_MULTIPLE;
+pub use packed::{GROUP_DEPTH, Geometry, MultiplyPanels, PackedMatrix, TILE_ROWS_MULTIPLE, geometry};

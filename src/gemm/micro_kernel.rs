@@ -245,6 +245,9 @@ pub trait Tiles<S: Simd> {
     fn tile<const MR: usize, const NV: usize>(&mut self, simd: S, row: usize);
 }
 
+/// Rows of the tiles for the rows that are left over by those of MR rows.
+pub const ROWS_MULTIPLE: usize = 4;
+
 /// Covers `rows` rows of one panel with tiles of MR rows, and the remaining rows with tiles of four and of one. The panel is
 /// NV vectors wide, or one if `narrow`.
 #[inline(always)]
@@ -261,17 +264,21 @@ pub fn cover<S: Simd, const MR: usize, const NV: usize>(
                 tiles.tile::<MR, NV>(simd, row);
                 MR
             }
-            (false, left) if left >= 4 => {
-                tiles.tile::<4, NV>(simd, row);
-                4
+            (false, left) if left >= ROWS_MULTIPLE => {
+                tiles.tile::<ROWS_MULTIPLE, NV>(simd, row);
+                ROWS_MULTIPLE
             }
             (false, _) => {
                 tiles.tile::<1, NV>(simd, row);
                 1
             }
-            (true, left) if left >= 4 => {
-                tiles.tile::<4, 1>(simd, row);
-                4
+            (true, left) if left >= MR => {
+                tiles.tile::<MR, 1>(simd, row);
+                MR
+            }
+            (true, left) if left >= ROWS_MULTIPLE => {
+                tiles.tile::<ROWS_MULTIPLE, 1>(simd, row);
+                ROWS_MULTIPLE
             }
             (true, _) => {
                 tiles.tile::<1, 1>(simd, row);

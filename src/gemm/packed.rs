@@ -11,7 +11,7 @@ use crate::parallel::team;
 use crate::simd::{Isa, Simd, TileKernel};
 use crate::tensor::aligned::AlignedVec;
 
-use super::micro_kernel::{Broadcast, Initial, Panel, Prefetching, RegisterTile};
+use super::micro_kernel::{Broadcast, Initial, Panel, Prefetching, RegisterTile, Tiles, cover};
 
 /// KC, the greatest depth of one product, and the row stride of the packed left-hand side in floats: four channel blocks of
 /// a 3×3 convolution. A panel of that depth and 32 columns is 36 KiB, about an L1 cache (32 to 48 KiB). It is a constant so
@@ -163,7 +163,7 @@ impl TileKernel for GeometryOf {
 /// The macro-kernel: C = A·B, or C += A·B where `accumulate`. With `PAIRS` each float of A and B is a pair of numbers in
 /// bfloat16, of neighbouring elements of a row of A and of a column of B.
 pub struct MultiplyPanels<'a, const PAIRS: bool> {
-    /// Rows of A and C. Fastest is a multiple of MR, then one of [`ROWS_MULTIPLE`].
+    /// Rows of A and C. Fastest is a multiple of MR, then one of [`ROWS_MULTIPLE`](super::ROWS_MULTIPLE).
     pub rows: usize,
     /// K, in floats.
     pub depth: usize,
@@ -181,58 +181,47 @@ pub struct MultiplyPanels<'a, const PAIRS: bool> {
     pub ahead: &'a [f32],
 }
 
-/// Rows of the register tiles for the rows that are left over by those of MR rows. What these leave over is multiplied row by
-/// row.
-pub const ROWS_MULTIPLE: usize = 4;
-
 impl<const PAIRS: bool> TileKernel for MultiplyPanels<'_, PAIRS> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const MR: usize, const NV: usize>(mut self, simd: S) {
-        let Self { rows, depth, width, .. } = self;
+    fn run<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+        let Self { rows, depth, a, b, c, width, accumulate, ahead } = self;
         assert!(width.is_multiple_of(S::LANES) && depth <= GROUP_DEPTH);
+        let initial = if accumulate { Initial::Sums } else { Initial::Zeros };
         for left in (0..width).step_by(NV * S::LANES) {
             let narrow = width - left < NV * S::LANES;
-            let mut top = 0;
-            while top < rows {
-                top += match (narrow, rows - top) {
-                    (false, over) if over >= MR => self.tile::<S, MR, NV>(simd, top, left),
-                    (false, over) if over >= ROWS_MULTIPLE => {
-                        self.tile::<S, ROWS_MULTIPLE, NV>(simd, top, left)
-                    }
-                    (false, _) => self.tile::<S, 1, NV>(simd, top, left),
-                    (true, over) if over >= MR => self.tile::<S, MR, 1>(simd, top, left),
-                    (true, over) if over >= ROWS_MULTIPLE => {
-                        self.tile::<S, ROWS_MULTIPLE, 1>(simd, top, left)
-                    }
-                    (true, _) => self.tile::<S, 1, 1>(simd, top, left),
-                };
-            }
+            let (b, c) = (&b[left * depth..], &mut *c);
+            let mut tiles = PanelTiles::<PAIRS> { depth, a, b, c, left, width, initial, ahead };
+            cover::<S, MR, NV>(simd, rows, narrow, &mut tiles);
         }
     }
 }
 
-impl<const PAIRS: bool> MultiplyPanels<'_, PAIRS> {
-    /// Computes the register tile at row `top` and column `left` of C, and returns its rows.
+/// The product of the rows of A and one panel.
+struct PanelTiles<'a, const PAIRS: bool> {
+    depth: usize,
+    a: &'a [f32],
+    b: &'a [f32],
+    c: &'a mut [f32],
+    /// The panel's first column in C.
+    left: usize,
+    width: usize,
+    initial: Initial<'a>,
+    ahead: &'a [f32],
+}
+
+impl<S: Simd, const PAIRS: bool> Tiles<S> for PanelTiles<'_, PAIRS> {
     #[inline(always)]
-    fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
-        &mut self,
-        simd: S,
-        top: usize,
-        left: usize,
-    ) -> usize {
-        let Self { depth, a, b, width, accumulate, ahead, .. } = *self;
-        let initial = if accumulate { Initial::Sums } else { Initial::Zeros };
-        let b = Panel(&b[left * depth..][..VECTORS * S::LANES * depth]);
-        let a = &a[top * GROUP_DEPTH..];
+    fn tile<const MR: usize, const NV: usize>(&mut self, simd: S, row: usize) {
+        let b = Panel(&self.b[..NV * S::LANES * self.depth]);
+        let a = &self.a[row * GROUP_DEPTH..];
         // Without a next A, prefetch the tile's own rows: that costs nothing, and the loop stays the same.
-        let next = ahead.get(top * GROUP_DEPTH..).unwrap_or(a);
-        let c = &mut self.c[top * width + left..];
-        let mut tile = RegisterTile::<S, ROWS, VECTORS>::begin(simd, initial, c, width);
+        let next = self.ahead.get(row * GROUP_DEPTH..).unwrap_or(a);
+        let c = &mut self.c[row * self.width + self.left..];
+        let mut tile = RegisterTile::<S, MR, NV>::begin(simd, self.initial, c, self.width);
         tile.add_product_of::<PAIRS, _, _>(Broadcast::<GROUP_DEPTH, 1>(a), Prefetching { b, next });
-        tile.store(c, width);
-        ROWS
+        tile.store(c, self.width);
     }
 }
 

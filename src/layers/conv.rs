@@ -132,12 +132,11 @@ impl Conv {
         match algorithm {
             Algorithm::Im2col | Algorithm::Direct => self.bytes(),
             Algorithm::Winograd | Algorithm::WinogradBf16 => {
-                let bytes = |channels, columns| match algorithm {
-                    Algorithm::WinogradBf16 => {
-                        winograd::bytes::<true>(isa, (channels, columns), (height, width))
-                    }
-                    _ => winograd::bytes::<false>(isa, (channels, columns), (height, width)),
+                let bytes = match algorithm {
+                    Algorithm::WinogradBf16 => winograd::bytes::<true>,
+                    _ => winograd::bytes::<false>,
                 };
+                let bytes = |channels, columns| bytes(isa, (channels, columns), (height, width));
                 bytes(self.in_channels, self.out_channels).max(bytes(self.out_channels, self.in_channels))
             }
         }
@@ -199,13 +198,8 @@ impl<E: Epilogue> Arguments<'_, E> {
         assert_eq!((input.height(), input.width()), (output.height(), output.width()));
         match algorithm {
             Algorithm::Im2col => im2col::convolve(self, &mut workspace.matrix),
-            Algorithm::Winograd | Algorithm::WinogradBf16 => {
-                assert_eq!(filters.kernel(), 3, "Winograd's filtering needs 3×3 kernels");
-                match algorithm {
-                    Algorithm::WinogradBf16 => winograd::convolve::<true, E>(self, &mut workspace.buffers),
-                    _ => winograd::convolve::<false, E>(self, &mut workspace.buffers),
-                }
-            }
+            Algorithm::Winograd => winograd::convolve::<false, E>(self, &mut workspace.buffers),
+            Algorithm::WinogradBf16 => winograd::convolve::<true, E>(self, &mut workspace.buffers),
             Algorithm::Direct => {
                 let channels = filters.depth().min(filters.columns());
                 assert!(

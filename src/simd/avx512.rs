@@ -73,8 +73,8 @@ impl<const BF16: bool> Avx512<BF16> {
 
 impl<const BF16: bool> Sealed for Avx512<BF16> {}
 
-// SAFETY: only `detect` and `with_bf16` create a value, if the CPU supports the features; a vector has sixteen floats, and each intrinsic
-// accesses only one vector or half of one.
+// SAFETY: only `detect` and `with_bf16` create a value, if the CPU supports the features; a vector has sixteen floats, and
+// each intrinsic accesses only one vector or half of one.
 unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
     type F32 = __m512;
     const LANES: usize = 16;

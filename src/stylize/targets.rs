@@ -12,7 +12,7 @@ use super::matching::ColourStatistics;
 use super::regions::StyleMap;
 
 /// The most targets that are kept: more than a job has scales, or with two or three masks or regions than it has of all of them,
-/// so that the next job finds them. With the default layers of VGG-19 one target takes 1.6 MB, with all its ReLU layers 10 MB.
+/// so that the next job finds them. With the default layers of VGG-19 one target takes 2.4 MB, with all its ReLU layers 10 MB.
 pub(super) const MOST: usize = 32;
 
 /// Which targets a style gives.

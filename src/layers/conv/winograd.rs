@@ -38,7 +38,11 @@ const MAX_FILTERS: usize = 128 * 128;
 
 /// A convolution with 3×3 filters. With `PAIRS` the transformed inputs and filters are rounded to bfloat16; the products are
 /// summed in f32.
+///
+/// # Panics
+/// If the filters are others.
 pub fn convolve<const PAIRS: bool, E: Epilogue>(arguments: Arguments<E>, buffers: &mut Buffers) {
+    assert_eq!(arguments.filters.kernel(), 3, "Winograd's filtering needs 3×3 kernels");
     match arguments.filters.depth() * arguments.filters.columns() <= MAX_FILTERS {
         true => by_tiles::<PAIRS, E>(arguments, buffers),
         false => by_panels::<PAIRS, E>(arguments, buffers),
