@@ -213,6 +213,11 @@ class Outputs(unittest.TestCase):
             self.assertNotIn(0x010F, kept()[0])
             with self.assertRaises(FileNotFoundError):
                 kept(metadata_of=os.path.join(folder, "missing.jpg"))
+            # There is no file to take the place from, also where the picture itself is one.
+            for picture in (scene(), photograph):
+                with self.assertRaisesRegex(ValueError, "keep_location: .*metadata_of, which is None"):
+                    impasto.save(picture, os.path.join(folder, "new.jpg"), keep_location=True)
+            self.assertFalse(os.path.exists(os.path.join(folder, "new.jpg")))
 
 
 if __name__ == "__main__":

@@ -256,6 +256,8 @@ def save(
         depth = 16 if getattr(value, "dtype", None) == "uint16" else 8
     elif depth not in (8, 16):
         raise ArgumentError(f"depth: must be 8 or 16, found {depth!r}")
+    if keep_location and metadata_of is None:
+        raise ArgumentError("keep_location: True keeps the place in metadata_of, which is None: give the photograph's file")
     file = None if metadata_of is None else os.fsdecode(metadata_of)
     _impasto.write(value, path, depth, file, keep_location)
 
