@@ -152,4 +152,14 @@ fn real_answers_compare() {
     // im2col in place of Winograd's filtering is the same work.
     folder.write("b.json", folder.run("profile --size 32 --rounds 6 --convolution im2col --json").answer());
     assert!(folder.run("profile --compare a.json b.json").answer().contains("relu5_1 backward"));
+    // Another network of the same architecture is not.
+    let weights = command::reference_folder().join("tiny_vgg19.safetensors");
+    folder.write("other.safetensors", std::fs::read(weights).unwrap());
+    folder.write(
+        "c.json",
+        folder.run("profile --size 32 --rounds 6 --weights other.safetensors --json").answer(),
+    );
+    folder
+        .run("profile --compare a.json c.json")
+        .failed_with(&["its network is other (vgg19)", "a.json is tiny_vgg19 (vgg19)"]);
 }

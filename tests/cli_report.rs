@@ -235,7 +235,7 @@ fn a_profile_has_a_page() {
     check_has(
         &html,
         &[
-            "Profile of vgg19 at 48×48 pixels",
+            "Profile of tiny_vgg19 (vgg19) at 48×48 pixels",
             "<title>relu1_1 forward: ",
             "<td class=\"word\">relu5_1</td>",
             "GFLOP/s of multiply-adds",
@@ -265,7 +265,9 @@ fn a_page_of_a_batch_has_each_photograph_beside_its_result() {
             "2 made, 0 made already, 0 failed",
             "photographs an hour",
             "impasto stylize a.png style.png --size 32",
-            "32×24",
+            // The words come last, where a long reason has room.
+            "<td>32×24</td>",
+            "<td class=\"word\">made</td></tr>",
         ],
     );
     assert!(!html.contains("class=\"note\""));

@@ -138,7 +138,7 @@ impl JobOptions {
         let weights = self.network.open(detail)?;
         let checkpoint = self.checkpoint.work(&self.settings, output.path(), start)?;
         let (options, record, result) = (&self.work, &self.record, &self.result);
-        let network = weights.architecture().to_string();
+        let network = self.network.label(&weights);
         let report = record.report.as_deref();
         let report = report.map(|file| Report::new(file, start, &settings, &network, compute.isa.name()));
         Ok((

@@ -73,6 +73,16 @@ impl NetworkOptions {
         }
     }
 
+    /// The network's name for a reader, with its architecture where the name is another: there are narrower networks of
+    /// one architecture.
+    pub(crate) fn label(&self, weights: &Weights) -> String {
+        let (name, architecture) = (self.name(), weights.architecture().to_string());
+        match name.trim_end_matches(".safetensors") {
+            name if name == architecture => architecture,
+            name => format!("{name} ({architecture})"),
+        }
+    }
+
     /// Opens the weights.
     pub(crate) fn open(&self, detail: Detail) -> Result<Weights> {
         let source = self.source()?;

@@ -131,7 +131,7 @@ pub(super) fn run(
     let peak_memory = memory::peak();
     drop((objective, gradient, image));
     let measured = Measured {
-        network: weights.architecture().to_string(),
+        network: options.network.label(weights),
         side,
         pooling: options.pooling,
         statistic: options.statistic,

@@ -130,12 +130,12 @@ fn table(page: &mut Page, batch: &Batch) {
         vec![
             entry.photograph.display().to_string(),
             entry.result.as_deref().map(name).unwrap_or_default(),
-            entry.fate.clone(),
             size.unwrap_or_default(),
             entry.made.map(|(.., seconds)| format!("{seconds:.1}")).unwrap_or_default(),
+            entry.fate.clone(),
         ]
     };
     let rows: Vec<_> = batch.entries.iter().map(row).collect();
     page.heading("Photographs");
-    page.table(&["photograph:", "result:", "what became of it:", "pixels", "seconds"], &rows, false);
+    page.table(&["photograph:", "result:", "pixels", "seconds", "what became of it:"], &rows, false);
 }

@@ -21,7 +21,7 @@ overflow-wrap:anywhere}figcaption span{display:block;font-weight:400;color:var(-
 svg.chart{width:100%;height:auto;display:block}.wide{overflow-x:auto}.wide svg.chart{min-width:820px}\
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{text-align:right;padding:4px 12px 4px 0;\
 white-space:nowrap;border-bottom:1px solid var(--rule)}th{color:var(--muted);font-weight:600}\
-th:first-child,td:first-child,td.word,th.word{text-align:left}tr.all td{font-weight:600}\
+th:first-child,td:first-child,td.word,th.word{text-align:left}td.word:last-child{white-space:normal;min-width:24ch}tr.all td{font-weight:600}\
 table.properties td{text-align:left;white-space:normal;overflow-wrap:anywhere}table.properties td:first-child{\
 color:var(--muted);white-space:nowrap;vertical-align:top}\
 pre{background:var(--shade);padding:12px;border-radius:6px;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;\
