@@ -125,6 +125,43 @@ fn no_escape_codes_go_into_a_pipe() {
     }
 }
 
+/// A bar takes one line, and is gone before anything else is said.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bar_leaves_nothing_on_a_terminal() {
+    let folder = Folder::with_pictures();
+    fs::create_dir(folder.path("photos")).unwrap();
+    let long = "a-photograph-with-a-name-that-is-longer-than-the-line-has-room-for.png";
+    for name in ["a.png", "写真写真写真写真写真写真.png", long] {
+        folder.picture(&format!("photos/{name}"), 40, 30);
+    }
+    for (arguments, words) in [
+        ("stylize content.png style.png --size 64 --steps 30 -o out.png", "wrote out.png: 64×48"),
+        ("batch photos --style style.png --size 64 --steps 30 -o one", "3 made, 0 made already"),
+        ("batch photos --style style.png --size 64 --steps 30 -o two --jobs 2", "3 made, 0 made already"),
+    ] {
+        // A terminal by a program of util-linux.
+        let setup = r#"impasto=$1; shift; export impasto
+                       SHELL=/bin/sh exec script -qec "stty cols 60 rows 24; \"\$impasto\" $*" /dev/null"#;
+        let said = Ran::to_its_end(folder.by_shell(setup, arguments));
+        if said.code == Some(127) {
+            eprintln!("passed over: there is no `script`");
+            return;
+        }
+        let said = said.answer();
+        // Lines as they were seen, and what was over them before.
+        let lines: Vec<&str> =
+            said.split(['\r', '\n']).map(|line| line.trim_start_matches("\x1b[2K")).collect();
+        assert!(lines.iter().any(|line| line.starts_with(words)), "{said:?}");
+        let bars: Vec<_> = lines.iter().filter(|line| line.contains("% ")).collect();
+        assert!(!bars.is_empty(), "{said:?}");
+        for bar in bars {
+            assert!(console::measure_text_width(bar) <= 60 - 4, "{bar:?}");
+            assert!(!bar.starts_with(' ') && !bar.contains(", ,") && !bar.contains("made"), "{bar:?}");
+        }
+    }
+}
+
 #[test]
 fn a_reader_that_is_gone_is_an_error() {
     let folder = Folder::with_pictures();

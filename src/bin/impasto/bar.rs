@@ -2,7 +2,7 @@
 
 use std::io;
 
-use console::Term;
+use console::{Term, measure_text_width};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use crate::terminal::Detail;
@@ -45,15 +45,23 @@ pub(crate) fn set_text(bar: &ProgressBar, prefix: &str, parts: &[String]) {
     bar.set_message(message);
 }
 
+/// Takes a bar from the screen, so that what is said next begins a line. Given a [`target`] it is shown again.
+pub(crate) fn hide(bar: &ProgressBar) {
+    // Without a target it could no longer be removed.
+    bar.finish_and_clear();
+    bar.set_draw_target(ProgressDrawTarget::hidden());
+    bar.reset();
+}
+
 /// The words in front of and behind a bar in a line of `columns` columns.
 fn fitting(columns: usize, prefix: &str, parts: &[String]) -> (String, String) {
-    let Some(room) = columns.checked_sub(prefix.chars().count() + SHORTEST + PERCENTAGE) else {
+    let Some(room) = columns.checked_sub(measure_text_width(prefix) + SHORTEST + PERCENTAGE) else {
         return Default::default();
     };
     let mut message = String::new();
     for part in parts {
         let longer = if message.is_empty() { part.clone() } else { format!("{message}, {part}") };
-        if longer.chars().count() > room {
+        if measure_text_width(&longer) > room {
             break;
         }
         message = longer;
@@ -130,6 +138,10 @@ mod tests {
         assert_eq!(fitting(75, prefix, &parts).1, "step 1/200, 0:12 left, loss 1.2345");
         assert_eq!(fitting(40, prefix, &parts), (prefix.to_owned(), "step 1/200".to_owned()));
         assert_eq!(fitting(20, prefix, &parts), (String::new(), String::new()));
+        // Each takes two columns.
+        let wide = ["写真".to_owned()];
+        assert_eq!(fitting(SHORTEST + PERCENTAGE + 4, "", &wide).1, "写真");
+        assert_eq!(fitting(SHORTEST + PERCENTAGE + 3, "", &wide).1, "");
         for columns in 0..100 {
             let (prefix, message) = fitting(columns, prefix, &parts);
             let taken = prefix.chars().count() + message.chars().count();

@@ -47,7 +47,7 @@ impl At {
         }
         let mut names: Vec<_> = self.running.keys().map(|path| stem(path)).collect();
         names.sort();
-        text.push(names.join(" "));
+        text.extend((!names.is_empty()).then(|| names.join(" ")));
         if part > 0.0 {
             text.push(format!("{:.0} an hour", part * self.all as f64 / seconds * 3600.0));
         }
@@ -69,6 +69,8 @@ impl Bar {
     /// Shows it from the start for so many photographs.
     pub(super) fn start(&self, photographs: usize) {
         *self.at() = At { start: Instant::now(), all: photographs, done: 0, running: HashMap::new() };
+        // The first that is seen has its text.
+        self.show();
         self.bar.set_draw_target(bar::target(self.detail));
         self.show();
     }
@@ -108,7 +110,7 @@ impl Bar {
 
     /// Takes it from the screen.
     pub(super) fn hide(&self) {
-        self.bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        bar::hide(&self.bar);
     }
 
     /// Removes it.
@@ -127,6 +129,8 @@ mod tests {
         let at = At { start: Instant::now(), all: 4, done: 1, running };
         assert_eq!(at.text(30.0), ["0:50 left", "a b", "180 an hour"]);
         let none = At { start: Instant::now(), all: 4, done: 0, running: HashMap::new() };
-        assert_eq!(none.text(3.0), [""]);
+        assert!(none.text(3.0).is_empty());
+        let last = At { start: Instant::now(), all: 4, done: 4, running: HashMap::new() };
+        assert_eq!(last.text(40.0), ["0:00 left", "360 an hour"]);
     }
 }

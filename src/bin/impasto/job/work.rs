@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::RecordOptions;
