@@ -41,7 +41,8 @@ manifest=(--locked --manifest-path "$crate/Cargo.toml")
 cargo fmt --manifest-path "$crate/Cargo.toml" --check
 cargo clippy "${manifest[@]}" --all-targets -- --deny warnings
 cargo test "${manifest[@]}"
-cargo build "${manifest[@]}"
+# With the feature that cargo-c turns on, without which it installs nothing.
+cargo build "${manifest[@]}" --features capi
 
 cp target/debug/libimpasto.a "$work/"
 cp target/debug/libimpasto.so "$work/libimpasto.so.1"

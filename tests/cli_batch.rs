@@ -17,6 +17,7 @@ fn each_photograph_of_a_folder_is_painted_as_stylize_does() {
     let notes = folder.run(&format!("batch photos {QUICK} -o a/new/out")).notes();
     assert!(notes.contains("wrote a/new/out/b b.png: 32×27, "), "{notes}");
     assert!(notes.contains("2 made, 0 made already, 0 failed, 0:0"), "{notes}");
+    assert!(notes.find("out/a.png") < notes.find("out/b b.png"), "not in the order of names: {notes}");
     assert_eq!(names_in(&folder, "a"), ["new/out/a.png", "new/out/b b.png"]);
     folder.run("stylize photos/a.png style.png --size 32 --steps 2 -o alone.png").notes();
     assert_eq!(folder.decode("a/new/out/a.png"), folder.decode("alone.png"));

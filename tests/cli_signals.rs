@@ -5,11 +5,11 @@
 mod command;
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use command::{Folder, Ran, finish, signal, wait_until};
+use command::{Folder, Ran, Running, finish, signal, wait_until};
 
 /// Work that goes on for minutes, and whose steps are seen in `metrics.jsonl`.
 const LONG: &str = "stylize content.png style.png --steps 1000000 --optimizer adam --metrics metrics.jsonl";
@@ -123,7 +123,7 @@ fn a_signal_leaves_no_temporary_file() {
 }
 
 /// Starts a command that ignores no signal, even where the tests themselves run with `nohup`.
-fn start(mut command: Command) -> Child {
+fn start(mut command: Command) -> Running {
     // SAFETY: between fork and exec, `signal` is one of the calls that are allowed, and touches no memory.
     unsafe {
         command.pre_exec(|| {
@@ -135,7 +135,7 @@ fn start(mut command: Command) -> Child {
 }
 
 /// How a command that is about to end does so.
-fn ended(mut child: Child) -> ExitStatus {
+fn ended(mut child: Running) -> ExitStatus {
     let mut status = None;
     wait_until("end", || {
         status = child.try_wait().unwrap();

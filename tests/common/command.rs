@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Stdio};
 use std::thread;
@@ -123,9 +124,41 @@ impl Folder {
     }
 }
 
+/// A command at work, which a test that fails doesn't leave running.
+pub struct Running(Option<Child>);
+
+impl From<Child> for Running {
+    fn from(child: Child) -> Self {
+        Self(Some(child))
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// Starts a command whose answers and notes are read at its end.
-pub fn start(mut command: process::Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+pub fn start(mut command: process::Command) -> Running {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap().into()
 }
 
 /// Sends a process a signal: `INT`, `TERM`, `HUP`.
@@ -146,16 +179,10 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// What a command said until its end, which must come soon.
 #[track_caller]
-pub fn finish(mut child: Child) -> Ran {
-    let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > SOON {
-            child.kill().unwrap();
-            panic!("the command does not end");
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    Ran::from(child.wait_with_output().unwrap())
+pub fn finish(child: impl Into<Running>) -> Ran {
+    let mut child = child.into();
+    wait_until("end", || child.try_wait().unwrap().is_some());
+    Ran::from(child.0.take().unwrap().wait_with_output().unwrap())
 }
 
 impl From<process::Output> for Ran {
