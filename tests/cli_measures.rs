@@ -241,7 +241,7 @@ fn a_very_long_picture_is_classified_by_its_middle() {
 fn a_profile_has_every_layer() {
     let folder = Folder::new();
     let profile = folder.run("profile --size 40 --rounds 3 --threads 2 --isa portable --json").json();
-    assert_eq!((&profile["network"], &profile["isa"]), (&"vgg19".into(), &"portable".into()));
+    assert_eq!((&profile["network"], &profile["isa"]), (&"tiny_vgg19 (vgg19)".into(), &"portable".into()));
     assert_eq!(
         (&profile["width"], &profile["height"], &profile["threads"]),
         (&40.into(), &40.into(), &2.into())
