@@ -86,7 +86,8 @@ fn installed_networks_are_listed_the_deepest_first_and_found_by_name() {
     assert!(list.contains(&format!("default: {default}\n")), "{list}");
 
     let network = |arguments: &str| with_some(arguments).json()["network"].as_str().unwrap().to_owned();
-    assert_eq!(network("profile --size 32 --rounds 1 --json"), "vgg19");
+    let used = if cfg!(feature = "embedded") { "slim (vgg19)" } else { "vgg19" };
+    assert_eq!(network("profile --size 32 --rounds 1 --json"), used);
     assert_eq!(network("profile --size 32 --rounds 1 --json --weights vgg16-c"), "vgg16-c");
 }
 
