@@ -72,7 +72,8 @@ fn a_limit_is_kept() {
 fn a_limit_is_kept_where_the_work_goes_on() {
     let folder = Folder::new();
     let (content, style) = (demo("content.png"), demo("style.jpg"));
-    for limit in [130, 100] {
+    // With ten pairs, and with three.
+    for limit in [180, 100] {
         let arguments = format!("{content} {style} --size 512 --max-memory {limit}M --steps 500 --scales 1");
         let ended = "--threads 2 --checkpoint work.checkpoint --max-time 6s -q -o out.png";
         folder.run(&format!("stylize {arguments} {ended}")).notes();
