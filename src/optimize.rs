@@ -3,7 +3,7 @@
 
 mod adam;
 mod bounds;
-mod half;
+mod fixed16;
 mod lbfgs;
 mod line_search;
 mod memo;
@@ -13,13 +13,14 @@ mod state;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+use crate::named::named;
 use crate::parallel::ranks::Ranks;
 
-pub use adam::adam;
+pub use adam::{adam, adam_bytes};
 pub use bounds::Bounds;
-pub use half::Half;
+pub use fixed16::Fixed16;
 pub use lbfgs::lbfgs;
-pub use state::{Save, Saved, State, Stored};
+pub use state::{Fault, Loading, Save, Saved, State, Stored};
 
 /// The function to minimise: returns its value at a point, the first argument, and writes its gradient, of the same length, to
 /// the second. `None` if the evaluation was cancelled, which ends the optimiser.
@@ -42,40 +43,42 @@ pub type OnStep<'s> = dyn FnMut(&Step) -> ControlFlow<()> + 's;
 pub struct History {
     /// The most of them.
     pub pairs: usize,
-    /// Of their values.
-    pub precision: Precision,
+    /// How their values are kept.
+    pub storage: Storage,
 }
 
 /// How the values of a pair are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
+pub enum Storage {
     /// As f32.
     Single,
-    /// In 16 bits; see [`Half`]. Then nothing else takes memory either that can be done without: a point that the line search
-    /// refuses is forgotten, even if it is the best.
-    Half,
+    /// In 16-bit fixed point; see [`Fixed16`]. Then nothing else takes memory either that can be done without: a point that the
+    /// line search refuses is forgotten, even if it is the best.
+    Fixed16,
 }
 
+named!(Storage { Single => "f32", Fixed16 => "fixed16" });
+
 impl History {
-    /// So many pairs in single precision.
+    /// So many pairs in f32.
     pub const fn single(pairs: usize) -> Self {
-        Self { pairs, precision: Precision::Single }
+        Self { pairs, storage: Storage::Single }
     }
 
-    /// So many pairs in half precision.
-    pub const fn half(pairs: usize) -> Self {
-        Self { pairs, precision: Precision::Half }
+    /// So many pairs in 16-bit fixed point.
+    pub const fn fixed16(pairs: usize) -> Self {
+        Self { pairs, storage: Storage::Fixed16 }
     }
 
     /// Bytes of L-BFGS with this history and so many variables at most: beside the pairs a point and the next one, their gradients
-    /// and the direction; in single precision also argmin's intermediate vectors, a trial that was refused and its gradient, and free
+    /// and the direction; with pairs in f32 also argmin's intermediate vectors, a trial that was refused and its gradient, and free
     /// buffers.
     pub fn bytes(self, variables: u64) -> u64 {
         let single = size_of::<f32>() as u64 * variables;
         let pairs = 2 * self.pairs as u64;
-        match self.precision {
-            Precision::Single => (12 + pairs) * single,
-            Precision::Half => 5 * single + pairs * Half::bytes(variables),
+        match self.storage {
+            Storage::Single => (12 + pairs) * single,
+            Storage::Fixed16 => 5 * single + pairs * Fixed16::bytes(variables),
         }
     }
 }

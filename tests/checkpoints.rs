@@ -110,7 +110,7 @@ fn a_masked_job_from_noise_goes_on_from_everywhere() {
     goes_on_from_everywhere(&job().mask(mask()).optimizer(Optimizer::Adam).steps(9));
 }
 
-/// With a history in half precision, and in strips, the last bits are others than else.
+/// With pairs in 16-bit fixed point, and in strips, the last bits are others than else.
 #[test]
 fn a_job_goes_on_in_the_memory_in_which_it_was_begun() {
     let folder = TempDir::new().unwrap();
@@ -140,14 +140,71 @@ fn a_job_goes_on_in_the_memory_in_which_it_was_begun() {
     }
 }
 
+/// Whose history is not the one that other memory would choose, though no step was taken with it.
+#[test]
+fn a_scale_is_begun_with_the_history_of_the_scales_before_it() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("job.checkpoint");
+    let limit = job().memory_foreseen().unwrap() - 100_000;
+    let bound = job().memory_limit(Some(limit));
+    let mut of_scale = None;
+    let in_16_bits = bound.clone().checkpoints(Checkpoints::to(&path)).run(|progress| {
+        if progress.scale == 2 && of_scale.is_none() {
+            of_scale = fs::read(&path).ok();
+        }
+        ControlFlow::Continue(())
+    });
+    let in_16_bits = in_16_bits.unwrap();
+    fs::write(&path, of_scale.expect("a checkpoint at the second scale's start")).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    for memory in [Some(limit), None] {
+        let mut resumed = job().resume(&checkpoint);
+        if let Some(memory) = memory {
+            resumed = resumed.memory_limit(Some(2 * memory));
+        }
+        assert_same(&resumed.run(keep_on).unwrap(), &in_16_bits, &format!("{memory:?}"));
+    }
+}
+
+#[test]
+fn other_strips_are_said() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("job.checkpoint");
+    let job = Stylize::new(&weights())
+        .content(picture(64, 200, 0.0))
+        .style(picture(60, 60, 1.0))
+        .size(Size::Own)
+        .scales(Scales::Count(1))
+        .steps(8);
+    let limit = job.memory_foreseen().unwrap() - 3_200_000;
+    let bound = job.clone().memory_limit(Some(limit));
+    bound
+        .checkpoints(Checkpoints::to(&path))
+        .run(|progress| match progress.step {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .unwrap();
+    let resumed = job.resume(&Checkpoint::open(&path).unwrap());
+    for (memory, is_said) in [(Some(limit), false), (None, true)] {
+        let mut said = Vec::new();
+        let made = resumed.clone().memory_limit(memory).run(|progress| {
+            said.push(progress.in_other_strips);
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(made.unwrap().end, End::Done));
+        assert_eq!(said, [is_said; 5], "{memory:?}");
+    }
+}
+
 /// After every step.
 #[test]
-fn pairs_in_half_precision_come_back_exactly() {
+fn pairs_in_16_bits_come_back_exactly() {
     let limit = job().memory_foreseen().unwrap() - 100_000;
     let bound = job().memory_limit(Some(limit));
     let whole = job().run(keep_on).unwrap();
-    let in_half = bound.run(keep_on).unwrap();
-    assert!(in_half.picture.planes() != whole.picture.planes(), "nothing was saved");
+    let in_16_bits = bound.run(keep_on).unwrap();
+    assert!(in_16_bits.picture.planes() != whole.picture.planes(), "nothing was saved");
     goes_on_from_everywhere(&bound);
 }
 
@@ -287,6 +344,7 @@ fn what_is_no_whole_checkpoint_is_refused_in_a_line() {
     for (from, to) in [
         ("\"width\":\"", "\"width\":\"4294967295"),
         ("\"state/pairs\":\"", "\"state/pairs\":\"429496729"),
+        ("\"pairs\":\"", "\"pairs\":\"429496729"),
         ("\"scale\":\"", "\"scale\":\"9"),
         ("\"impasto checkpoint\":\"", "\"impasto checkpoint\":\"9."),
     ] {

@@ -66,6 +66,24 @@ fn a_limit_is_kept() {
         .failed_with(&["40 MB is available", "--max-memory"]);
 }
 
+/// What is read of the checkpoint, and the style's features beside it, take no more than a new start.
+#[test]
+#[cfg(feature = "embedded")]
+fn a_limit_is_kept_where_the_work_goes_on() {
+    let folder = Folder::new();
+    let (content, style) = (demo("content.png"), demo("style.jpg"));
+    // With ten pairs, and with three.
+    for limit in [180, 100] {
+        let arguments = format!("{content} {style} --size 512 --max-memory {limit}M --steps 500 --scales 1");
+        let ended = "--threads 2 --checkpoint work.checkpoint --max-time 6s -q -o out.png";
+        folder.run(&format!("stylize {arguments} {ended}")).notes();
+        let notes = folder.run("resume work.checkpoint --max-time 2s -v").notes();
+        let taken = bytes(&notes, "peak memory ");
+        assert!(taken <= 1e6 * f64::from(limit), "{limit} MB: {notes}");
+        std::fs::remove_file(folder.path("work.checkpoint")).unwrap();
+    }
+}
+
 /// The limit of the process's whole address space ends it where it takes more: beside the limit that it keeps to, it may have what
 /// it maps without using it, such as stacks and the allocator's arenas.
 #[test]

@@ -5,7 +5,7 @@ use std::mem;
 
 use crate::parallel::ranks::Ranks;
 
-use super::state::{Fault, Stored};
+use super::state::{Fault, Loading, Stored};
 use super::{Convergence, Function, Minimum, OnStep, Save, Saved, Settings, State, Step, Stop, not_finite};
 
 // The paper's recommended values.
@@ -17,19 +17,47 @@ const PATIENCE: usize = 50;
 
 /// The state after an update of the point, which may not be evaluated yet.
 pub struct AdamState {
+    vectors: Vectors,
+    /// The loss at the point; `None` if that is not evaluated yet.
+    loss: Option<f64>,
+    best_loss: f64,
+    /// Those by which convergence is judged.
+    losses: VecDeque<f64>,
+    updates: usize,
+}
+
+/// All that takes memory, which is also what is saved.
+struct Vectors {
     point: Vec<f32>,
     /// The estimates of the gradient's first and second moments.
     mean: Vec<f32>,
     square: Vec<f32>,
     /// The gradient at the point, once that is evaluated.
     gradient: Vec<f32>,
-    /// The loss there; `None` if the point is not evaluated yet.
-    loss: Option<f64>,
     best: Vec<f32>,
-    best_loss: f64,
-    /// Those by which convergence is judged.
-    losses: VecDeque<f64>,
-    updates: usize,
+}
+
+impl Vectors {
+    const NAMES: [&'static str; 5] = ["point", "mean", "square", "gradient", "best"];
+
+    /// Those that `of` gives for each name.
+    fn try_of<E>(of: impl FnMut(&'static str) -> Result<Vec<f32>, E>) -> Result<Self, E> {
+        let mut vectors = Self::NAMES.into_iter().map(of);
+        let [point, mean, square, gradient, best] =
+            std::array::from_fn(|_| vectors.next().expect("one for each name"));
+        Ok(Self { point: point?, mean: mean?, square: square?, gradient: gradient?, best: best? })
+    }
+
+    /// In the order of their names.
+    fn all(&self) -> [&Vec<f32>; Self::NAMES.len()] {
+        let Self { point, mean, square, gradient, best } = self;
+        [point, mean, square, gradient, best]
+    }
+}
+
+/// Bytes of Adam with so many variables.
+pub fn adam_bytes(variables: u64) -> u64 {
+    (Vectors::NAMES.len() * size_of::<f32>()) as u64 * variables
 }
 
 /// Minimises `function` within the bounds with the step size `settings.first_step`, calling `on_step` after every step. Takes one
@@ -60,12 +88,15 @@ pub fn adam(
         let loss = match state.loss {
             Some(loss) => loss,
             None => {
-                let Some(loss) = function(&state.point, &mut state.gradient) else { break Stop::Cancelled };
+                let Some(loss) = function(&state.vectors.point, &mut state.vectors.gradient) else {
+                    break Stop::Cancelled;
+                };
                 state.note(loss, &settings.ranks);
                 convergence.record(state.best_loss);
                 state.losses.clone_from(&convergence.losses);
                 let (step, evaluations) = (state.steps(), state.steps() + 1);
-                if on_step(&Step { step, evaluations, loss, point: &state.point, state: &state }).is_break() {
+                let point = &state.vectors.point;
+                if on_step(&Step { step, evaluations, loss, point, state: &state }).is_break() {
                     break Stop::Cancelled;
                 }
                 loss
@@ -77,7 +108,7 @@ pub fn adam(
         if state.updates >= settings.steps {
             break Stop::Steps;
         }
-        if let Some(loss) = not_finite(loss, &state.gradient, &settings.ranks) {
+        if let Some(loss) = not_finite(loss, &state.vectors.gradient, &settings.ranks) {
             break Stop::NotFinite { loss };
         }
         state.update(settings);
@@ -96,17 +127,8 @@ impl AdamState {
     /// That of a start.
     fn new(point: Vec<f32>, loss: f64, gradient: Vec<f32>) -> Self {
         let zeros = vec![0.0; point.len()];
-        Self {
-            mean: zeros.clone(),
-            square: zeros,
-            gradient,
-            loss: Some(loss),
-            best: point.clone(),
-            best_loss: loss,
-            losses: [loss].into(),
-            updates: 0,
-            point,
-        }
+        let vectors = Vectors { mean: zeros.clone(), square: zeros, gradient, best: point.clone(), point };
+        Self { vectors, loss: Some(loss), best_loss: loss, losses: [loss].into(), updates: 0 }
     }
 
     /// Moves the point.
@@ -114,7 +136,7 @@ impl AdamState {
         self.updates += 1;
         let [unbias_1, unbias_2] = [BETA_1, BETA_2].map(|beta| 1.0 - beta.powi(self.updates as i32));
         let rate = settings.first_step as f32 * unbias_2.sqrt() / unbias_1;
-        let Self { point, mean, square, gradient, .. } = self;
+        let Vectors { point, mean, square, gradient, .. } = &mut self.vectors;
         for (((x, g), mean), square) in point.iter_mut().zip(gradient).zip(mean).zip(square) {
             *mean += (1.0 - BETA_1) * (*g - *mean);
             *square += (1.0 - BETA_2) * (*g * *g - *square);
@@ -126,8 +148,9 @@ impl AdamState {
     /// Notes the loss at the point, of which the gradient is known.
     fn note(&mut self, loss: f64, ranks: &Ranks) {
         self.loss = Some(loss);
-        if loss < self.best_loss && not_finite(loss, &self.gradient, ranks).is_none() {
-            self.best.copy_from_slice(&self.point);
+        let Vectors { point, gradient, best, .. } = &mut self.vectors;
+        if loss < self.best_loss && not_finite(loss, gradient, ranks).is_none() {
+            best.copy_from_slice(point);
             self.best_loss = loss;
         }
     }
@@ -142,53 +165,55 @@ impl AdamState {
         let steps = self.steps();
         let (loss, evaluations) = (self.best_loss, steps + 1);
         let (point, state) = match stop {
-            Stop::Cancelled => (self.best.clone(), Some(State::Adam(self))),
-            _ => (self.best, None),
+            Stop::Cancelled => (self.vectors.best.clone(), Some(State::Adam(self))),
+            _ => (self.vectors.best, None),
         };
         Minimum { point, loss, steps, evaluations, stop, state }
     }
 
     pub(super) const KIND: &'static str = "adam";
 
-    pub(super) fn load(mut saved: Saved<Vec<f32>>) -> Result<Self, Fault> {
-        let point = saved.take_vector("point")?;
+    pub(super) fn load(mut saved: Loading) -> Result<Self, Fault> {
         let loss = match saved.take_number("is_evaluated")? {
             0 => None,
             _ => Some(saved.take_real("loss")?),
         };
         let updates = saved.take_number("updates")?;
         if loss.is_none() && updates == 0 {
-            return Err("it has neither a step nor a loss".to_owned());
+            return Err("it has neither a step nor a loss".to_owned().into());
         }
-        Ok(Self {
-            mean: saved.take_vector("mean")?,
-            square: saved.take_vector("square")?,
-            gradient: match loss {
-                Some(_) => saved.take_vector("gradient")?,
-                None => vec![0.0; point.len()],
-            },
-            loss,
-            best: saved.take_vector("best")?,
-            best_loss: saved.take_real("best_loss")?,
-            losses: saved.take_reals("losses")?,
-            updates,
-            point,
-        })
+        let is_evaluated = loss.is_some();
+        let mut len = 0;
+        let vectors = Vectors::try_of(|name| {
+            // The point is the first.
+            let values = match is_saved(name, is_evaluated) {
+                true => saved.vector(name)?,
+                false => vec![0.0; len],
+            };
+            len = values.len();
+            Ok::<_, Fault>(values)
+        })?;
+        let (best_loss, losses) = (saved.take_real("best_loss")?, saved.take_reals("losses")?);
+        Ok(Self { vectors, loss, best_loss, losses, updates })
     }
+}
+
+/// Whether a file has the vector of this name: the gradient only where the point was evaluated.
+fn is_saved(name: &str, is_evaluated: bool) -> bool {
+    name != "gradient" || is_evaluated
 }
 
 impl Save for AdamState {
     fn saved(&self) -> Saved<Stored<'_>> {
         let mut saved = Saved::new(Self::KIND);
-        for (name, values) in
-            [("point", &self.point), ("mean", &self.mean), ("square", &self.square), ("best", &self.best)]
-        {
-            saved.vector(name, Stored::Single(values));
+        for (name, values) in Vectors::NAMES.into_iter().zip(self.vectors.all()) {
+            if is_saved(name, self.loss.is_some()) {
+                saved.vector(name, Stored::Single(values));
+            }
         }
         saved.number("is_evaluated", u8::from(self.loss.is_some()));
         if let Some(loss) = &self.loss {
             saved.reals("loss", [loss]);
-            saved.vector("gradient", Stored::Single(&self.gradient));
         }
         saved.reals("best_loss", [&self.best_loss]);
         saved.reals("losses", &self.losses);
@@ -203,6 +228,31 @@ mod tests {
 
     use super::*;
     use crate::optimize::{Bounds, History};
+
+    /// What [`adam_bytes`] counts.
+    #[test]
+    fn the_state_takes_what_is_foreseen() {
+        let mut function = |x: &[f32], gradient: &mut [f32]| {
+            gradient.copy_from_slice(x);
+            Some(x.iter().map(|x| 0.5 * f64::from(x * x)).sum())
+        };
+        let settings = Settings {
+            steps: 3,
+            tolerance: 0.0,
+            first_step: 0.02,
+            history: History::single(1),
+            bounds: Bounds::NONE,
+            ranks: Ranks::ALONE,
+        };
+        let found = adam(&mut function, vec![1.0; 1000], &settings, &mut |step| match step.step {
+            2 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        let Some(State::Adam(state)) = found.state else { panic!("it has no state") };
+        let taken: usize =
+            state.vectors.all().iter().map(|values| values.capacity() * size_of::<f32>()).sum();
+        assert_eq!(taken as u64, adam_bytes(1000));
+    }
 
     #[test]
     fn finds_the_minimum_of_a_quadratic_and_keeps_the_best_point() {

@@ -1,5 +1,6 @@
 //! L-BFGS, by argmin's solver one step at a time, with bounds, a memo, a guarded line search, restarts, a callback after every
-//! step, and a state from which it goes on. Where memory is short, a step is computed in place, with pairs in half precision.
+//! step, and a state from which it goes on. Where memory is short, a step is computed in place, with pairs in 16-bit
+//! fixed point.
 
 mod pairs;
 mod saved;
@@ -14,7 +15,7 @@ use crate::parallel::team;
 
 use super::memo::{Evaluated, Memo};
 use super::point::{Point, release_buffers};
-use super::{Convergence, Function, History, Minimum, OnStep, Precision, Settings, State, Step, Stop};
+use super::{Convergence, Function, History, Minimum, OnStep, Settings, State, Step, Stop, Storage};
 
 use pairs::Pairs;
 
@@ -51,14 +52,14 @@ pub fn lbfgs<'f>(
     on_step: &mut OnStep,
 ) -> Minimum {
     let start = start.into();
-    let precision = match &start {
-        State::Lbfgs(state) => state.pairs.history.precision,
-        _ => settings.history.precision,
+    let storage = match &start {
+        State::Lbfgs(state) => state.pairs.history.storage,
+        _ => settings.history.storage,
     };
-    let memo = RefCell::new(Memo::new(function, precision));
+    let memo = RefCell::new(Memo::new(function, storage));
     let mut state = match start {
         State::Start(point) => {
-            let start = Point::new(point, &settings.ranks).within(settings.bounds);
+            let start = Point::within(point, settings.bounds, &settings.ranks);
             let first = memo.borrow_mut().at(&start);
             match first {
                 Ok(first) => {
@@ -97,7 +98,7 @@ pub fn lbfgs<'f>(
         }
         convergence.record(state.current.loss);
         state.losses.clone_from(&convergence.losses);
-        if precision == Precision::Half {
+        if storage == Storage::Fixed16 {
             // What is done after a step may take memory.
             release_buffers();
         }
@@ -139,9 +140,9 @@ impl LbfgsState {
     /// # Errors
     /// If the line search failed.
     fn step(&mut self, memo: &RefCell<Memo>, first_step: Option<f64>) -> Result<(), Error> {
-        match self.pairs.history.precision {
-            Precision::Single => solver::step(memo, &self.current, &mut self.pairs, first_step)?,
-            Precision::Half => self.pairs.step(memo, &self.current, first_step)?,
+        match self.pairs.history.storage {
+            Storage::Single => solver::step(memo, &self.current, &mut self.pairs, first_step)?,
+            Storage::Fixed16 => self.pairs.step(memo, &self.current, first_step)?,
         }
         let mut memo = memo.borrow_mut();
         // A search ends with its last trial.
@@ -237,7 +238,7 @@ mod tests {
     /// What [`History::bytes`] counts on.
     #[test]
     fn an_evaluation_has_no_more_vectors_than_are_foreseen() {
-        for history in [History::single(3), History::half(3)] {
+        for history in [History::single(3), History::fixed16(3)] {
             // Beside these there is the gradient that is computed.
             let (mut most, mut evaluations) = (0, 0);
             let mut function = |x: &[f32], gradient: &mut [f32]| {
@@ -256,10 +257,10 @@ mod tests {
                 );
             assert!(evaluations > found.steps + 3, "no trial was refused");
             let found = most - before;
-            match history.precision {
+            match history.storage {
                 // Beside these there are free buffers, four at most.
-                Precision::Single => assert!((6 + 2 * 3..=7 + 2 * 3).contains(&found), "{found} vectors"),
-                Precision::Half => assert_eq!(found, 4),
+                Storage::Single => assert!((6 + 2 * 3..=7 + 2 * 3).contains(&found), "{found} vectors"),
+                Storage::Fixed16 => assert_eq!(found, 4),
             }
         }
     }

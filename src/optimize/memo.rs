@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use argmin::core::{CostFunction, Error, Gradient};
 
 use super::point::{Point, buffer, release_buffers};
-use super::{Function, Precision, Stop, not_finite};
+use super::{Function, Stop, Storage, not_finite};
 
 /// A point with the function's value and gradient there.
 #[derive(Clone)]
@@ -39,9 +39,9 @@ pub struct Memo<'f> {
 }
 
 impl<'f> Memo<'f> {
-    /// A memo without evaluations, which saves memory where the history is of half precision.
-    pub fn new(function: &'f mut Function<'f>, precision: Precision) -> Self {
-        let keeps_trials = precision == Precision::Single;
+    /// A memo without evaluations, which saves memory where the pairs are in 16-bit fixed point.
+    pub fn new(function: &'f mut Function<'f>, storage: Storage) -> Self {
+        let keeps_trials = storage == Storage::Single;
         let (last, best) = (None, None);
         Self { function, keeps_trials, last, best, evaluations: 0, not_finite: None, cancelled: false }
     }

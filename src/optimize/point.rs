@@ -39,9 +39,12 @@ impl Point {
         Self { id, values: Arc::new(Values(values)), bounds: Bounds::NONE, ranks: ranks.clone() }
     }
 
-    /// This point clamped to `bounds`. Steps from it are clamped to them, too.
-    pub fn within(&self, bounds: Bounds) -> Self {
-        Self { bounds, ..self.map(|x| bounds.clamp(x)) }
+    /// A new point with these values clamped to `bounds`. Steps from it are clamped to them, too.
+    pub fn within(mut values: Vec<f32>, bounds: Bounds, ranks: &Ranks) -> Self {
+        team::for_each_chunk(&mut values, CHUNK, |_, values| {
+            values.iter_mut().for_each(|x| *x = bounds.clamp(*x));
+        });
+        Self { bounds, ..Self::new(values, ranks) }
     }
 
     /// Projects the function's `gradient` at this point: sets it to 0 for variables at a bound that descent would cross.

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 
 use crate::parallel::ranks::Ranks;
 
-use super::Bounds;
 use super::adam::AdamState;
-use super::half::Half;
+use super::fixed16::Fixed16;
 use super::lbfgs::LbfgsState;
+use super::{Bounds, History};
 
 /// Where an optimiser starts.
 pub enum State {
@@ -38,16 +39,16 @@ pub trait Save {
 pub enum Stored<'s> {
     /// As it is.
     Single(&'s [f32]),
-    /// In half precision.
-    Half(&'s Half),
+    /// In 16-bit fixed point.
+    Fixed16(&'s Fixed16),
 }
 
 impl<'s> Stored<'s> {
-    /// Its values. Those of half precision are exact in f32.
+    /// Its values. Those in 16-bit fixed point are exact in f32.
     pub fn values(self) -> Cow<'s, [f32]> {
         match self {
             Self::Single(values) => Cow::Borrowed(values),
-            Self::Half(half) => Cow::Owned(half.to_vec()),
+            Self::Fixed16(values) => Cow::Owned(values.to_vec()),
         }
     }
 }
@@ -84,43 +85,66 @@ impl<V> Saved<V> {
 }
 
 /// Why a saved state is none.
-pub type Fault = String;
+#[derive(Debug)]
+pub enum Fault {
+    /// What is missing in it, or is not as it was saved.
+    Damaged(String),
+    /// A vector could not be read.
+    Unreadable(io::Error),
+}
 
-impl Saved<Vec<f32>> {
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+/// A state that is loaded. Its vectors are read one at a time, where they are wanted, so that one that is kept in less than f32
+/// takes no more than that but while it is read.
+pub struct Loading<'l> {
+    /// Which state it is.
+    pub kind: &'static str,
+    /// Its numbers, by their names.
+    pub numbers: BTreeMap<String, String>,
+    /// Reads the vector of this name.
+    pub read: &'l mut dyn FnMut(&str) -> Result<Vec<f32>, Fault>,
+}
+
+impl Loading<'_> {
     /// Takes a number.
     pub(super) fn take_number(&mut self, name: &str) -> Result<usize, Fault> {
-        let text = self.numbers.remove(name).ok_or_else(|| format!("it lacks {name}"))?;
         // More than enough for any count, and sums of them stay in range.
-        let number: u32 = text.parse().map_err(|_| format!("{name} is no number"))?;
-        usize::try_from(number).map_err(|_| format!("{name} is too large"))
+        let number: u32 = self.take(name)?.parse().map_err(|_| format!("{name} is no number"))?;
+        usize::try_from(number).map_err(|_| format!("{name} is too large").into())
     }
 
     /// Takes `count` f64.
     pub(super) fn take_reals(&mut self, name: &str) -> Result<VecDeque<f64>, Fault> {
-        let text = self.numbers.remove(name).ok_or_else(|| format!("it lacks {name}"))?;
-        let reals = text.split(' ').map(str::parse).collect::<Result<_, _>>();
-        reals.map_err(|_| format!("{name} are no numbers"))
+        let reals = self.take(name)?.split(' ').map(str::parse).collect::<Result<_, _>>();
+        reals.map_err(|_| format!("{name} are no numbers").into())
     }
 
     /// Takes one f64.
     pub(super) fn take_real(&mut self, name: &str) -> Result<f64, Fault> {
         match self.take_reals(name)?.make_contiguous() {
             [real] => Ok(*real),
-            _ => Err(format!("{name} is no number")),
+            _ => Err(format!("{name} is no number").into()),
         }
     }
 
-    /// Takes a vector.
-    pub(super) fn take_vector(&mut self, name: &str) -> Result<Vec<f32>, Fault> {
-        self.vectors.remove(name).ok_or_else(|| format!("it lacks {name}"))
+    fn take(&mut self, name: &str) -> Result<String, Fault> {
+        self.numbers.remove(name).ok_or_else(|| format!("it lacks {name}").into())
+    }
+
+    /// Reads a vector.
+    pub(super) fn vector(&mut self, name: &str) -> Result<Vec<f32>, Fault> {
+        (self.read)(name)
     }
 }
 
-const START: &str = "start";
-
 impl Save for Vec<f32> {
     fn saved(&self) -> Saved<Stored<'_>> {
-        let mut saved = Saved::new(START);
+        let mut saved = Saved::new(State::START);
         saved.vector("point", Stored::Single(self));
         saved
     }
@@ -137,18 +161,21 @@ impl Save for State {
 }
 
 impl State {
-    /// The kinds of states that are saved.
-    pub const KINDS: [&'static str; 3] = [START, LbfgsState::KIND, AdamState::KIND];
+    /// The kind of a state of which nothing is known but the point.
+    pub const START: &'static str = "start";
 
-    /// The state that was saved, of the variables of which each of the ranks has a part.
+    /// The kinds of states that are saved. Those of optimisers have their names.
+    pub const KINDS: [&'static str; 3] = [Self::START, LbfgsState::KIND, AdamState::KIND];
+
+    /// The state that was saved, with L-BFGS's history, of the variables of which each of the ranks has a part.
     ///
     /// # Errors
-    /// What is missing or is not as it was saved.
-    pub fn load(mut saved: Saved<Vec<f32>>, bounds: Bounds, ranks: &Ranks) -> Result<Self, Fault> {
+    /// What is missing or is not as it was saved, or cannot be read.
+    pub fn load(mut saved: Loading, history: History, bounds: Bounds, ranks: &Ranks) -> Result<Self, Fault> {
         match saved.kind {
-            LbfgsState::KIND => LbfgsState::load(saved, bounds, ranks).map(Self::Lbfgs),
+            LbfgsState::KIND => LbfgsState::load(saved, history, bounds, ranks).map(Self::Lbfgs),
             AdamState::KIND => AdamState::load(saved).map(Self::Adam),
-            _ => saved.take_vector("point").map(Self::Start),
+            _ => saved.vector("point").map(Self::Start),
         }
     }
 }
@@ -198,12 +225,19 @@ mod tests {
         adam(function, start, settings, on_step)
     }
 
-    /// The state as it comes back from a file.
-    fn through_a_file(state: &dyn Save) -> State {
+    /// A state as it is in a file, without what is removed from it.
+    fn owned(state: &dyn Save) -> Saved<Vec<f32>> {
         let Saved { kind, numbers, vectors } = state.saved();
         let vectors =
             vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
-        State::load(Saved { kind, numbers, vectors }, SETTINGS.bounds, &SETTINGS.ranks).unwrap()
+        Saved { kind, numbers, vectors }
+    }
+
+    fn load(Saved { kind, numbers, vectors }: Saved<Vec<f32>>, history: History) -> Result<State, Fault> {
+        let read = &mut |name: &str| {
+            vectors.get(name).cloned().ok_or_else(|| Fault::Damaged(format!("it lacks {name}")))
+        };
+        State::load(Loading { kind, numbers, read }, history, SETTINGS.bounds, &SETTINGS.ranks)
     }
 
     fn assert_same(found: &Minimum, whole: &Minimum, when: &str) {
@@ -220,7 +254,7 @@ mod tests {
         let start = || State::Start(vec![-1.2, 1.0, 0.8, -0.5, 0.3, 0.3]);
         let (mut states, mut pairs) = (Vec::new(), Vec::new());
         let whole = optimizer(&mut folded, start(), settings, &mut |step: &Step| {
-            states.push(through_a_file(step.state));
+            states.push(load(owned(step.state), settings.history).unwrap());
             pairs.extend(step.state.saved().numbers.get("pairs").cloned());
             ControlFlow::Continue(())
         });
@@ -237,7 +271,7 @@ mod tests {
             };
             let ended = optimizer(&mut cancelled, start(), settings, &mut |_| ControlFlow::Continue(()));
             assert_eq!(ended.stop, Stop::Cancelled);
-            let state = through_a_file(&ended.state.unwrap());
+            let state = load(owned(&ended.state.unwrap()), settings.history).unwrap();
             let found = optimizer(&mut folded, state, settings, &mut |_| ControlFlow::Continue(()));
             assert_same(&found, &whole, &format!("in evaluation {}", last + 1));
         }
@@ -252,8 +286,8 @@ mod tests {
     }
 
     #[test]
-    fn lbfgs_goes_on_with_pairs_of_half_precision() {
-        let history = History::half(4);
+    fn lbfgs_goes_on_with_pairs_in_16_bits() {
+        let history = History::fixed16(4);
         let (_, pairs) = goes_on_after_any_end(by_lbfgs, &Settings { history, ..SETTINGS });
         assert!(pairs.contains(&"4".to_owned()), "never a full history: {pairs:?}");
     }
@@ -284,26 +318,21 @@ mod tests {
                     _ => ControlFlow::Continue(()),
                 });
             let state = ended.state.unwrap();
-            let owned = || {
-                let Saved { kind, numbers, vectors } = state.saved();
-                let vectors =
-                    vectors.into_iter().map(|(name, values)| (name, values.values().into_owned())).collect();
-                Saved { kind, numbers, vectors }
-            };
-            for name in owned().numbers.into_keys() {
-                let mut saved = owned();
+            let is_refused = |saved| matches!(load(saved, SETTINGS.history), Err(Fault::Damaged(_)));
+            for name in owned(&state).numbers.into_keys() {
+                let mut saved = owned(&state);
                 saved.numbers.remove(&name);
-                assert!(State::load(saved, SETTINGS.bounds, &SETTINGS.ranks).is_err(), "without {name}");
+                assert!(is_refused(saved), "without {name}");
                 for text in ["", "x", "1 x"] {
-                    let mut saved = owned();
+                    let mut saved = owned(&state);
                     saved.number(&name, text);
-                    assert!(State::load(saved, SETTINGS.bounds, &SETTINGS.ranks).is_err(), "{name} {text:?}");
+                    assert!(is_refused(saved), "{name} {text:?}");
                 }
             }
-            for name in owned().vectors.into_keys() {
-                let mut saved = owned();
+            for name in owned(&state).vectors.into_keys() {
+                let mut saved = owned(&state);
                 saved.vectors.remove(&name);
-                assert!(State::load(saved, SETTINGS.bounds, &SETTINGS.ranks).is_err(), "without {name}");
+                assert!(is_refused(saved), "without {name}");
             }
         }
     }

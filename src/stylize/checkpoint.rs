@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::optimize::{History, Save, State};
+use crate::optimize::{History, Save};
 use crate::tensor::Band;
 use crate::whole_file;
 
@@ -19,6 +19,7 @@ use file::{Header, Vectors};
 /// More pairs than L-BFGS has.
 const MOST_PAIRS: usize = 64;
 
+pub(super) use file::Whole;
 pub(super) use inputs::{Inputs, checksum_of_maps};
 pub(super) use keeper::Keeper;
 
@@ -124,27 +125,27 @@ impl Checkpoint {
         self.header.memory
     }
 
-    /// L-BFGS's history, if it was at work.
-    pub(super) fn history(&self) -> Option<History> {
-        // At most the pairs that any job has: what a damaged file says must not take memory.
-        self.header.history().filter(|history| (1..=MOST_PAIRS).contains(&history.pairs))
+    /// L-BFGS's history.
+    pub(super) fn history(&self) -> History {
+        self.header.history
     }
 
-    /// Where the job was, if it is the same one as that of these inputs, whose scales have these sizes: of the optimiser's state this
-    /// rank's `band` of a picture of some height.
+    /// Whether evaluations are computed in other strips with these inputs, from the scale on in which the job was.
+    pub(super) fn is_in_other_strips(&self, inputs: &Inputs) -> bool {
+        let [before, now] = [&self.header.strips, &inputs.strips];
+        !before.split(' ').skip(self.header.scale).eq(now.split(' ').skip(self.header.scale))
+    }
+
+    /// Where the job was, if it is the same one as that of these inputs, whose scales have these sizes. The optimiser's state is left
+    /// in the file until it is wanted.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if it is not, or the file is damaged; [`Error::Read`] if it cannot be read.
-    pub(super) fn load(
-        &self,
-        inputs: &Inputs,
-        scales: &[Extent],
-        band: impl Fn(usize) -> Band,
-    ) -> Result<Place<Option<State>>> {
+    pub(super) fn check(&self, inputs: &Inputs, scales: &[Extent]) -> Result<Place<Option<Whole>>> {
         if let Some(difference) = inputs.difference_from(&self.header.inputs) {
             return Err(refused(&self.path, difference));
         }
-        self.header.load(&self.path, scales, band)
+        self.header.clone().check(&self.path, scales)
     }
 }
 
@@ -167,8 +168,9 @@ impl Stylize {
 
     /// Lets [`run`](Self::run) go on from a checkpoint of the same job: the same pictures, weights and settings, but for
     /// [`threads`](Self::threads), [`memory_limit`](Self::memory_limit), [`max_time`](Self::max_time) and
-    /// [`checkpoints`](Self::checkpoints). On the same instruction set, and unless another [`memory_limit`](Self::memory_limit) is
-    /// set under which it is computed in other strips, the result has the same bytes as that of a job that was not ended. If it is another job's, or is damaged, `run` returns [`Error::Checkpoint`].
+    /// [`checkpoints`](Self::checkpoints). On the same instruction set the result has the same bytes as that of a job that was
+    /// not ended, whatever memory the machine has now, unless [`Progress::in_other_strips`](crate::Progress::in_other_strips) says
+    /// otherwise. If it is another job's, or is damaged, `run` returns [`Error::Checkpoint`].
     #[must_use]
     pub fn resume(mut self, checkpoint: &Checkpoint) -> Self {
         self.checkpointing.from = Some(checkpoint.clone());
@@ -217,12 +219,12 @@ impl<S> Place<S> {
     }
 }
 
-impl Place<Option<State>> {
+impl Place<Option<Whole>> {
     /// Before the first scale.
     pub(super) const START: Self = Self { scale: 0, steps: 0, evaluations: 0, state: None };
 
     /// Takes the state out of it.
-    pub(super) fn take(&mut self) -> (Place<()>, Option<State>) {
+    pub(super) fn take(&mut self) -> (Place<()>, Option<Whole>) {
         (self.with(()), self.state.take())
     }
 }

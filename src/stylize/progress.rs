@@ -44,6 +44,9 @@ pub struct Progress<'p> {
     pub memory: u64,
     /// Why a checkpoint could not be written, the first one of those that could not. The job goes on without it.
     pub checkpoint_error: Option<&'p Error>,
+    /// Whether the job goes on from a checkpoint and is computed in other strips of rows than before, because its memory limit or the
+    /// number of threads is another one: then the result may differ in some last bits.
+    pub in_other_strips: bool,
     /// This rank's rows of the current picture, 3×H×W.
     pub(super) pixels: &'p [f32],
     pub(super) band: &'p Band,

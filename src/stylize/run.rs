@@ -10,14 +10,14 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 use crate::loss::{Form, Losses, Objective, Terms};
-use crate::network::{Network, check_size};
+use crate::network::{Network, Passes, check_size};
 use crate::optimize::{self, Bounds, History, Minimum, State, Step, Stop, adam, lbfgs};
 use crate::parallel::ranks::Ranks;
 use crate::picture::{Picture, fit};
 use crate::tensor::Band;
 use crate::vgg::PICTURE_CHANNELS;
 
-use super::checkpoint::{Checkpointing, Extent, Inputs, Keeper, Place};
+use super::checkpoint::{Checkpointing, Extent, Inputs, Keeper, Place, Whole};
 use super::masked::Masked;
 use super::matching::ColourStatistics;
 use super::memory::Budget;
@@ -45,7 +45,8 @@ pub(super) fn run(
     let colours = job.colours_to_match();
     let scales = job.schedule(&terms, width, height);
     let extents = extents(&scales, (width, height));
-    let (mut keeper, mut place) = place_and_keeper(job, &network, &terms, &scales, &extents, budget)?;
+    let (mut keeper, mut place, in_other_strips) =
+        place_and_keeper(job, &network, &terms, &scales, &extents, budget)?;
     let mut picture = first_picture(job, &scales, (width, height), content.as_deref());
     let mut content_before: Option<Cow<Picture>> = None;
     let mut end = End::Done;
@@ -87,7 +88,14 @@ pub(super) fn run(
         let (before, resumed) = place.take();
         // The optimiser has the picture from here on.
         let of_scale = picture.into_planes();
-        let state = resumed.unwrap_or_else(|| start_of(masked, &band, of_scale).into());
+        let state = match resumed {
+            // Read no sooner, as the styles' targets take memory of their own.
+            Some(whole) => {
+                drop(of_scale);
+                whole.state(&band)?
+            }
+            None => start_of(masked, &band, of_scale).into(),
+        };
         if index > first {
             keeper.at_scale(before.with(&state), extent, &band);
         }
@@ -113,6 +121,7 @@ pub(super) fn run(
                 schedule: &scales,
                 memory: budget.needed,
                 checkpoint_error: keeper.error(),
+                in_other_strips,
                 pixels: picture,
                 band: &band,
                 alpha: alpha.as_ref(),
@@ -191,7 +200,19 @@ fn extents(scales: &[Scale], size: (usize, usize)) -> Vec<Extent> {
     scales.iter().enumerate().map(extent).collect()
 }
 
-/// Where the job starts or goes on, and what writes its checkpoints.
+/// How evaluations of each scale are computed in strips: for each group of steps its pools and its windows' rows.
+fn strips_of(network: &Network, terms: &Terms, extents: &[Extent]) -> String {
+    let of_scale = |extent: &Extent| {
+        let size = (extent.height, extent.width);
+        let cut = network.cut(&terms.taps(), terms.mode(), size, Passes::Both, network.room());
+        let groups = cut.pools().into_iter().zip(cut.windows());
+        let groups: Vec<_> = groups.map(|(pools, rows)| format!("{pools}:{rows}")).collect();
+        if groups.is_empty() { "whole".to_owned() } else { groups.join("+") }
+    };
+    extents.iter().map(of_scale).collect::<Vec<_>>().join(" ")
+}
+
+/// Where the job starts or goes on, what writes its checkpoints, and whether it goes on in other strips.
 fn place_and_keeper<'j>(
     job: &'j Stylize,
     network: &Network,
@@ -199,17 +220,18 @@ fn place_and_keeper<'j>(
     scales: &[Scale],
     extents: &[Extent],
     budget: Budget,
-) -> Result<(Keeper<'j>, Place<Option<State>>)> {
+) -> Result<(Keeper<'j>, Place<Option<Whole>>, bool)> {
     let Checkpointing { to, from, .. } = &job.checkpointing;
     if to.is_none() && from.is_none() {
-        return Ok((Keeper::new(None, &job.settings.ranks), Place::START));
+        return Ok((Keeper::new(None, &job.settings.ranks), Place::START, false));
     }
-    let inputs = Inputs::of(job, terms, scales, budget.available)?;
+    let inputs = Inputs::of(job, terms, scales, budget, strips_of(network, terms, extents))?;
     let place = match from {
-        Some(checkpoint) => checkpoint.load(&inputs, extents, |height| network.band(height))?,
+        Some(checkpoint) => checkpoint.check(&inputs, extents)?,
         None => Place::START,
     };
-    Ok((Keeper::new(to.as_ref().map(|to| (to, inputs)), &job.settings.ranks), place))
+    let in_other_strips = from.as_ref().is_some_and(|from| from.is_in_other_strips(&inputs));
+    Ok((Keeper::new(to.as_ref().map(|to| (to, inputs)), &job.settings.ranks), place, in_other_strips))
 }
 
 /// The longest side in pixels up to which the style weight is used as it is.

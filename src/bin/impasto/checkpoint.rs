@@ -15,7 +15,7 @@ use crate::shell::quoted;
 use crate::terminal::{self, Detail};
 use crate::values;
 use impasto::stylize::End;
-use impasto::{Checkpoint, Checkpoints, Error, Stylize, whole_file};
+use impasto::{Checkpoint, Checkpoints, Error, Progress, Stylize, whole_file};
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Work")]
@@ -117,13 +117,19 @@ impl CheckpointWork {
     }
 
     /// Says where the work goes on.
-    pub(crate) fn say_start(&self, detail: Detail, isa: &str, (step, steps): (usize, usize)) {
+    pub(crate) fn say_start(&self, detail: Detail, isa: &str, progress: &Progress) {
         let Some(from) = &self.from else { return };
+        let Progress { step, steps, in_other_strips, .. } = *progress;
         detail.normal(format_args!("resumed from {}, now at step {step} of {steps}", from.path().display()));
         if from.instruction_set() != isa {
             detail.normal(format_args!(
                 "it was begun with {}, and this CPU goes on with {isa}: the last bits of the picture may differ",
                 from.instruction_set()
+            ));
+        }
+        if in_other_strips {
+            detail.normal(format_args!(
+                "it goes on in other strips of rows, as its memory or its threads are others: the last bits of the picture may differ"
             ));
         }
     }

@@ -1,6 +1,6 @@
 //! The pairs of steps and gradient changes, and a step of L-BFGS where memory is short: the two-loop recursion, algorithm 7.4 of
 //! Nocedal and Wright (Numerical Optimization), in one vector. argmin's makes a new vector of every intermediate one, and holds
-//! three of them while the function is evaluated. With pairs in single precision both have the same bits.
+//! three of them while the function is evaluated. With pairs in f32 both have the same bits.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use argmin::core::Error;
 
-use crate::optimize::half::Half;
+use crate::optimize::fixed16::Fixed16;
 use crate::optimize::line_search;
 use crate::optimize::memo::{Evaluated, Memo};
 use crate::optimize::point::{Point, buffer};
 use crate::optimize::state::Stored;
-use crate::optimize::{History, Precision};
+use crate::optimize::{History, Storage};
 use crate::parallel::ranks::Ranks;
 use crate::parallel::reduce::{self, BLOCK, Difference, Source, blocks};
 use crate::parallel::team;
@@ -24,10 +24,10 @@ pub(super) struct Pair {
     pub(super) change: Vector,
 }
 
-/// One of the two, as the history's precision has it.
+/// One of the two, as the history has it.
 pub(super) enum Vector {
     Single(Point),
-    Half(Half),
+    Fixed16(Fixed16),
 }
 
 /// From the oldest to the newest.
@@ -40,15 +40,15 @@ pub(super) struct Pairs {
 const CHUNK: usize = 1 << 15;
 
 impl Vector {
-    /// The values of `source`, in this precision.
-    pub(super) fn of(source: &(impl Source + ?Sized), precision: Precision, ranks: &Ranks) -> Self {
-        match precision {
-            Precision::Single => {
+    /// The values of `source`, stored so.
+    pub(super) fn of(source: &(impl Source + ?Sized), storage: Storage, ranks: &Ranks) -> Self {
+        match storage {
+            Storage::Single => {
                 let mut values = buffer(source.count());
                 update(&mut values, source, |to, from| *to = from);
                 Self::Single(Point::new(values, ranks))
             }
-            Precision::Half => Self::Half(Half::of(source)),
+            Storage::Fixed16 => Self::Fixed16(Fixed16::of(source)),
         }
     }
 
@@ -56,7 +56,7 @@ impl Vector {
     pub(super) fn stored(&self) -> Stored<'_> {
         match self {
             Self::Single(point) => Stored::Single(point.values()),
-            Self::Half(half) => Stored::Half(half),
+            Self::Fixed16(values) => Stored::Fixed16(values),
         }
     }
 }
@@ -65,14 +65,14 @@ impl Source for Vector {
     fn count(&self) -> usize {
         match self {
             Self::Single(point) => point.values().len(),
-            Self::Half(half) => half.count(),
+            Self::Fixed16(values) => values.count(),
         }
     }
 
     fn read<'r>(&'r self, range: Range<usize>, buffer: &'r mut [f32; BLOCK]) -> &'r [f32] {
         match self {
             Self::Single(point) => &point.values()[range],
-            Self::Half(half) => half.read(range, buffer),
+            Self::Fixed16(values) => values.read(range, buffer),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Pairs {
     /// Adds the pair of a step from one evaluation to the next, in place of the oldest where there are as many as are kept.
     fn push(&mut self, from: &Evaluated, to: &Evaluated) {
         let of = |to: &Point, from: &Point| {
-            Vector::of(&Difference(to.values(), from.values()), self.history.precision, to.ranks())
+            Vector::of(&Difference(to.values(), from.values()), self.history.storage, to.ranks())
         };
         let (step, change) = (of(&to.point, &from.point), of(&to.gradient, &from.gradient));
         // Rounding may take the curvature of a pair whose step and change are nearly at right angles: it would end the search.
@@ -191,7 +191,7 @@ mod tests {
     /// The point after so many steps, by argmin or in place, and the loss there.
     fn after(steps: usize, history: History, by_argmin: bool) -> (Vec<u32>, f64) {
         let mut function = bowl;
-        let memo = RefCell::new(Memo::new(&mut function, history.precision));
+        let memo = RefCell::new(Memo::new(&mut function, history.storage));
         let mut current = memo.borrow_mut().at(&start()).unwrap();
         let mut pairs = Pairs::new(history);
         for number in 1..=steps {
@@ -215,15 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn pairs_in_half_precision_lead_as_far() {
-        let (first, before) = after(1, History::half(5), false);
+    fn pairs_in_16_bits_lead_as_far() {
+        let (first, before) = after(1, History::fixed16(5), false);
         for steps in [4, 8, 16] {
-            let [single, half] =
-                [History::single(5), History::half(5)].map(|history| after(steps, history, false));
-            assert!(half.1 < before && half.0 != first);
-            // Not that the precision is ignored.
-            assert!(half.0 != single.0, "{steps} steps");
-            assert!(half.1 <= 2.0 * single.1 + 1e-9 * before, "{} for {}", half.1, single.1);
+            let [single, fixed16] =
+                [History::single(5), History::fixed16(5)].map(|history| after(steps, history, false));
+            assert!(fixed16.1 < before && fixed16.0 != first);
+            // Not that the storage is ignored.
+            assert!(fixed16.0 != single.0, "{steps} steps");
+            assert!(fixed16.1 <= 2.0 * single.1 + 1e-9 * before, "{} for {}", fixed16.1, single.1);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::optimize::memo::Evaluated;
 use crate::optimize::point::Point;
-use crate::optimize::state::Fault;
-use crate::optimize::{Bounds, History, Precision, Save, Saved, Stored};
+use crate::optimize::state::{Fault, Loading};
+use crate::optimize::{Bounds, History, Save, Saved, Storage, Stored};
 use crate::parallel::ranks::Ranks;
 
 use super::LbfgsState;
@@ -13,35 +13,32 @@ impl LbfgsState {
     pub(in crate::optimize) const KIND: &'static str = "lbfgs";
 
     pub(in crate::optimize) fn load(
-        mut saved: Saved<Vec<f32>>,
+        mut saved: Loading,
+        history: History,
         bounds: Bounds,
         ranks: &Ranks,
     ) -> Result<Self, Fault> {
         let best_is_current = saved.take_number("best_is_current")? != 0;
         let mut evaluated = |name: &str| -> Result<Evaluated, Fault> {
             Ok(Evaluated {
-                point: Point::new(saved.take_vector(&format!("{name}.point"))?, ranks).within(bounds),
+                point: Point::within(saved.vector(&format!("{name}.point"))?, bounds, ranks),
                 loss: saved.take_real(&format!("{name}.loss"))?,
-                gradient: Point::new(saved.take_vector(&format!("{name}.gradient"))?, ranks),
+                gradient: Point::new(saved.vector(&format!("{name}.gradient"))?, ranks),
             })
         };
         let current = evaluated("current")?;
         let best = if best_is_current { current.clone() } else { evaluated("best")? };
-        let (count, history) = (saved.take_number("pairs")?, saved.take_number("history")?);
-        if history == 0 || count > history {
-            return Err(format!("it has {count} pairs of {history} at most"));
+        let count = saved.take_number("pairs")?;
+        if count > history.pairs {
+            return Err(format!("it has {count} pairs of {} at most", history.pairs).into());
         }
-        let precision = match saved.take_number("pairs_are_half")? {
-            0 => Precision::Single,
-            _ => Precision::Half,
-        };
-        let mut pairs = Pairs::new(History { pairs: history, precision });
+        let mut pairs = Pairs::new(history);
         for pair in 0..count {
             let mut vector = |name| -> Result<Vector, Fault> {
-                let values = saved.take_vector(&pair_name(pair, name))?;
-                Ok(match precision {
-                    Precision::Single => Vector::Single(Point::new(values, ranks)),
-                    Precision::Half => Vector::of(&values[..], precision, ranks),
+                let values = saved.vector(&pair_name(pair, name))?;
+                Ok(match history.storage {
+                    Storage::Single => Vector::Single(Point::new(values, ranks)),
+                    Storage::Fixed16 => Vector::of(&values[..], history.storage, ranks),
                 })
             };
             pairs.pairs.push_back(Pair { step: vector("step")?, change: vector("change")? });
@@ -75,14 +72,12 @@ impl Save for LbfgsState {
             saved.vector(format!("{name}.gradient"), Stored::Single(gradient.values()));
             saved.reals(&format!("{name}.loss"), [loss]);
         }
-        let Pairs { pairs, history } = &self.pairs;
+        let pairs = &self.pairs.pairs;
         for (pair, Pair { step, change }) in pairs.iter().enumerate() {
             saved.vector(pair_name(pair, "step"), step.stored());
             saved.vector(pair_name(pair, "change"), change.stored());
         }
         saved.number("pairs", pairs.len());
-        saved.number("history", history.pairs);
-        saved.number("pairs_are_half", u8::from(history.precision == Precision::Half));
         saved.reals("losses", &self.losses);
         saved.number("steps", self.steps);
         saved.number("evaluations", self.evaluations);

@@ -19,7 +19,7 @@ use super::pairs::{Pair, Pairs, Vector};
 /// argmin's solver.
 type Lbfgs = LBFGS<GuardedLineSearch, Point, Point, f64>;
 
-/// One step of L-BFGS from `current`, with the pairs of the steps before, in single precision. If there are none, `first_step` is
+/// One step of L-BFGS from `current`, with the pairs of the steps before, in f32. If there are none, `first_step` is
 /// the root mean square of the first trial's change. The evaluation that the step led to is then the memo's last. If the line search
 /// fails, the pairs stay as they are.
 ///
@@ -57,7 +57,7 @@ fn with_pairs(solver: &Lbfgs, pairs: &VecDeque<Pair>) -> Result<Lbfgs, serde_jso
     (form["s"], form["y"]) = (numbers(0), numbers(1));
     let points = pairs.iter().flat_map(|Pair { step, change }| [step, change]).map(|vector| match vector {
         Vector::Single(point) => point.clone(),
-        Vector::Half(_) => panic!("argmin's solver has pairs in single precision"),
+        Vector::Fixed16(_) => panic!("argmin's solver has pairs in f32"),
     });
     POINTS.set(points.collect());
     let solver = serde_json::from_value(form);
@@ -125,7 +125,7 @@ mod tests {
         let start = || Point::new(vec![1.0, -1.0, 0.5, 2.0, -0.7], &Ranks::default());
         for steps in 1..8 {
             let mut function = bowl;
-            let memo = RefCell::new(Memo::new(&mut function, HISTORY.precision));
+            let memo = RefCell::new(Memo::new(&mut function, HISTORY.storage));
             let first = memo.borrow_mut().at(&start()).unwrap();
             let (mut current, mut pairs) = (first, Pairs::new(HISTORY));
             for number in 0..steps {
@@ -136,7 +136,7 @@ mod tests {
             }
 
             let mut function = bowl;
-            let memo = RefCell::new(Memo::new(&mut function, HISTORY.precision));
+            let memo = RefCell::new(Memo::new(&mut function, HISTORY.storage));
             let first = memo.borrow_mut().at(&start()).unwrap();
             // Of the first step alone, as the solver's searches are copies of one.
             let mut pairs = Pairs::new(HISTORY);

@@ -8,7 +8,9 @@ use crate::checksum::{Checksum, Hasher};
 use crate::error::Result;
 use crate::loss::Terms;
 use crate::named::Named;
+use crate::optimize::History;
 use crate::picture::{Mask, Picture};
+use crate::stylize::memory::Budget;
 use crate::stylize::{Init, Scale, Stylize};
 use crate::vgg::ConvSpec;
 use crate::weights::Weights;
@@ -18,15 +20,19 @@ pub(in crate::stylize) struct Inputs {
     pub(super) values: BTreeMap<String, String>,
     /// The instruction set, which changes the last bits alone.
     pub(super) isa: &'static str,
-    /// The bytes of memory that the job may take, which change the last bits alone, too.
+    /// The bytes of memory that the job may take, on which what follows depends.
     pub(super) memory: u64,
+    /// L-BFGS's history.
+    pub(super) history: History,
+    /// How evaluations are computed in strips, which changes the last bits alone, too.
+    pub(super) strips: String,
 }
 
 /// How the value of a picture begins.
 const PICTURE: &str = "sha256:";
 
 impl Inputs {
-    /// Those of a job with these terms and scales, which may take this much memory.
+    /// Those of a job with these terms and scales, which keeps to this memory with these strips.
     ///
     /// # Errors
     /// If the result has no size.
@@ -34,7 +40,8 @@ impl Inputs {
         job: &Stylize,
         terms: &Terms,
         scales: &[Scale],
-        memory: u64,
+        budget: Budget,
+        strips: String,
     ) -> Result<Self> {
         let mut values = BTreeMap::new();
         let mut add = |name: &str, value: String| values.insert(name.to_owned(), value);
@@ -76,7 +83,8 @@ impl Inputs {
         if let Some(regions) = &job.placement.regions {
             add("the regions", format!("{PICTURE}{}", regions.checksum()));
         }
-        Ok(Self { values, isa: settings.compute.isa.name(), memory })
+        let Budget { available, history, .. } = budget;
+        Ok(Self { values, isa: settings.compute.isa.name(), memory: available, history, strips })
     }
 
     /// How these inputs differ from others, in one line, if they do.

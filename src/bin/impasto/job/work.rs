@@ -195,7 +195,7 @@ impl Work<'_> {
         self.say_line();
         self.say_enlarged(used);
         self.say_fewer_scales(progress.scales);
-        self.checkpoint.say_start(self.detail, self.compute.isa.name(), (progress.step, progress.steps));
+        self.checkpoint.say_start(self.detail, self.compute.isa.name(), progress);
         let scales = progress.schedule.iter().map(|scale| format!("{} px × {}", scale.longest, scale.steps));
         let scales = scales.collect::<Vec<_>>().join(", ");
         let memory = terminal::bytes(self.memory_with_reading(progress.memory));

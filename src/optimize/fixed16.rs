@@ -1,4 +1,4 @@
-//! Vectors in half the size of f32: 16 bits a value, and a factor for each block of values.
+//! Vectors in 16-bit fixed point, half the size of f32: an integer for each value, and a factor for each block of them.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::parallel::team;
 /// values near f32's largest may become infinite.
 ///
 /// What is read of it is exact in f32, and is kept as the same integers again.
-pub struct Half {
+pub struct Fixed16 {
     values: Vec<i16>,
     /// One for each block; NaN where a value is not finite.
     factors: Vec<f32>,
@@ -19,7 +19,7 @@ pub struct Half {
 /// Values of a task, a multiple of [`BLOCK`].
 const CHUNK: usize = 1 << 15;
 
-impl Half {
+impl Fixed16 {
     /// The values of `source`, rounded.
     pub fn of(source: &(impl Source + ?Sized)) -> Self {
         let len = source.count();
@@ -62,7 +62,7 @@ impl Half {
     }
 }
 
-impl Source for Half {
+impl Source for Fixed16 {
     fn count(&self) -> usize {
         self.values.len()
     }
@@ -119,15 +119,15 @@ mod tests {
     fn each_value_is_within_a_part_of_the_largest_in_its_block() {
         for len in [0, 1, BLOCK - 1, BLOCK, 10 * BLOCK + 7, CHUNK + 3] {
             let values = values(len);
-            let half = Half::of(&values[..]);
-            for (found, values) in half.to_vec().chunks(BLOCK).zip(values.chunks(BLOCK)) {
+            let kept = Fixed16::of(&values[..]);
+            for (found, values) in kept.to_vec().chunks(BLOCK).zip(values.chunks(BLOCK)) {
                 let most = values.iter().fold(0.0f32, |most, value| most.max(value.abs()));
                 for (found, value) in found.iter().zip(values) {
                     let bound = (most / 32767.0).max(f32::MIN_POSITIVE / 2.0);
                     assert!((found - value).abs() <= bound, "{found} for {value} of {most}");
                 }
             }
-            assert_eq!(half.count(), len);
+            assert_eq!(kept.count(), len);
         }
     }
 
@@ -140,20 +140,20 @@ mod tests {
         {
             all[at * BLOCK + 3] = most * power_of_two(at as i32 - 20) * 1e6;
         }
-        let kept = Half::of(&all[..]).to_vec();
+        let kept = Fixed16::of(&all[..]).to_vec();
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&Half::of(&kept[..]).to_vec()), bits(&kept));
+        assert_eq!(bits(&Fixed16::of(&kept[..]).to_vec()), bits(&kept));
     }
 
     #[test]
     fn the_extremes_stay_what_they_are() {
         for value in [0.0, 1.0, -1.0, 1e38, -1e38, 1e-33, -1e30] {
-            let found = Half::of(&[value][..]).to_vec()[0];
+            let found = Fixed16::of(&[value][..]).to_vec()[0];
             assert!((found - value).abs() <= value.abs() / 32768.0, "{found} for {value}");
         }
-        assert_eq!(Half::of(&[f32::MIN_POSITIVE / 8.0][..]).to_vec(), [0.0]);
+        assert_eq!(Fixed16::of(&[f32::MIN_POSITIVE / 8.0][..]).to_vec(), [0.0]);
         for value in [f32::NAN, f32::INFINITY] {
-            assert!(Half::of(&[1.0, value][..]).to_vec()[0].is_nan(), "what is not finite is lost");
+            assert!(Fixed16::of(&[1.0, value][..]).to_vec()[0].is_nan(), "what is not finite is lost");
         }
     }
 }
