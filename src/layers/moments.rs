@@ -58,6 +58,11 @@ impl Moments {
         self.mean.len()
     }
 
+    /// An element of the covariance C = S − μμᵀ.
+    pub fn covariance(&self, row: usize, column: usize) -> f64 {
+        self.second[[row, column]] as f64 - self.mean[row] as f64 * self.mean[column] as f64
+    }
+
     /// The weighted mean of several moments of the same channels. With the parts' counts as weights these are the moments
     /// of the whole (but for `count`, which is averaged too); with the shares of styles, their blend.
     ///
