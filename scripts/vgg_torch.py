@@ -240,19 +240,21 @@ def style_loss(spec: LossSpec, found: Moments, target: Moments) -> Tensor:
 def wasserstein_loss(found: Moments, target: Moments) -> Tensor:
     """The squared 2-Wasserstein distance of two normal distributions over the target's energy ‖μ‖² + tr C.
 
-    With the energy of a channel as unit, the target's variances b are shrunk to b³ / (b² + 0.3²), and both covariances then have
-    0.01 on their diagonals.
+    With the energy of a channel as unit, along the target's principal directions with a variance b above 0.3 the target has the variance
+    b − 0.3² / b, and along the others none. Along the principal directions 0.01 is added to both variances.
     """
     energy = target.second.trace()
     unit = energy / len(target.mean)
     values, vectors = torch.linalg.eigh(target.covariance() / unit)
-    values = unit * (values**3 / (values**2 + 0.3**2) + 1e-2)
-    covariance = found.covariance() + 1e-2 * unit * torch.eye(len(target.mean), dtype=energy.dtype)
-    root = vectors @ values.sqrt().diag() @ vectors.T
+    values, vectors = values[values > 0.3], vectors[:, values > 0.3]
+    values = unit * (values - 0.3**2 / values + 1e-2)
+    covariance = found.covariance()
+    projected = vectors.T @ covariance @ vectors + 1e-2 * unit * torch.eye(len(values), dtype=energy.dtype)
     # eigvalsh has a gradient where eigenvalues are equal, eigh has none there.
-    root_trace = torch.linalg.eigvalsh(root @ covariance @ root).sqrt().sum()
+    root_trace = torch.linalg.eigvalsh(values.sqrt().diag() @ projected @ values.sqrt().diag()).sqrt().sum()
     distance = (found.mean - target.mean).square().sum()
-    return (distance + covariance.trace() + values.sum() - 2 * root_trace) / energy
+    regularization = 1e-2 * unit * len(values)
+    return (distance + covariance.trace() + regularization + values.sum() - 2 * root_trace) / energy
 
 
 def total_variation(image: Tensor, wraps: bool = False) -> Tensor:

@@ -1,4 +1,4 @@
-//! Products of dense square matrices, for the style statistics: strips of rows of the result, in parallel.
+//! Products of dense matrices, for the style statistics: strips of rows of the result, in parallel.
 //!
 //! A matrix is row-major, with [`stride`] floats from one row to the next.
 
@@ -28,10 +28,10 @@ pub enum Part {
     Upper,
 }
 
-/// C = A·B, all N×N. `row_of_a(row, depth, to)` writes the elements `depth` of a row of A to `to`.
+/// C = A·B, where C has N columns. `row_of_a(row, depth, to)` writes the elements `depth` of a row of A to `to`.
 ///
 /// # Panics
-/// If B is not N×N, or C not made of rows of [`stride`] floats.
+/// If B does not have N columns, or C is not made of rows of [`stride`] floats.
 pub fn multiply(
     n: usize,
     row_of_a: impl Fn(usize, Range<usize>, &mut [f32]) + Sync,
@@ -40,8 +40,8 @@ pub fn multiply(
     c: &mut [f32],
 ) {
     let panel = geometry(b.isa()).panel;
-    assert!(n <= b.columns() && b.columns() < n + panel, "B is not {n}×{n}");
-    assert!(c.len() == n * stride(n), "C is not {n}×{n}");
+    assert!(n <= b.columns() && b.columns() < n + panel, "B does not have {n} columns");
+    assert!(c.len().is_multiple_of(stride(n)), "C is not made of rows of {n} columns");
     team::for_each_chunk(c, STRIP * stride(n), |strip, c| {
         let (top, rows) = (strip * STRIP, c.len() / stride(n));
         let left = if part == Part::Upper { top / panel * panel } else { 0 };
@@ -57,6 +57,9 @@ pub fn multiply(
                 let accumulate = depth.start > 0;
                 b.multiply(a, depth, left..b.columns(), products, accumulate);
             }
+            if b.groups().next().is_none() {
+                products.fill(0.0);
+            }
             for (c, products) in c.chunks_exact_mut(stride(n)).zip(products.chunks_exact(width)) {
                 c[left..n].copy_from_slice(&products[..n - left]);
             }
@@ -71,29 +74,36 @@ mod tests {
 
     #[test]
     fn products_equal_their_definition() {
-        let value = |i: usize| ((i * 7919 + 13) % 2003) as f32 / 1001.0 - 1.0;
+        let squares = [0, 1, 5, 16, 31, 33, 47, 48, 49, 100, 288, 300].map(|n| [n; 3]);
+        let others = [[1, 300, 33], [50, 1, 16], [97, 48, 1], [33, 5, 0], [0, 4, 7], [7, 0, 5]];
         for isa in Isa::available() {
-            for n in [0, 1, 5, 16, 31, 33, 47, 48, 49, 100, 288, 300] {
-                let mut b = PackedMatrix::new(isa);
-                b.pack((n, n), GROUP_DEPTH, |k| move |column| value(k * 31 + column * 5));
-                let row_of_a = |row: usize, depth: Range<usize>, to: &mut [f32]| {
-                    to.iter_mut().zip(depth).for_each(|(to, k)| *to = value(row * 17 + k));
-                };
-                for part in [Part::Whole, Part::Upper] {
-                    let mut c = vec![f32::NAN; n * stride(n)];
-                    multiply(n, row_of_a, &b, part, &mut c);
-                    for (row, column) in (0..n * n).map(|at| (at / n, at % n)) {
-                        if part == Part::Upper && column < row {
-                            continue;
-                        }
-                        let found = c[row * stride(n) + column] as f64;
-                        let term = |k: usize| value(row * 17 + k) as f64 * value(k * 31 + column * 5) as f64;
-                        let expected: f64 = (0..n).map(term).sum();
-                        let bound = (0..n).map(|k| term(k).abs()).sum::<f64>() * 2e-6;
-                        assert!((found - expected).abs() <= bound, "{isa:?} {n} ({row}, {column})");
-                    }
+            for [rows, depth, n] in squares.into_iter().chain(others) {
+                check_product(isa, [rows, depth, n], Part::Whole);
+                if rows == n {
+                    check_product(isa, [rows, depth, n], Part::Upper);
                 }
             }
+        }
+    }
+
+    fn check_product(isa: Isa, [rows, depth, n]: [usize; 3], part: Part) {
+        let value = |i: usize| ((i * 7919 + 13) % 2003) as f32 / 1001.0 - 1.0;
+        let mut b = PackedMatrix::new(isa);
+        b.pack((depth, n), GROUP_DEPTH, |k| move |column| value(k * 31 + column * 5));
+        let row_of_a = |row: usize, depth: Range<usize>, to: &mut [f32]| {
+            to.iter_mut().zip(depth).for_each(|(to, k)| *to = value(row * 17 + k));
+        };
+        let mut c = vec![f32::NAN; rows * stride(n)];
+        multiply(n, row_of_a, &b, part, &mut c);
+        for (row, column) in (0..rows * n).map(|at| (at / n, at % n)) {
+            if part == Part::Upper && column < row {
+                continue;
+            }
+            let found = c[row * stride(n) + column] as f64;
+            let term = |k: usize| value(row * 17 + k) as f64 * value(k * 31 + column * 5) as f64;
+            let expected: f64 = (0..depth).map(term).sum();
+            let bound = (0..depth).map(|k| term(k).abs()).sum::<f64>() * 2e-6;
+            assert!((found - expected).abs() <= bound, "{isa:?} {rows}×{depth}×{n} ({row}, {column})");
         }
     }
 }

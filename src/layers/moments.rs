@@ -58,9 +58,11 @@ impl Moments {
         self.mean.len()
     }
 
-    /// An element of the covariance C = S − μμᵀ.
-    pub fn covariance(&self, row: usize, column: usize) -> f64 {
-        self.second[[row, column]] as f64 - self.mean[row] as f64 * self.mean[column] as f64
+    /// A row of the covariance C = S − μμᵀ.
+    pub fn covariance_row(&self, row: usize) -> impl ExactSizeIterator<Item = f64> {
+        let mean = f64::from(self.mean[row]);
+        let element = move |(second, other): (&f32, &f32)| f64::from(*second) - mean * f64::from(*other);
+        self.second.row(row).into_iter().zip(&self.mean).map(element)
     }
 
     /// The weighted mean of several moments of the same channels. With the parts' counts as weights these are the moments

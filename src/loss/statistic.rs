@@ -5,6 +5,7 @@
 mod cholesky;
 mod gram;
 mod polar;
+mod principal;
 mod wasserstein;
 
 use crate::layers::moments::{Gradient, Moments};
@@ -26,8 +27,8 @@ pub enum Statistic {
     Gram,
     /// The squared 2-Wasserstein distance of the normal distributions with these means and covariances C = S − μμᵀ:
     /// ‖μ−μ_a‖² + tr(C + C_a − 2(C_a^½ C C_a^½)^½), over its target's energy ‖μ_a‖² + tr C_a. The effort to move the features
-    /// onto the style's. Directions in which the style's features hardly vary count as those in which they don't: a variance b,
-    /// in units of a channel's mean energy, becomes b³/(b² + 0.3²).
+    /// onto the style's. Where the style hardly varies, it counts as constant: of a variance b along one of its principal
+    /// directions, in units of a channel's mean energy, b − 0.3²/b is left, and nothing of one below 0.3.
     Wasserstein,
 }
 

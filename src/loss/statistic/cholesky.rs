@@ -1,7 +1,5 @@
 //! The Cholesky factor of a symmetric positive definite matrix, and the solution of equations with it.
 
-use ndarray::NdFloat;
-
 use crate::gemm::dense::stride;
 use crate::parallel::team;
 use crate::simd::{Isa, Kernel, Simd};
@@ -18,7 +16,7 @@ const ROWS: usize = 8;
 ///
 /// # Panics
 /// If `k` is not N×N.
-pub fn factorize<F: NdFloat>(isa: Isa, k: &mut [F], n: usize, least: f64) {
+pub fn factorize(isa: Isa, k: &mut [f32], n: usize, least: f64) {
     let stride = stride(n);
     assert_eq!(k.len(), n * stride, "the matrix is not {n}×{n}");
     for first in (0..n).step_by(COLUMNS) {
@@ -31,91 +29,68 @@ pub fn factorize<F: NdFloat>(isa: Isa, k: &mut [F], n: usize, least: f64) {
         let factor = &*above;
         team::for_each_chunk(below, stride, |_, row| isa.run(FactorRow { factor, row, first, least: None }));
     }
-    team::for_each_chunk(k, stride, |row, values| values[row + 1..].fill(F::zero()));
+    team::for_each_chunk(k, stride, |row, values| values[row + 1..].fill(0.0));
 }
 
 /// Computes the elements of a row of the factor from column `first` on, as many as there are rows of `factor`, and then, with
 /// `least`, the diagonal element.
-struct FactorRow<'a, F> {
+struct FactorRow<'a> {
     /// The factor's first rows.
-    factor: &'a [F],
-    row: &'a mut [F],
+    factor: &'a [f32],
+    row: &'a mut [f32],
     first: usize,
     least: Option<f64>,
 }
 
-impl<F: NdFloat> Kernel for FactorRow<'_, F> {
+impl Kernel for FactorRow<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) {
         let Self { factor, row, first, least } = self;
         for (column, factor) in factor.chunks_exact(row.len()).enumerate().skip(first) {
-            let value = wide(row[column]) - dot(&row[..column], &factor[..column]);
-            row[column] = narrow(value / wide(factor[column]));
+            let value = row[column] as f64 - dot(&row[..column], &factor[..column]);
+            row[column] = (value / factor[column] as f64) as f32;
         }
         if let Some(least) = least {
             let column = factor.len() / row.len();
-            let value = wide(row[column]) - dot(&row[..column], &row[..column]);
-            row[column] = narrow(value.max(least).sqrt());
+            let value = row[column] as f64 - dot(&row[..column], &row[..column]);
+            row[column] = value.max(least).sqrt() as f32;
         }
     }
 }
 
 /// Σ aᵢ·bᵢ in f64: a factor's elements are small differences of long sums.
 #[inline(always)]
-fn dot<F: NdFloat>(a: &[F], b: &[F]) -> f64 {
+fn dot(a: &[f32], b: &[f32]) -> f64 {
     // Independent sums, so that the compiler can vectorise.
     let mut lanes = [0.0f64; 16];
     let (a_lanes, b_lanes) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     for (a, b) in a_lanes.0.iter().zip(b_lanes.0) {
         for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += wide(*a) * wide(*b);
+            *lane += *a as f64 * *b as f64;
         }
     }
-    let remainder: f64 = a_lanes.1.iter().zip(b_lanes.1).map(|(a, b)| wide(*a) * wide(*b)).sum();
+    let remainder: f64 = a_lanes.1.iter().zip(b_lanes.1).map(|(a, b)| *a as f64 * *b as f64).sum();
     lanes.iter().sum::<f64>() + remainder
-}
-
-#[inline(always)]
-fn wide<F: NdFloat>(value: F) -> f64 {
-    value.to_f64().expect("f32 and f64 have a value in f64")
-}
-
-#[inline(always)]
-fn narrow<F: NdFloat>(value: f64) -> F {
-    F::from(value).expect("f64 has a value in f32 and f64")
-}
-
-/// Replaces each row b of `rows` by x with x·K·Kᵀ = b, where K is a factor of [`factorize`].
-///
-/// # Panics
-/// If `k` is not N×N.
-pub fn solve_rows_twice<F: NdFloat>(isa: Isa, k: &[F], n: usize, rows: &mut [F]) {
-    assert_eq!(k.len(), n * stride(n), "the factor is not {n}×{n}");
-    // x·Kᵀ = b is what gives a row of a factor its elements.
-    team::for_each_chunk(rows, stride(n), |_, row| {
-        isa.run(FactorRow { factor: k, row, first: 0, least: None })
-    });
-    solve_rows(isa, k, n, rows);
 }
 
 /// Replaces each row b of `rows` by x with x·K = b, where K is a factor of [`factorize`].
 ///
 /// # Panics
 /// If `k` is not N×N.
-pub fn solve_rows<F: NdFloat>(isa: Isa, k: &[F], n: usize, rows: &mut [F]) {
+pub fn solve_rows(isa: Isa, k: &[f32], n: usize, rows: &mut [f32]) {
     assert_eq!(k.len(), n * stride(n), "the factor is not {n}×{n}");
     team::for_each_chunk(rows, ROWS * stride(n), |_, rows| isa.run(SolveRows { k, stride: stride(n), rows }));
 }
 
-struct SolveRows<'a, F> {
-    k: &'a [F],
+struct SolveRows<'a> {
+    k: &'a [f32],
     stride: usize,
-    rows: &'a mut [F],
+    rows: &'a mut [f32],
 }
 
-impl<F: NdFloat> Kernel for SolveRows<'_, F> {
+impl Kernel for SolveRows<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -126,7 +101,7 @@ impl<F: NdFloat> Kernel for SolveRows<'_, F> {
                 let x = row[column] / k[column];
                 row[column] = x;
                 for (b, k) in row[..column].iter_mut().zip(k) {
-                    *b -= x * *k;
+                    *b -= x * k;
                 }
             }
         }
@@ -181,25 +156,6 @@ mod tests {
                             "{isa:?} {n} {i} {j}: {found}"
                         );
                     }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn equations_with_the_matrix_are_solved_in_f64() {
-        for isa in Isa::available() {
-            for n in [1, 2, 15, 17, 48, 49, 100] {
-                let (matrix, stride) = (positive_definite(n), stride(n));
-                let element = |i: usize, j: usize| f64::from(matrix[i.max(j) * stride + i.min(j)]);
-                let mut k: Vec<f64> = matrix.iter().copied().map(f64::from).collect();
-                factorize(isa, &mut k, n, 1e-9);
-                let b: Vec<f64> = (0..n * stride).map(value).map(f64::from).collect();
-                let mut x = b.clone();
-                solve_rows_twice(isa, &k, n, &mut x);
-                for (i, j) in (0..n * n).map(|at| (at / n, at % n)) {
-                    let found: f64 = (0..n).map(|at| x[i * stride + at] * element(at, j)).sum();
-                    assert!((found - b[i * stride + j]).abs() < 1e-12, "{isa:?} {n} {i} {j}: {found}");
                 }
             }
         }

@@ -10,46 +10,53 @@ use crate::layers::moments::{Gradient, Moments};
 use crate::parallel::{reduce, scratch, team};
 use crate::simd::Isa;
 
-use super::cholesky::{factorize, solve_rows, solve_rows_twice};
+use super::cholesky::{factorize, solve_rows};
 use super::polar::orthogonal_factor;
+use super::principal::PrincipalComponents;
 
-/// δ: what is added to the diagonal of both covariances, as a share of the energy of a channel of the target. Without it, the
-/// gradient is not finite where the features of a picture lack a dimension that the style's have; and the second moments'
-/// rounding errors, some 1e-6 of the largest eigenvalue, have to be small beside it.
-const REGULARIZATION: f64 = 1e-2;
-
-/// τ, in the same unit: a direction of feature space in which the target's variance is b gets b³/(b² + τ²) in its place, so that
-/// below τ it hardly varies. There the style has little but its scan's noise, and a picture reaches the same variance with a few
-/// specks of a colour that the style does not have. Chosen by how far the colours of pictures are from their styles'.
+/// τ, as a share of the energy of a channel of the target: along its principal directions of a variance b > τ the target has
+/// b − τ²/b, and along all others it has none. There a style has little but its scan's noise, and a picture reaches the same
+/// variance with a few specks of a colour that the style does not have. Chosen by how far the colours of pictures are from their
+/// styles'.
 const SHRINKAGE: f64 = 0.3;
 
-/// N×N matrices of f32 that the statistic keeps, the gradient among them, and those in its scratch: the most of these, as four
-/// in f64, while a target is made.
-pub(super) const MATRICES: u64 = 4 + 8;
+/// δ, in the same unit: what is added to both variances along the principal directions. Without it, the gradient is not finite
+/// where the features of a picture lack a dimension that the style's have; and rounding errors, some 1e-6 of the largest
+/// eigenvalue, have to be small beside it.
+const REGULARIZATION: f64 = 1e-2;
+
+/// N×N matrices of f32 that the statistic keeps, the gradient among them, and those in its scratch, with half as many principal
+/// directions as channels; the two networks' styles have a tenth to two fifths. While a target is made it takes two f64 matrices
+/// in place of the scratch.
+pub(super) const MATRICES: u64 = 3 + 3;
 
 /// The Wasserstein statistic of one layer.
 ///
-/// With C = S − μμᵀ + εI, for the target C_a = B³·(B² + τ²·I)⁻¹ + εI of its B = S_a − μ_a·μ_aᵀ, and L·Lᵀ = C_a:
+/// With C = S − μμᵀ and the target's C_a = S_a − μ_a·μ_aᵀ, V (N×R) the eigenvectors of C_a with an eigenvalue b > τ,
+/// Λ = diag(b − τ²/b) + δI of these, and P = VᵀCV + δI:
 ///
 /// ```text
-/// value = (‖μ − μ_a‖² + tr C + tr C_a − 2 tr (LᵀCL)^½) / energy        energy = ‖μ_a‖² + tr (S_a − μ_a·μ_aᵀ) = tr S_a
-/// T     = L·(LᵀCL)^(−½)·Lᵀ, the optimal transport map's matrix from C to C_a
+/// value = (‖μ − μ_a‖² + tr C + R·δ + tr Λ − 2 tr (Λ^½PΛ^½)^½) / energy        energy = ‖μ_a‖² + tr C_a = tr S_a
+/// T     = V·Λ^½·(Λ^½PΛ^½)^(−½)·Λ^½·Vᵀ
 /// dC    = (I − T) / energy        dS = dC        dμ = 2·(μ − μ_a) / energy − 2·dC·μ
 /// ```
 ///
-/// That is the closed form of Olkin and Pukelsheim 1982 with a factor L in place of the root C_a^½, which leaves all traces and
-/// T as they are. With C = K·Kᵀ (Cholesky) and the polar decomposition LᵀK = (LᵀCL)^½·U, the root's trace is ⟨U, LᵀK⟩ and
-/// T = L·U·K⁻¹. So no product with the small eigenvalues of C squared is ever formed, which f32 could not hold.
+/// But for δ that is the closed form of Olkin and Pukelsheim 1982 for the distance from the normal distribution of the mean μ_a
+/// and the covariance VΛVᵀ, and T the matrix of the optimal transport map to it. Its rank is R, so that all but two products are
+/// of R×R matrices.
+///
+/// With P = K·Kᵀ (Cholesky) and the polar decomposition Λ^½K = (Λ^½PΛ^½)^½·U, the root's trace is ⟨U, Λ^½K⟩ and
+/// T = V·Λ^½·U·K⁻¹·Vᵀ. So no product with the small eigenvalues of P squared is ever formed, which f32 could not hold.
 pub struct Wasserstein {
     isa: Isa,
     /// μ_a.
     target_mean: Array1<f32>,
-    /// L, N×N, of C_a in units of energy/N, and its transpose.
-    factor: Vec<f32>,
-    transposed: Vec<f32>,
-    /// tr C_a in these units.
-    target_trace: f64,
-    /// ‖μ_a‖² + tr (S_a − μ_a·μ_aᵀ), or 1 if that is 0.
+    /// V, with the diagonal of Λ in units of energy/N as variances.
+    target: PrincipalComponents,
+    /// V and Vᵀ as right-hand sides.
+    basis: PackedMatrix,
+    transposed_basis: PackedMatrix,
+    /// ‖μ_a‖² + tr C_a, or 1 if that is 0.
     energy: f64,
     packed: PackedMatrix,
     /// dS/n and dμ/n of the last evaluation.
@@ -63,19 +70,21 @@ impl Wasserstein {
         let n = target.channels();
         let energy: f64 = target.second.diag().iter().map(|value| *value as f64).sum();
         let energy = if energy > 0.0 { energy } else { 1.0 };
-        let mut factor = vec![0.0; n * stride(n)];
-        let target_trace = shrunk_covariance(isa, &target, n as f64 / energy, &mut factor);
-        factorize(isa, &mut factor, n, REGULARIZATION);
-        let mut transposed = vec![0.0; factor.len()];
-        for (row, column) in (0..n).flat_map(|row| (row..n).map(move |column| (row, column))) {
-            transposed[row * stride(n) + column] = factor[column * stride(n) + row];
+        let rows = |row| target.covariance_row(row).map(|value| value * n as f64 / energy);
+        let mut components = PrincipalComponents::above(SHRINKAGE, n, rows);
+        for variance in &mut components.variances {
+            *variance += REGULARIZATION - SHRINKAGE * SHRINKAGE / *variance;
         }
+        let (r, from) = (components.dimensions(), &components.basis);
+        let [mut basis, mut transposed_basis] = [(); 2].map(|()| PackedMatrix::new(isa));
+        pack(&mut basis, (n, r), from);
+        transposed_basis.pack((r, n), GROUP_DEPTH, |row| move |column| from[column * stride(r) + row]);
         Self {
             isa,
             target_mean: target.mean,
-            factor,
-            transposed,
-            target_trace,
+            target: components,
+            basis,
+            transposed_basis,
             energy,
             packed: PackedMatrix::new(isa),
             ds: Array2::zeros((n, n)),
@@ -88,8 +97,7 @@ impl Wasserstein {
         let n = moments.channels();
         assert_eq!(n, self.target_mean.len(), "the moments and the target differ in channels");
         let slope = weight / (self.energy * moments.count);
-        let value =
-            scratch::with([n * stride(n); 5], |buffers| self.transport(slope as f32, moments, buffers));
+        let value = self.covariance_term(slope as f32, moments);
         let Self { target_mean, ds, dmean, .. } = self;
         let mean = moments.mean.as_slice().expect("made contiguous");
         let mut squares = 0.0;
@@ -104,127 +112,97 @@ impl Wasserstein {
     }
 
     /// The part of the value that depends on the covariances. Sets dS to `slope` · (I − T).
-    fn transport(&mut self, slope: f32, moments: &Moments, buffers: [&mut [f32]; 5]) -> f64 {
-        let Self { isa, factor, transposed, packed, ds, .. } = self;
-        let (n, isa) = (moments.channels(), *isa);
-        let stride = stride(n);
-        let [k, g, x, next, squares] = buffers;
-        let trace = covariance(moments, n as f64 / self.energy, k);
-        factorize(isa, k, n, REGULARIZATION);
-        multiply(packed, n, transposed, k, g);
-        // The singular values of LᵀK are at least the product of the least ones of L and K.
-        let u = orthogonal_factor(packed, n, g, REGULARIZATION, [x, next], squares);
-        let root = (0..n).map(|row| [&*u, g].map(|matrix| &matrix[row * stride..][..n]));
-        let root: f64 = root.map(|[u, g]| reduce::dot(u, g)).sum();
-        let transport = g;
-        multiply(packed, n, factor, u, transport);
-        solve_rows(isa, k, n, transport);
-        let transport = &*transport;
-        let ds = ds.as_slice_mut().expect("made contiguous");
-        team::for_each_chunk(ds, n.max(1), |row, ds| {
-            for (column, ds) in ds.iter_mut().enumerate() {
-                // T is symmetric but for rounding.
-                let t = 0.5 * (transport[row * stride + column] + transport[column * stride + row]);
-                *ds = slope * (f32::from(u8::from(row == column)) - t);
-            }
-        });
-        let value = (trace + self.target_trace - 2.0 * root) / n as f64;
-        // Rounding may leave a little less than 0, where the covariances are equal.
-        if value < 0.0 { 0.0 } else { value }
+    fn covariance_term(&mut self, slope: f32, moments: &Moments) -> f64 {
+        let (n, r) = (moments.channels(), self.target.dimensions());
+        let scale = n as f64 / self.energy;
+        scratch::with([n * stride(r), r * stride(r), n * stride(n)], |[tall, transport, whole]| {
+            self.project(scale, moments, tall, transport);
+            let root = self.transport(transport);
+            self.expand(transport, tall, whole);
+            let ds = self.ds.as_slice_mut().expect("made contiguous");
+            team::for_each_chunk(ds, n.max(1), |row, ds| {
+                for (column, ds) in ds.iter_mut().enumerate() {
+                    // T is symmetric but for rounding.
+                    let t = 0.5 * (whole[row * stride(n) + column] + whole[column * stride(n) + row]);
+                    *ds = slope * (f32::from(u8::from(row == column)) - t);
+                }
+            });
+            let variance = |channel| moments.covariance_row(channel).nth(channel).expect("C is N×N");
+            let trace = scale * (0..n).map(variance).sum::<f64>() + r as f64 * REGULARIZATION;
+            let target_trace: f64 = self.target.variances.iter().sum();
+            let value = (trace + target_trace - 2.0 * root) / n as f64;
+            // Rounding may leave a little less than 0, where the distributions are equal.
+            if value < 0.0 { 0.0 } else { value }
+        })
+    }
+
+    /// Writes P, R×R, to `projected`. `tall` is N×R.
+    fn project(&mut self, scale: f64, moments: &Moments, tall: &mut [f32], projected: &mut [f32]) {
+        let (n, r) = (moments.channels(), self.target.dimensions());
+        let row = |row: usize, depth: Range<usize>, to: &mut [f32]| {
+            let values = moments.covariance_row(row).skip(depth.start);
+            to.iter_mut().zip(values).for_each(|(to, value)| *to = (scale * value) as f32);
+        };
+        dense::multiply(r, row, &self.basis, Part::Whole, tall);
+        pack(&mut self.packed, (n, r), tall);
+        let basis = &self.target.basis;
+        let row = |row: usize, depth: Range<usize>, to: &mut [f32]| {
+            let column = basis[depth.start * stride(r) + row..].iter().step_by(stride(r));
+            to.iter_mut().zip(column).for_each(|(to, value)| *to = *value);
+        };
+        dense::multiply(r, row, &self.packed, Part::Whole, projected);
+        (0..r).for_each(|at| projected[at * stride(r) + at] += REGULARIZATION as f32);
+    }
+
+    /// Replaces P by Λ^½·U·K⁻¹, R×R, and returns tr (Λ^½PΛ^½)^½.
+    fn transport(&mut self, p: &mut [f32]) -> f64 {
+        let (isa, r) = (self.isa, self.target.dimensions());
+        let deviations = || self.target.variances.iter().map(|variance| variance.sqrt() as f32);
+        scratch::with([p.len(); 5], |[k, g, x, next, squares]| {
+            k.copy_from_slice(p);
+            factorize(isa, k, r, REGULARIZATION);
+            scale_rows(deviations(), r, k, g);
+            // The singular values of Λ^½K are at least the product of the least ones of Λ^½ and K.
+            let u = orthogonal_factor(&mut self.packed, r, g, REGULARIZATION, [x, next], squares);
+            let rows = (0..r).map(|row| [&*u, g].map(|matrix| &matrix[row * stride(r)..][..r]));
+            let root = rows.map(|[u, g]| reduce::dot(u, g)).sum();
+            scale_rows(deviations(), r, u, p);
+            solve_rows(isa, k, r, p);
+            root
+        })
+    }
+
+    /// Writes T = V·A·Vᵀ, N×N, of the R×R matrix `a` to `whole`. `tall` is N×R.
+    fn expand(&mut self, a: &[f32], tall: &mut [f32], whole: &mut [f32]) {
+        let (n, r) = (self.target_mean.len(), self.target.dimensions());
+        pack(&mut self.packed, (r, r), a);
+        let basis = &self.target.basis;
+        let row_of = |matrix: &[f32], row: usize, depth: Range<usize>, to: &mut [f32]| {
+            to.copy_from_slice(&matrix[row * stride(r)..][depth]);
+        };
+        dense::multiply(r, |row, depth, to| row_of(basis, row, depth, to), &self.packed, Part::Whole, tall);
+        let tall = &*tall;
+        dense::multiply(
+            n,
+            |row, depth, to| row_of(tall, row, depth, to),
+            &self.transposed_basis,
+            Part::Whole,
+            whole,
+        );
     }
 }
 
-/// Writes the covariance S − μμᵀ, times `scale` and with δ added to its diagonal, to `to`, and returns its trace.
-fn covariance(moments: &Moments, scale: f64, to: &mut [f32]) -> f64 {
-    let n = moments.channels();
-    let element = |row, column| regularized(row, column, scale * moments.covariance(row, column));
-    team::for_each_chunk(to, stride(n), |row, to| {
-        for (column, to) in to[..=row].iter_mut().enumerate() {
-            *to = element(row, column) as f32;
-        }
+/// Writes the rows of an R×R matrix, each times its factor, to `to`.
+fn scale_rows(factors: impl Iterator<Item = f32>, r: usize, matrix: &[f32], to: &mut [f32]) {
+    for ((row, factor), to) in matrix.chunks_exact(stride(r)).zip(factors).zip(to.chunks_exact_mut(stride(r)))
+    {
+        to[..r].iter_mut().zip(row).for_each(|(to, value)| *to = factor * value);
+    }
+}
+
+/// Packs a matrix with the [`stride`] of its columns.
+fn pack(packed: &mut PackedMatrix, (rows, columns): (usize, usize), matrix: &[f32]) {
+    packed.pack_parts((rows, columns), GROUP_DEPTH, |row, columns_of_part, to| {
+        to.copy_from_slice(&matrix[row * stride(columns)..][columns_of_part]);
     });
-    (0..n).map(|channel| element(channel, channel)).sum()
-}
-
-/// Writes the [`covariance`] B of a target, shrunk to B³·(B² + τ²·I)⁻¹, and returns its trace. In f64, since B² has the squares of
-/// B's eigenvalues.
-fn shrunk_covariance(isa: Isa, moments: &Moments, scale: f64, to: &mut [f32]) -> f64 {
-    let (n, stride) = (moments.channels(), stride(moments.channels()));
-    let b = Array2::from_shape_fn((n, n), |(row, column)| scale * moments.covariance(row, column));
-    let tau_squared = SHRINKAGE * SHRINKAGE;
-    let rows_of = |matrix: &Array2<f64>| {
-        let mut rows = vec![0.0; n * stride];
-        for (to, row) in rows.chunks_exact_mut(stride).zip(matrix.outer_iter()) {
-            to.iter_mut().zip(row).for_each(|(to, value)| *to = *value);
-        }
-        rows
-    };
-    let mut k = rows_of(&b.dot(&b));
-    (0..n).for_each(|row| k[row * stride + row] += tau_squared);
-    factorize(isa, &mut k, n, tau_squared);
-    // B³·(B² + τ²·I)⁻¹ = B − τ²·X, where X = B·(B² + τ²·I)⁻¹.
-    let mut x = rows_of(&b);
-    solve_rows_twice(isa, &k, n, &mut x);
-    let element = |row: usize, column: usize| {
-        regularized(row, column, b[[row, column]] - tau_squared * x[row * stride + column])
-    };
-    for (row, to) in to.chunks_exact_mut(stride).enumerate() {
-        to[..=row].iter_mut().enumerate().for_each(|(column, to)| *to = element(row, column) as f32);
-    }
-    (0..n).map(|channel| element(channel, channel)).sum()
-}
-
-/// An element of a covariance, with δ added to the diagonal.
-fn regularized(row: usize, column: usize, covariance: f64) -> f64 {
-    covariance + if row == column { REGULARIZATION } else { 0.0 }
-}
-
-/// C = A·B of N×N matrices.
-fn multiply(packed: &mut PackedMatrix, n: usize, a: &[f32], b: &[f32], c: &mut [f32]) {
-    let stride = stride(n);
-    packed.pack_parts((n, n), GROUP_DEPTH, |row, columns, to| {
-        to.copy_from_slice(&b[row * stride..][columns]);
-    });
-    let row = |row: usize, depth: Range<usize>, to: &mut [f32]| to.copy_from_slice(&a[row * stride..][depth]);
-    dense::multiply(n, row, packed, Part::Whole, c);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The variances of independent channels, one of them with a mean, and of two channels of which one follows the other.
-    #[test]
-    fn small_variances_of_a_target_are_shrunk() {
-        let mut moments = Moments::zeros(5);
-        let variances = [10.0, 0.3, 0.01, 0.0];
-        for (channel, variance) in variances.into_iter().enumerate() {
-            moments.second[[channel, channel]] = variance;
-        }
-        moments.mean[1] = 2.0;
-        moments.second[[1, 1]] += 4.0;
-        // (1, −1)/√2 has the variance 4, (1, 1)/√2 has 0.
-        [(3, 3, 2.0), (4, 4, 2.0), (3, 4, -2.0), (4, 3, -2.0)]
-            .into_iter()
-            .for_each(|(row, column, value)| moments.second[[row, column]] = value);
-        let shrunk = |b: f64| b.powi(3) / (b * b + SHRINKAGE * SHRINKAGE);
-        let expected = [
-            (0, 0, shrunk(10.0) + REGULARIZATION),
-            (1, 1, shrunk(0.3) + REGULARIZATION),
-            (2, 2, shrunk(0.01) + REGULARIZATION),
-            (3, 3, shrunk(4.0) / 2.0 + REGULARIZATION),
-            (4, 3, -shrunk(4.0) / 2.0),
-            (1, 0, 0.0),
-        ];
-        for isa in Isa::available() {
-            let mut found = vec![0.0; 5 * stride(5)];
-            let trace = shrunk_covariance(isa, &moments, 1.0, &mut found);
-            for (row, column, expected) in expected {
-                let found = found[row * stride(5) + column] as f64;
-                assert!((found - expected).abs() < 1e-6, "{isa:?} {row} {column}: {found}, not {expected}");
-            }
-            let diagonal: f64 = (0..5).map(|channel| found[channel * stride(5) + channel] as f64).sum();
-            assert!((trace - diagonal).abs() < 1e-6);
-        }
-    }
 }
