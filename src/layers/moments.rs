@@ -58,11 +58,12 @@ impl Moments {
         self.mean.len()
     }
 
-    /// A row of the covariance C = S − μμᵀ.
-    pub fn covariance_row(&self, row: usize) -> impl ExactSizeIterator<Item = f64> {
+    /// The elements `columns` of a row of the covariance C = S − μμᵀ.
+    pub fn covariance_row(&self, row: usize, columns: Range<usize>) -> impl Iterator<Item = f64> {
         let mean = f64::from(self.mean[row]);
+        let (second, others) = (self.second.slice(s![row, columns.clone()]), self.mean.slice(s![columns]));
         let element = move |(second, other): (&f32, &f32)| f64::from(*second) - mean * f64::from(*other);
-        self.second.row(row).into_iter().zip(&self.mean).map(element)
+        second.into_iter().zip(others).map(element)
     }
 
     /// The weighted mean of several moments of the same channels. With the parts' counts as weights these are the moments
