@@ -62,13 +62,14 @@ fn others(criterion: &mut Criterion) {
     });
     for pooling in [Pooling::Max, Pooling::Average] {
         group.bench_function(format!("{pooling:?} pool forward"), |bencher| {
-            bencher.iter(|| pool::forward(Isa::best(), pooling, &x, &mut pooled));
+            bencher.iter(|| pool::forward(Isa::best(), pooling, None, &x, &mut pooled));
         });
         group.bench_function(format!("{pooling:?} pool backward"), |bencher| {
             bencher.iter(|| {
                 pool::backward(
                     Isa::best(),
                     pooling,
+                    None,
                     &pooled,
                     &mut x,
                     GradientEpilogue { relu: true, ..GradientEpilogue::default() },
@@ -94,7 +95,7 @@ fn others(criterion: &mut Criterion) {
         });
         let mut gradient = moments::Gradient::new(Isa::best());
         gradient.set(Array2::from_elem((channels, channels), 0.01).view(), None);
-        let tap = TapGradient { style: std::slice::from_ref(&gradient), content: None, top: 0 };
+        let tap = TapGradient { style: std::slice::from_ref(&gradient), ..TapGradient::default() };
         group.throughput(Throughput::Elements(2 * flop as u64));
         group.bench_function("backward", |bencher| {
             bencher.iter(|| GradientEpilogue { tap, relu: false }.write_deepest(Isa::best(), &mut f))

@@ -8,6 +8,7 @@ mod plan;
 mod preprocess;
 pub mod profile;
 mod steps;
+mod strip;
 mod strips;
 
 use std::ops::ControlFlow;

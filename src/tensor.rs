@@ -12,5 +12,5 @@ pub mod values;
 
 pub use band::Band;
 pub use feature_map::FeatureMap;
-pub use part::Part;
+pub use part::{Part, Place};
 pub use values::Values;

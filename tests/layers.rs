@@ -14,7 +14,7 @@ use impasto::layers::pool::Pooling::{self, Average, Max};
 use impasto::layers::{GradientEpilogue, TapGradient, dense, lrn, pool, relu};
 use impasto::simd::Isa;
 use impasto::tensor::FeatureMap;
-use ndarray::{Array, Array1, Array2, Array3, Array4, ArrayView3, Axis, Dimension, Ix0, Ix3, arr0};
+use ndarray::{Array, Array1, Array2, Array3, Array4, ArrayView3, Axis, Dimension, Ix0, Ix3, arr0, s};
 
 type Shape = (usize, usize, usize);
 
@@ -80,7 +80,11 @@ fn check_backward(
             let mut dx = x.clone();
             let style = gradient.as_slice();
             let content = content.then_some((&taps.content_map, taps.slope));
-            backward(&dy, &mut dx, GradientEpilogue { tap: TapGradient { style, content, top: 0 }, relu });
+            backward(
+                &dy,
+                &mut dx,
+                GradientEpilogue { tap: TapGradient { style, content, ..TapGradient::default() }, relu },
+            );
             dx
         });
         assert_close(&what, &dx.to_planes(), &expected);
@@ -435,24 +439,52 @@ fn pools_and_their_gradients() {
             };
             let dx = Expected::exactly(naive::pool_backward(pooling, &f64s(&dy), &f64s(x)));
             for isa in Isa::available() {
-                check_forward(&what, x, &y, |x, y| pool::forward(isa, pooling, x, y));
+                check_forward(&what, x, &y, |x, y| pool::forward(isa, pooling, None, x, y));
                 check_backward(&what, isa, (x, &dy), &dx, |dy, dx, epilogue| {
-                    pool::backward(isa, pooling, dy, dx, epilogue);
+                    pool::backward(isa, pooling, None, dy, dx, epilogue);
                 });
             }
         }
     });
 }
 
+/// Where a map goes on with a layer's first rows, each side of the seam is pooled as if it were alone.
+#[test]
+fn no_window_of_a_pool_has_rows_on_both_sides_of_a_seam() {
+    let (height, isa) = (12, Isa::best());
+    let (x, dy): (Array3<f32>, Array3<f32>) = (Random(3).array((9, height, 7)), Random(4).array((9, 6, 3)));
+    for seam in 0..=height {
+        for pooling in [Max, Average] {
+            let mut y = FeatureMap::zeros(9, height / 2, 3);
+            pool::forward(isa, pooling, Some(seam), &FeatureMap::from_planes(x.view()), &mut y);
+            let mut dx = FeatureMap::from_planes(x.view());
+            let dy_map = FeatureMap::from_planes(dy.view());
+            pool::backward(isa, pooling, Some(seam), &dy_map, &mut dx, GradientEpilogue::default());
+            for rows in [0..seam, seam..height] {
+                let windows = rows.start / 2..rows.start / 2 + rows.len() / 2;
+                let side = f64s(&x.slice(s![.., rows.clone(), ..]).to_owned());
+                let off =
+                    naive::pool(pooling, &side) - f64s(&y.to_planes()).slice(s![.., windows.clone(), ..]);
+                assert!(norm(&off) < 1e-5, "{pooling:?}, a seam at {seam}");
+                let of_side = f64s(&dy.slice(s![.., windows, ..]).to_owned());
+                let off = naive::pool_backward(pooling, &of_side, &side)
+                    - f64s(&dx.to_planes()).slice(s![.., rows, ..]);
+                assert_eq!(norm(&off), 0.0, "{pooling:?}, a seam at {seam}");
+            }
+        }
+    }
+}
+
 #[test]
 fn average_pool_backward_is_the_adjoint() {
     let (x, dy): (Array3<f32>, Array3<f32>) = (Random(1).array((9, 13, 11)), Random(2).array((9, 6, 5)));
     let mut y = FeatureMap::zeros(9, 6, 5);
-    pool::forward(Isa::best(), Average, &FeatureMap::from_planes(x.view()), &mut y);
+    pool::forward(Isa::best(), Average, None, &FeatureMap::from_planes(x.view()), &mut y);
     let mut dx = FeatureMap::zeros(9, 13, 11);
     pool::backward(
         Isa::best(),
         Average,
+        None,
         &FeatureMap::from_planes(dy.view()),
         &mut dx,
         GradientEpilogue::default(),
@@ -473,7 +505,7 @@ fn relu_and_pools_propagate_nan() {
             for pooling in [Max, Average] {
                 let what = format!("{pooling:?} on {isa:?} with NaN at {place:?}");
                 let mut y = FeatureMap::zeros(3, 2, 2);
-                pool::forward(isa, pooling, &x, &mut y);
+                pool::forward(isa, pooling, None, &x, &mut y);
                 for (at, y) in y.to_planes().indexed_iter() {
                     assert_eq!(y.is_nan(), at == (1, 1, 0), "{what}: {y} at {at:?}");
                 }

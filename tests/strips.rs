@@ -139,11 +139,32 @@ fn every_layer_has_its_strips() {
     }
 }
 
-/// Where a picture repeats, rows at both its ends depend on each other.
+/// Where a picture repeats, windows go across from its end to its start. At some of these heights a row is left over at one pool, at
+/// several or at none, and the last strips have few rows, or one.
 #[test]
-fn a_picture_that_wraps_is_not_cut() {
+fn a_picture_that_wraps_has_its_strips() {
     let weights = tiny_network();
-    let network = Network::load(&weights, Compute::default(), *weights.layers().last().unwrap()).unwrap();
-    let terms = Terms { edges: Edges::Wrap, ..terms(&weights) };
-    assert!(!network.cut(&terms.taps(), terms.mode(), (200, 64), Passes::Both, 0).is_cut());
+    let wraps = Terms { edges: Edges::Wrap, ..terms(&weights) };
+    // Averages, as rounding may make a maximum be another of two nearly equal values.
+    let average = Terms { pooling: Pooling::Average, ..wraps.clone() };
+    for size in [(160, 48), (161, 40), (162, 33), (163, 48), (167, 37), (255, 32), (257, 33)] {
+        check("a tile", &average, size, false);
+        check("a tile with regions", &average, size, true);
+    }
+    for size in [(160, 48), (173, 35)] {
+        check("a tile by maxima", &wraps, size, false);
+        let gram = Terms { statistic: Statistic::Gram, ..wraps.clone() };
+        check("a tile by gram", &gram, size, false);
+        check("a tile with regions by gram", &gram, size, true);
+    }
+}
+
+#[test]
+fn groups_of_several_pools_wrap() {
+    let weights = tiny_network();
+    let terms = Terms { edges: Edges::Wrap, pooling: Pooling::Average, ..terms(&weights) };
+    let sizes = (1025..=1032).map(|height| (height, 20)).chain([(4100, 20), (4103, 20)]);
+    let pools: Vec<_> = sizes.flat_map(|size| check("a tall tile", &terms, size, false)).collect();
+    assert!(pools.contains(&2) && pools.contains(&3), "{pools:?}");
+    check("a tall tile with regions", &terms, (1031, 20), true);
 }

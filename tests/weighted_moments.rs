@@ -208,7 +208,7 @@ fn the_gradients_of_regions_add_up_in_every_backward_pass() {
             let convolutions = [conv(9, 3), conv(130, 3), conv(5, 1)];
             for isa in Isa::available() {
                 let gradients = regions.gradients(isa);
-                let tap = TapGradient { style: &gradients, content: None, top: 0 };
+                let tap = TapGradient { style: &gradients, ..TapGradient::default() };
                 for rectified in [false, true] {
                     let epilogue = GradientEpilogue { tap, relu: rectified };
                     let x64 = f64s(&x);
@@ -229,7 +229,7 @@ fn the_gradients_of_regions_add_up_in_every_backward_pass() {
                     // No gradient comes from the layers behind: what is written is the regions' alone.
                     check("deepest", &|dx| epilogue.write_deepest(isa, dx));
                     check("relu", &|dx| relu::backward(isa, &nothing, dx, epilogue));
-                    check("pool", &|dx| pool::backward(isa, Pooling::Average, &pooled, dx, epilogue));
+                    check("pool", &|dx| pool::backward(isa, Pooling::Average, None, &pooled, dx, epilogue));
                     for (conv, dy) in &convolutions {
                         let ways = [Algorithm::Im2col, Algorithm::Winograd, Algorithm::Direct];
                         for algorithm in ways.into_iter().filter(|way| conv.allows(*way)) {
@@ -249,7 +249,7 @@ fn the_gradients_of_regions_add_up_in_every_backward_pass() {
 fn a_region_of_another_size_is_refused() {
     let mut gradient = Gradient::weighted(Isa::best(), PositionWeights::new(Array2::ones((4, 5))));
     gradient.set(Array2::zeros((8, 8)).view(), None);
-    let tap = TapGradient { style: &[gradient], content: None, top: 0 };
+    let tap = TapGradient { style: &[gradient], ..TapGradient::default() };
     GradientEpilogue { tap, relu: false }.write_deepest(Isa::best(), &mut FeatureMap::zeros(8, 5, 4));
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::parallel::scratch;
 use crate::simd::Isa;
 use crate::simd::{Kernel, Simd};
-use crate::tensor::FeatureMap;
 use crate::tensor::feature_map::BLOCK;
 use crate::tensor::rows::{VectorRow, VectorRowMut};
 use crate::tensor::tiles::{Tile, TileSize};
+use crate::tensor::{FeatureMap, Place};
 
 use super::moments;
 
@@ -31,8 +31,8 @@ pub struct TapGradient<'a> {
     pub style: &'a [moments::Gradient],
     /// The content picture's features P, of the layer's shape, and the slope.
     pub content: Option<(&'a FeatureMap, f32)>,
-    /// The row of the layer that is X's first: 0 where X is the whole layer.
-    pub top: usize,
+    /// Which rows of the layer X has.
+    pub place: Place,
 }
 
 impl<'a> GradientEpilogue<'a> {
@@ -52,7 +52,7 @@ impl<'a> GradientEpilogue<'a> {
     /// # Panics
     /// If it has other channels or another width than the features `x`, or not all of their rows.
     pub(super) fn check(self, x: &FeatureMap) {
-        let has_rows = |height: usize| self.tap.top + x.height() <= height;
+        let has_rows = |height: usize| self.tap.place.runs(x.height()).iter().all(|run| run.end <= height);
         if let Some((content, _)) = self.tap.content {
             let shapes = [content, x].map(|map| (map.channels(), map.width()));
             assert!(shapes[0] == shapes[1] && has_rows(content.height()), "a tap of another shape");
@@ -81,9 +81,20 @@ impl<'a> GradientEpilogue<'a> {
         tile_size: TileSize,
         work: impl Fn(&mut Tile, &[f32]) + Sync,
     ) {
+        self.for_each_tile_of(0..x.height(), x, tile_size, work);
+    }
+
+    /// Like [`GradientEpilogue::for_each_tile`], for the `rows` of `x` only.
+    pub(super) fn for_each_tile_of(
+        self,
+        rows: Range<usize>,
+        x: &mut FeatureMap,
+        tile_size: TileSize,
+        work: impl Fn(&mut Tile, &[f32]) + Sync,
+    ) {
         self.check(x);
         let tile_size = self.tile_size(tile_size, x);
-        x.for_each_tile(tile_size, |mut tile| {
+        x.for_each_tile_of(rows, 0..x.width(), tile_size, |mut tile| {
             scratch::with([self.prepared_len(tile.positions())], |[prepared]| {
                 self.prepare(|block, y| tile.row(block, y), tile.y(), tile.x(), prepared);
                 work(&mut tile, prepared);
@@ -105,17 +116,16 @@ impl<'a> GradientEpilogue<'a> {
         x: Range<usize>,
         to: &mut [f32],
     ) {
-        let top = self.tap.top;
-        let of_layer = top + y.start..top + y.end;
-        let mut acting = self.tap.style.iter().filter(|style| style.acts_on(of_layer.clone(), x.clone()));
+        let place = self.tap.place;
+        let mut acting = self.tap.style.iter().filter(|style| style.acts_on(place, y.clone(), x.clone()));
         match acting.next() {
-            Some(style) => moments::backward(style, &row, y.clone(), x.clone(), top, to),
+            Some(style) => moments::backward(style, &row, y.clone(), x.clone(), place, to),
             // Empty, or all of it outside the regions.
             None => to.fill(0.0),
         }
         for style in acting {
             scratch::with([to.len()], |[of_region]| {
-                moments::backward(style, &row, y.clone(), x.clone(), top, of_region);
+                moments::backward(style, &row, y.clone(), x.clone(), place, of_region);
                 to.iter_mut().zip(of_region).for_each(|(sum, df)| *sum += *df);
             });
         }
@@ -139,10 +149,9 @@ impl<'a> GradientEpilogue<'a> {
             (&prepared[position * style.stride() + block * BLOCK..], style.stride())
         });
         let first = tile.x().start;
-        let content = self
-            .tap
-            .content
-            .map(|(content, slope)| (content.vectors(block, self.tap.top + y), first, simd.splat(slope)));
+        let content = self.tap.content.map(|(content, slope)| {
+            (content.vectors(block, self.tap.place.row_of_layer(y)), first, simd.splat(slope))
+        });
         RowEpilogue { simd, style, content, relu: self.relu }
     }
 }

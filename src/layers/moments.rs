@@ -25,7 +25,7 @@ use crate::parallel::scratch;
 use crate::parallel::team;
 use crate::simd::Isa;
 use crate::tensor::feature_map::BLOCK;
-use crate::tensor::{FeatureMap, Part};
+use crate::tensor::{FeatureMap, Part, Place};
 
 pub use sum::Sum;
 
@@ -113,9 +113,9 @@ impl PositionWeights {
         self.sum
     }
 
-    /// Whether any of the positions `y` × `x` has a weight above 0.
-    fn any_in(&self, y: Range<usize>, x: Range<usize>) -> bool {
-        self.plane.slice(s![y, x]).iter().any(|t| *t > 0.0)
+    /// The weights of the positions `x` in the rows `y` of a map in this place.
+    fn of_rows(&self, place: Place, y: Range<usize>, x: Range<usize>) -> impl Iterator<Item = &f32> {
+        y.flat_map(move |y| self.plane.slice(s![place.row_of_layer(y), x.clone()]))
     }
 }
 
@@ -165,15 +165,16 @@ pub fn forward_part(isa: Isa, part: &Part, weights: Option<&PositionWeights>, mo
     };
     // In Σ (t_p f_p) f_pᵀ only the left factors are multiplied by the weights: the band's channels, at a few rows at a time.
     let row_len = f.width() * BLOCK;
-    let of_map = weights.plane.slice(s![part.top.., ..]);
+    let of_part = weights.plane.slice(s![part.rows_of_layer(), ..]);
     sum_slices(isa, part, count, moments, |blocks, y, products, sums| {
         for top in y.clone().step_by(syrk::chunk_rows(f)) {
             let y = top..(top + syrk::chunk_rows(f)).min(y.end);
-            if of_map.slice(s![y.clone(), ..]).iter().all(|t| *t == 0.0) {
+            let of_rows = of_part.slice(s![y.start - part.rows.start..y.end - part.rows.start, ..]);
+            if of_rows.iter().all(|t| *t == 0.0) {
                 continue;
             }
             scratch::with([blocks.len() * y.len() * row_len], |[left]| {
-                weighted::weigh(isa, f, of_map, blocks.clone(), y.clone(), left, sums);
+                weighted::weigh(isa, f, of_rows, blocks.clone(), y.clone(), left, sums);
                 let row = |block: usize, row: usize| {
                     &left[((block - blocks.start) * y.len() + row - y.start) * row_len..][..row_len]
                 };
@@ -299,14 +300,14 @@ impl Gradient {
         self.matrix.columns()
     }
 
-    /// Whether it may be other than 0 at the positions `y` × `x`.
-    pub(super) fn acts_on(&self, y: Range<usize>, x: Range<usize>) -> bool {
-        self.weights.as_ref().is_none_or(|weights| weights.any_in(y, x))
+    /// Whether it may be other than 0 at the positions `y` × `x` of a map in this place.
+    pub(super) fn acts_on(&self, place: Place, y: Range<usize>, x: Range<usize>) -> bool {
+        self.weights.as_ref().is_none_or(|weights| weights.of_rows(place, y, x).any(|t| *t > 0.0))
     }
 }
 
-/// Computes df_p = t_p·(2·dS·f_p + dμ)/n for the positions `y` × `x`, whose features are `row(block, y)`. Row `y` is row
-/// `top` + `y` of the layer. In `df` each position's channels are contiguous, [`Gradient::stride`] floats apart. The factor 2 is there because S is quadratic in F.
+/// Computes df_p = t_p·(2·dS·f_p + dμ)/n for the positions `y` × `x`, whose features are `row(block, y)`, in
+/// a map in this `place` of the layer. In `df` each position's channels are contiguous, [`Gradient::stride`] floats apart. The factor 2 is there because S is quadratic in F.
 /// With the Gram statistic this is equation 6 of Gatys et al. 2015 without its case F < 0, which is the derivative of the
 /// ReLU and is applied by the epilogue.
 pub(super) fn backward<'f>(
@@ -314,13 +315,13 @@ pub(super) fn backward<'f>(
     row: impl Fn(usize, usize) -> &'f [f32],
     y: Range<usize>,
     x: Range<usize>,
-    top: usize,
+    place: Place,
     df: &mut [f32],
 ) {
     let vector = (!gradient.vector.is_empty()).then_some(&gradient.vector[..]);
     pointwise::multiply(&gradient.matrix, vector, row, y.clone(), x.len(), df);
     if let Some(weights) = &gradient.weights {
-        let weights = weights.plane.slice(s![top + y.start..top + y.end, x]);
+        let weights = weights.of_rows(place, y, x);
         for (df, weight) in df.chunks_exact_mut(gradient.stride().max(1)).zip(weights) {
             df.iter_mut().for_each(|df| *df *= weight);
         }

@@ -1,5 +1,7 @@
 //! Pooling, 2×2 with stride 2. An odd last row or column is dropped, as in VGG.
 
+use std::ops::Range;
+
 use crate::simd::Isa;
 use crate::simd::{Kernel, Simd};
 use crate::tensor::FeatureMap;
@@ -21,18 +23,34 @@ pub enum Pooling {
 
 named!(Pooling { Max => "max", Average => "average" });
 
-/// Y = pool(X). X is C×H×W, Y is C×⌊H/2⌋×⌊W/2⌋.
+/// Y = pool(X). X is C×H×W, Y is C×⌊H/2⌋×⌊W/2⌋. Where X has the first rows of a layer behind its last, from the row `seam` on, no
+/// window has rows on both sides: an odd last row of the layer is dropped there as well, and Y's last row then stays as it is.
 ///
 /// # Panics
 /// If the shapes are others.
-pub fn forward(isa: Isa, pooling: Pooling, x: &FeatureMap, y: &mut FeatureMap) {
+pub fn forward(isa: Isa, pooling: Pooling, seam: Option<usize>, x: &FeatureMap, y: &mut FeatureMap) {
     assert_eq!((y.channels(), y.height(), y.width()), (x.channels(), x.height() / 2, x.width() / 2));
-    y.for_each_tile(TileSize::strips(y), |mut tile| isa.run(Forward { pooling, x, tile: &mut tile }));
+    let tile_size = TileSize::strips(y);
+    for rows in runs(seam, x.height()) {
+        let windows = rows.start / 2..rows.start / 2 + rows.len() / 2;
+        let offset = rows.start % 2;
+        y.for_each_tile_of(windows, 0..y.width(), tile_size, |mut tile| {
+            isa.run(Forward { pooling, x, offset, tile: &mut tile });
+        });
+    }
+}
+
+/// The rows before and behind the seam of a map of `height` rows.
+fn runs(seam: Option<usize>, height: usize) -> [Range<usize>; 2] {
+    let seam = seam.map_or(height, |seam| seam.min(height));
+    [0..seam, seam..height]
 }
 
 struct Forward<'a, 't> {
     pooling: Pooling,
     x: &'a FeatureMap,
+    /// The row of X at which the first window begins, 0 or 1.
+    offset: usize,
     tile: &'a mut Tile<'t>,
 }
 
@@ -41,9 +59,9 @@ impl Kernel for Forward<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { pooling, x, tile } = self;
+        let Self { pooling, x, offset, tile } = self;
         for (block, row) in tile.vectors(S::LANES) {
-            let [top, bottom] = [2 * row, 2 * row + 1].map(|row| x.vectors(block, row));
+            let [top, bottom] = [0, 1].map(|at| x.vectors(block, 2 * row + offset + at));
             let first = tile.x().start;
             let [mut y] = tile.vectors_mut(block, row);
             for at in 0..y.positions() {
@@ -64,18 +82,28 @@ impl Kernel for Forward<'_, '_> {
 }
 
 /// dX from dY, written over X by the epilogue. Max pooling: the window's maximum gets all of it, the first in row-major
-/// order if several are equal. Average pooling: each value gets a quarter. A dropped row or column gets 0.
+/// order if several are equal. Average pooling: each value gets a quarter. A dropped row or column gets 0. The seam is that of X, as
+/// in [`forward`].
 ///
 /// # Panics
 /// If the shapes are not those of [`forward`].
-pub fn backward(isa: Isa, pooling: Pooling, dy: &FeatureMap, x: &mut FeatureMap, epilogue: GradientEpilogue) {
+pub fn backward(
+    isa: Isa,
+    pooling: Pooling,
+    seam: Option<usize>,
+    dy: &FeatureMap,
+    x: &mut FeatureMap,
+    epilogue: GradientEpilogue,
+) {
     assert_eq!((dy.channels(), dy.height(), dy.width()), (x.channels(), x.height() / 2, x.width() / 2));
     // An even number of rows, so that no window spans two tasks.
     let strips = TileSize::strips(x);
     let tile_size = TileSize { height: strips.height.next_multiple_of(2), ..strips };
-    epilogue.for_each_tile(x, tile_size, |tile, prepared| {
-        isa.run(Backward { pooling, dy, epilogue, tile, prepared });
-    });
+    for rows in runs(seam, x.height()) {
+        epilogue.for_each_tile_of(rows, x, tile_size, |tile, prepared| {
+            isa.run(Backward { pooling, dy, epilogue, tile, prepared });
+        });
+    }
 }
 
 struct Backward<'a, 't> {
@@ -92,7 +120,8 @@ impl Kernel for Backward<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { pooling, dy, epilogue, tile, prepared } = self;
-        for (block, y) in tile.vectors(S::LANES).filter(|(_, y)| y.is_multiple_of(2)) {
+        let first = tile.y().start;
+        for (block, y) in tile.vectors(S::LANES).filter(|(_, y)| (y - first).is_multiple_of(2)) {
             let epilogues = [y, (y + 1).min(tile.y().end - 1)]
                 .map(|y| epilogue.for_row(simd, prepared, tile, (block, y)));
             let mut rows = tile.vectors_mut::<2>(block, y);

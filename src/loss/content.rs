@@ -36,7 +36,8 @@ impl ContentTarget {
         let (f, p) = (part.map, &self.features);
         assert_eq!((f.channels(), f.width()), (p.channels(), p.width()));
         let squared = |f, p| (f - p) * (f - p);
-        let squares = |block, y| reduce::sum2(f.row(block, y), p.row(block, part.top + y), squared);
+        let of_layer = |y| part.first + y - part.rows.start;
+        let squares = |block, y| reduce::sum2(f.row(block, y), p.row(block, of_layer(y)), squared);
         self.squares += sum_rows(part, squares);
     }
 

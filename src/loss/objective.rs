@@ -17,7 +17,7 @@ use crate::network::{Network, Passes, Plan};
 use crate::parallel::cancel::Cancel;
 use crate::parallel::team;
 use crate::parallel::trace::{Kind, span};
-use crate::tensor::{Band, Part};
+use crate::tensor::{Band, Part, Place};
 use crate::vgg::{Layer, PICTURE_CHANNELS};
 
 use super::content::ContentTarget;
@@ -275,7 +275,7 @@ impl Objective {
             content: terms
                 .content_weight_of(layer)
                 .map(|weight| content[&layer].gradient(terms.form, terms.content_weight * weight)),
-            top: 0,
+            place: Place::default(),
         };
         let backward = || plan.backward(network, picture, &tap, gradient.view_mut(), cancel);
         span(Kind::Pass, || "backward".to_owned(), backward)?;

@@ -60,6 +60,12 @@ impl Chain {
         &self.steps
     }
 
+    /// Replaces the steps by ones with the same maps.
+    pub(super) fn set_steps(&mut self, steps: Vec<Step>) {
+        debug_assert!(steps.iter().zip(&self.steps).all(|(new, old)| new.shape == old.shape));
+        self.steps = steps;
+    }
+
     /// The maps, one for each step.
     pub(super) fn maps(&self) -> &[FeatureMap] {
         &self.maps

@@ -50,7 +50,7 @@ impl Cut {
             false => strips.iter().map(Strips::output).collect(),
         };
         let tail = strips.last().map_or(0, Strips::end)..steps.len();
-        let of_windows = strips.iter().map(|strips| network.workspace_bytes(&strips.window_steps()));
+        let of_windows = strips.iter().map(|strips| network.workspace_bytes(&strips.window_steps(None)));
         let workspace = of_windows.max().unwrap_or(0).max(network.workspace_bytes(&steps[tail.clone()]));
         Self { steps: steps.to_vec(), strips, inputs, tail, workspace }
     }
@@ -126,7 +126,7 @@ impl Cut {
 
 impl Network {
     /// How passes up to `taps` for a picture of `height` by `width` pixels are cut to take the least time in `room` bytes; where
-    /// they don't fit in any way, to take the least memory. Pictures that repeat are not cut.
+    /// they don't fit in any way, to take the least memory.
     pub fn cut(
         &self,
         taps: &[Layer],
@@ -139,11 +139,11 @@ impl Network {
         let steps = self.steps(taps, mode.pooling, height, width);
         let input = Self::input_shape(height, width);
         let whole = Cut::new(self, &steps, input, Vec::new());
-        if whole.bytes(passes) <= room || mode.edges == Edges::Wrap || !self.ranks().is_alone() {
+        if whole.bytes(passes) <= room || !self.ranks().is_alone() {
             return whole;
         }
         let (mut best, mut smallest): (Option<(f64, Cut)>, _) = (None, whole);
-        let merged = (1..=MOST_MERGED).map(|merged| self.groups(&steps, input, merged));
+        let merged = (1..=MOST_MERGED).map(|merged| self.groups(&steps, input, mode.edges, merged));
         let firsts = merged.flat_map(|groups| (1..=groups.len()).map(move |count| groups[..count].to_vec()));
         for groups in firsts {
             let with_windows = |window: &dyn Fn(&Strips) -> usize| {
@@ -173,13 +173,13 @@ impl Network {
 
     /// The groups that may be evaluated in strips, uncut: the steps up to each pool, of which the first is the one with this number,
     /// but for a pool that no step follows.
-    fn groups(&self, steps: &[Step], input: Shape, first: usize) -> Vec<Strips> {
+    fn groups(&self, steps: &[Step], input: Shape, edges: Edges, first: usize) -> Vec<Strips> {
         let mut groups: Vec<Strips> = Vec::new();
-        let is_pool = |at: &usize| matches!(steps[*at].operation, Operation::Pool(_));
+        let is_pool = |at: &usize| steps[*at].is_pool();
         for pool in (0..steps.len().saturating_sub(1)).filter(is_pool).skip(first - 1) {
             let (start, of_input) =
                 groups.last().map_or((0, (input, None)), |group| (group.end(), group.output()));
-            groups.push(Strips::new(self, &steps[start..=pool], start, of_input));
+            groups.push(Strips::new(self, &steps[start..=pool], start, of_input, edges));
         }
         groups
     }

@@ -90,8 +90,8 @@ impl Plan {
                     };
                     (algorithm, network.convolutions[index].flop(height * width))
                 }
-                Operation::Pool(Pooling::Max) => ("max", 0.0),
-                Operation::Pool(Pooling::Average) => ("average", 0.0),
+                Operation::Pool { pooling: Pooling::Max, .. } => ("max", 0.0),
+                Operation::Pool { pooling: Pooling::Average, .. } => ("average", 0.0),
                 Operation::Relu | Operation::Norm => ("elementwise", 0.0),
             };
             LayerTimes {
@@ -123,7 +123,10 @@ impl Plan {
         };
         // The features that the gradient is written over are read for a ReLU's mask, for the loss at a tap, and by all layers that
         // are no linear functions of them.
-        let is_linear = matches!(step.operation, Operation::Conv { .. } | Operation::Pool(Pooling::Average));
+        let is_linear = matches!(
+            step.operation,
+            Operation::Conv { .. } | Operation::Pool { pooling: Pooling::Average, .. }
+        );
         let is_read = producer.is_some_and(|producer| {
             matches!(producer.operation, Operation::Conv { relu: true, .. })
                 || self.taps.contains(&producer.layer)

@@ -32,6 +32,13 @@ pub(super) struct Step {
     pub(super) shape: Shape,
 }
 
+impl Step {
+    /// Whether it is a pool.
+    pub(super) fn is_pool(&self) -> bool {
+        matches!(self.operation, Operation::Pool { .. })
+    }
+}
+
 /// The operation of a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
@@ -42,7 +49,11 @@ pub(super) enum Operation {
     },
     Relu,
     Norm,
-    Pool(Pooling),
+    /// The seam is that of its input, as in [`pool::forward`].
+    Pool {
+        pooling: Pooling,
+        seam: Option<usize>,
+    },
 }
 
 impl Network {
@@ -78,7 +89,9 @@ impl Network {
                     (Operation::Relu, (channels, height, width))
                 }
                 Layer::Norm => (Operation::Norm, (channels, height, width)),
-                Layer::Pool { .. } => (Operation::Pool(pooling), (channels, height / 2, width / 2)),
+                Layer::Pool { .. } => {
+                    (Operation::Pool { pooling, seam: None }, (channels, height / 2, width / 2))
+                }
             };
             steps.push(Step { layer, operation, shape });
         }
@@ -118,7 +131,7 @@ impl Network {
             }
             Operation::Relu => relu::forward(self.isa(), x, y),
             Operation::Norm => lrn::forward(x, y),
-            Operation::Pool(pooling) => pool::forward(self.isa(), pooling, x, y),
+            Operation::Pool { pooling, seam } => pool::forward(self.isa(), pooling, seam, x, y),
         }
     }
 
@@ -156,7 +169,9 @@ impl Network {
             }
             Operation::Relu => relu::backward(self.isa(), dy, x, epilogue),
             Operation::Norm => lrn::backward(self.isa(), dy, x, epilogue),
-            Operation::Pool(pooling) => pool::backward(self.isa(), pooling, dy, x, epilogue),
+            Operation::Pool { pooling, seam } => {
+                pool::backward(self.isa(), pooling, seam, dy, x, epilogue);
+            }
         }
     }
 }

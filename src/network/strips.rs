@@ -4,22 +4,25 @@
 //! A strip's rows are computed in a *window*: a chain of maps that hold the strip and the rows around it on which it depends,
 //! the halo. A 3×3 convolution makes one row at each cut side of the window wrong, which the halo absorbs: as many rows as
 //! the group has convolutions, and in the backward pass, which computes the strip's features once more, twice as many. At the
-//! picture's own edges the window ends as the map does. So nothing is approximated: what differs from the whole is rounding, where
+//! picture's own edges the window ends as the map does; where the picture repeats, it goes on with the rows of the other end, and
+//! each pool drops an odd last row between them as it does in the whole. So nothing is approximated: what differs from the whole is rounding, where
 //! sums over positions are added in other parts, and where a Winograd tile has wrong rows beside right ones.
 //!
 //! Of a group only its output, after its last pool, is kept whole. The backward pass overwrites it with the gradient, as in a
 //! [`Chain`]. A group may have several pools, so that less is kept: behind each of them a row counts for two, also in the halo.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
-use ndarray::{ArrayView3, ArrayViewMut3, s};
+use ndarray::{ArrayView3, ArrayViewMut3, Axis, concatenate, s};
 
 use crate::layers::TapGradient;
+use crate::layers::conv::edges::Edges;
 use crate::tensor::{FeatureMap, Part};
 use crate::vgg::Layer;
 
 use super::chain::{Chain, Pass};
 use super::steps::{Operation, Shape, Step, bytes_of, map_of};
+use super::strip::{Kept, Strip};
 use super::{Network, preprocess};
 
 /// A group of steps of which the last is a pool, and how it is cut. Rows are those of the map that the first step reads, unless
@@ -39,31 +42,13 @@ pub(super) struct Strips {
     halos: [usize; 2],
     /// Windows and strips begin at multiples of this many rows.
     alignment: usize,
+    /// Whether the picture repeats, so that windows go on at its other end.
+    wraps: bool,
 }
 
 /// Rows of Winograd's tiles, which windows do not cut, so that most of their features are the whole map's to the bit. Nor do they
 /// cut the pools' windows.
 const TILE: usize = 4;
-
-/// A strip: its own rows, and the first row of its window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Strip {
-    own: Range<usize>,
-    top: usize,
-}
-
-impl Strip {
-    /// Its own rows in the window.
-    fn rows(&self) -> Range<usize> {
-        self.own.start - self.top..self.own.end - self.top
-    }
-
-    /// Its own rows of a layer of `height` rows, each of which is made of so many of the strip's, in the window's `map`.
-    fn part<'m>(&self, map: &'m FeatureMap, height: usize, pooled: usize) -> Part<'m> {
-        let rows = self.rows();
-        Part { map, rows: rows.start / pooled..rows.end / pooled, top: self.top / pooled, height }
-    }
-}
 
 impl Strips {
     /// The group of `steps`, uncut. The first has the index `first`, and reads a map of the shape `input` and the layer
@@ -73,6 +58,7 @@ impl Strips {
         steps: &[Step],
         first: usize,
         (input, of_input): (Shape, Option<Layer>),
+        edges: Edges,
     ) -> Self {
         let reach = |step: &Step| match step.operation {
             Operation::Conv { index, .. } => network.convolutions[index].reach(),
@@ -82,27 +68,31 @@ impl Strips {
         let mut wrong = vec![0_usize];
         for step in steps {
             let before = wrong[wrong.len() - 1];
-            wrong.push(if is_pool(step) { before.div_ceil(2) } else { before + reach(step) });
+            wrong.push(if step.is_pool() { before.div_ceil(2) } else { before + reach(step) });
         }
         let pooled = pooled(steps);
         let forward = wrong[1..].iter().zip(&pooled).map(|(wrong, pooled)| wrong * pooled).max().unwrap_or(0);
         // The gradient is wrong where the features are by which it is masked; where a pool's window is half wrong, all of it is.
         let backward =
-            steps.iter().zip(&wrong).rev().fold(0, |behind, (step, features)| match is_pool(step) {
+            steps.iter().zip(&wrong).rev().fold(0, |behind, (step, features)| match step.is_pool() {
                 true => (2 * behind).max(features.next_multiple_of(2)),
                 false => (behind + reach(step)).max(*features),
             });
         let alignment = TILE * pooled.last().map_or(1, |pooled| pooled / 2).max(1);
-        let halos = [forward, backward].map(|rows: usize| rows.next_multiple_of(alignment));
-        Self { steps: steps.to_vec(), first, input, of_input, window: input.1, halos, alignment }
+        // A row that a pool drops between the picture's two ends moves the windows behind it by one, at each pool.
+        let wraps = edges == Edges::Wrap;
+        let dropped = if wraps { alignment } else { 0 };
+        let halos = [forward, backward].map(|rows: usize| rows.next_multiple_of(alignment) + dropped);
+        Self { steps: steps.to_vec(), first, input, of_input, window: input.1, halos, alignment, wraps }
     }
 
     /// The group with windows of about `window` rows.
     pub(super) fn cut_into(&self, window: usize) -> Self {
-        // The last window ends where the map does, and is aligned like the others.
         let (height, alignment) = (self.input.1, self.alignment);
-        let window = window.saturating_sub(height % alignment) / alignment * alignment + height % alignment;
-        Self { window: window.min(height), ..self.clone() }
+        // The last window ends where the map does, and is aligned like the others.
+        let odd = if self.wraps { 0 } else { height % alignment };
+        let aligned = window.saturating_sub(odd) / alignment * alignment + odd;
+        Self { window: if window < height { aligned } else { height }, ..self.clone() }
     }
 
     /// The fewest rows of a window, of which a few are the strip's own.
@@ -150,21 +140,28 @@ impl Strips {
     pub(super) fn bytes(&self) -> u64 {
         let (channels, _, width) = self.input;
         // The backward pass keeps the features that it has overwritten and that the next window needs.
-        Chain::bytes(&self.window_steps()) + 3 * bytes_of((channels, self.window, width))
+        Chain::bytes(&self.window_steps(None)) + 3 * bytes_of((channels, self.window, width))
     }
 
-    /// The steps of a window.
-    pub(super) fn window_steps(&self) -> Vec<Step> {
+    /// The steps of a window in which the picture's two ends meet at the row `seam`, if they do.
+    pub(super) fn window_steps(&self, seam: Option<usize>) -> Vec<Step> {
         let in_window = |(step, pooled): (&Step, usize)| {
             let (channels, _, width) = step.shape;
-            Step { shape: (channels, self.window / pooled, width), ..*step }
+            let operation = match step.operation {
+                // It reads twice as many rows as it makes.
+                Operation::Pool { pooling, .. } => {
+                    Operation::Pool { pooling, seam: seam.map(|seam| seam / (pooled / 2)) }
+                }
+                other => other,
+            };
+            Step { operation, shape: (channels, self.window / pooled, width), ..*step }
         };
         self.steps.iter().zip(pooled(&self.steps)).map(in_window).collect()
     }
 
     /// How many pools the group has.
     pub(super) fn pools(&self) -> usize {
-        self.steps.iter().filter(|step| is_pool(step)).count()
+        self.steps.iter().filter(|step| step.is_pool()).count()
     }
 
     /// The shape of the output.
@@ -176,20 +173,26 @@ impl Strips {
     /// The strips for a halo of so many rows.
     fn strips(&self, halo: usize) -> impl Iterator<Item = Strip> + use<> {
         let (height, window, alignment) = (self.input.1, self.window, self.alignment);
+        let wraps = self.wraps && window < height;
+        // A window that begins before the picture's end has up to one alignment more above its strip.
+        let around = 2 * halo + if wraps { alignment } else { 0 };
         let own = match window < height {
-            true => ((window - 2 * halo) / alignment * alignment).max(alignment),
+            true => ((window - around) / alignment * alignment).max(alignment),
             false => height.max(1),
         };
-        (0..height).step_by(own).map(move |start| Strip {
-            own: start..(start + own).min(height),
-            top: start.saturating_sub(halo).min(height - window),
+        (0..height).step_by(own).map(move |start| {
+            let own = start..(start + own).min(height);
+            match wraps {
+                true => Strip::repeating(own, halo, window, (height, alignment)),
+                false => Strip { own, top: start.saturating_sub(halo).min(height - window), seam: None },
+            }
         })
     }
 
     /// An empty window: its chain and the map that the chain reads.
     fn empty_window(&self) -> (Chain, FeatureMap) {
         let (channels, _, width) = self.input;
-        (Chain::new(self.window_steps(), self.first), map_of((channels, self.window, width)))
+        (Chain::new(self.window_steps(None), self.first), map_of((channels, self.window, width)))
     }
 
     /// Computes the group's `output` from the `input`, which is `None` for the `picture`, and shows `visit` each part of a tap.
@@ -204,9 +207,10 @@ impl Strips {
         let (mut chain, mut x) = self.empty_window();
         for strip in self.strips(self.halos[0]) {
             match input {
-                Some(input) => x.copy_rows(0, input, strip.top..strip.top + self.window),
-                None => self.load_picture(pass, picture, &strip, &mut x),
+                Some(input) => x.copy_from_place(input, strip.place(1)),
+                None => load_picture(pass, picture, &strip, &mut x),
             }
+            chain.set_steps(self.window_steps(strip.seam));
             chain.forward(pass, &mut x, self.steps.len())?;
             // The steps of the window have its heights, the group's own those of the whole.
             for (at, ((step, map), pooled)) in
@@ -214,7 +218,7 @@ impl Strips {
             {
                 let part = strip.part(map, step.shape.1, pooled);
                 if at + 1 == self.steps.len() {
-                    output.copy_rows(part.rows_of_layer().start, map, part.rows.clone());
+                    output.copy_rows(part.first, map, part.rows.clone());
                 }
                 if pass.taps.contains(&step.layer) {
                     visit(step.layer, part);
@@ -237,27 +241,27 @@ impl Strips {
         tap: &dyn Fn(Layer) -> TapGradient<'t>,
     ) -> ControlFlow<()> {
         let (mut chain, mut x) = self.empty_window();
-        let mut kept = Kept::default();
         let strips: Vec<_> = self.strips(self.halos[1]).collect();
+        let mut kept =
+            input.as_ref().map_or_else(Kept::default, |input| Kept::of(input, &strips, self.window));
         for (at, strip) in strips.iter().enumerate() {
-            let next_top = strips.get(at + 1).map_or(strip.own.end, |next| next.top);
             match &input {
                 Some(input) => {
-                    kept.load(input, strip, self.window, &mut x);
-                    kept.keep(next_top..strip.own.end, strip.top, &x);
+                    kept.load(input, strip, &mut x);
+                    kept.keep(strip, strips.get(at + 1), &x);
                 }
-                None => self.load_picture(pass, picture, strip, &mut x),
+                None => load_picture(pass, picture, strip, &mut x),
             }
+            chain.set_steps(self.window_steps(strip.seam));
             // All but the pool, whose backward pass does not need its output.
             chain.forward(pass, &mut x, self.steps.len() - 1)?;
             let last = chain.last_mut().expect("a group has a pool");
-            let top = strip.top >> self.pools();
-            last.copy_rows(0, dy, top..top + last.height());
+            last.copy_from_place(dy, strip.place(1 << self.pools()));
             let of_window = |layer: Layer| {
                 let step = self.steps.iter().position(|step| step.layer == layer);
                 // The input is none of the steps' outputs.
                 let pooled = step.map_or(1, |step| pooled(&self.steps)[step]);
-                TapGradient { top: strip.top / pooled, ..tap(layer) }
+                TapGradient { place: strip.place(pooled), ..tap(layer) }
             };
             chain.backward(pass, &mut x, self.of_input, false, &of_window)?;
             match &mut input {
@@ -276,58 +280,24 @@ impl Strips {
         }
         ControlFlow::Continue(())
     }
-
-    /// Computes the network's input in the window from the picture.
-    fn load_picture(&self, pass: &Pass, picture: ArrayView3<f32>, strip: &Strip, x: &mut FeatureMap) {
-        let rows = picture.slice(s![.., strip.top..strip.top + self.window, ..]);
-        preprocess::forward(pass.network.preprocessing(), rows, x);
-    }
 }
 
-fn is_pool(step: &Step) -> bool {
-    matches!(step.operation, Operation::Pool(_))
+/// Computes the network's input in the strip's window `x` from the picture.
+fn load_picture(pass: &Pass, picture: ArrayView3<f32>, strip: &Strip, x: &mut FeatureMap) {
+    let [first, second] = strip.place(1).runs(x.height()).map(|run| picture.slice(s![.., run, ..]));
+    let preprocessing = pass.network.preprocessing();
+    if second.is_empty() {
+        return preprocess::forward(preprocessing, first, x);
+    }
+    let rows = concatenate(Axis(1), &[first, second]).expect("rows of one picture");
+    preprocess::forward(preprocessing, rows.view(), x);
 }
 
 /// For each of the steps, of how many rows that the first one reads a row of its output is made, but for what lies around it.
 fn pooled(steps: &[Step]) -> Vec<usize> {
     let after = |rows: &mut usize, step: &Step| {
-        *rows *= if is_pool(step) { 2 } else { 1 };
+        *rows *= if step.is_pool() { 2 } else { 1 };
         Some(*rows)
     };
     steps.iter().scan(1, after).collect()
-}
-
-/// Features of a group's input that its gradient has overwritten.
-#[derive(Default)]
-struct Kept {
-    map: FeatureMap,
-    rows: Range<usize>,
-}
-
-impl Kept {
-    /// Fills a strip's window with the features of `input`, of which the rows before the strip's own are overwritten.
-    fn load(&self, input: &FeatureMap, strip: &Strip, window: usize, x: &mut FeatureMap) {
-        let overwritten = strip.top..strip.own.start;
-        assert!(
-            overwritten.is_empty()
-                || self.rows.start <= overwritten.start && overwritten.end <= self.rows.end,
-            "features that the window needs are gone"
-        );
-        if !overwritten.is_empty() {
-            let first = overwritten.start - self.rows.start;
-            x.copy_rows(0, &self.map, first..first + overwritten.len());
-        }
-        x.copy_rows(overwritten.len(), input, strip.own.start..strip.top + window);
-    }
-
-    /// Keeps `rows` of the window `x`, whose first row is `top`.
-    fn keep(&mut self, rows: Range<usize>, top: usize, x: &FeatureMap) {
-        if !rows.is_empty() {
-            if self.map.height() < rows.len() {
-                self.map = FeatureMap::zeros(x.channels(), rows.len(), x.width());
-            }
-            self.map.copy_rows(0, x, rows.start - top..rows.end - top);
-        }
-        self.rows = rows;
-    }
 }

@@ -200,8 +200,8 @@ impl Stylize {
 
     /// The memory in bytes that the process may take. Where a whole evaluation does not fit, the same loss and gradient are
     /// computed in strips of rows, with less memory and more time, and L-BFGS keeps its pairs of steps and gradient changes in
-    /// 16-bit fixed point, and fewer; where that does not help, as with [`Edges::Wrap`], the job is refused. By default the memory
-    /// that the machine has available. `None` removes the limit.
+    /// 16-bit fixed point, and fewer; where that does not help, the job is refused. By default the memory that the machine
+    /// has available. `None` removes the limit.
     #[must_use]
     pub fn memory_limit(self, bytes: Option<u64>) -> Self {
         self.with(|settings| settings.memory_limit = Some(bytes.unwrap_or(u64::MAX)))

@@ -13,8 +13,8 @@ pub struct Part<'f> {
     pub map: &'f FeatureMap,
     /// The rows of the map that are meant.
     pub rows: Range<usize>,
-    /// The row of the layer that is the map's first.
-    pub top: usize,
+    /// The row of the layer that is the first of these.
+    pub first: usize,
     /// Rows of the whole layer.
     pub height: usize,
 }
@@ -22,7 +22,7 @@ pub struct Part<'f> {
 impl<'f> Part<'f> {
     /// All rows of a layer.
     pub fn whole(map: &'f FeatureMap) -> Self {
-        Self { map, rows: 0..map.height(), top: 0, height: map.height() }
+        Self { map, rows: 0..map.height(), first: 0, height: map.height() }
     }
 
     /// Whether these are all rows of the layer.
@@ -32,11 +32,45 @@ impl<'f> Part<'f> {
 
     /// The rows of the layer.
     pub fn rows_of_layer(&self) -> Range<usize> {
-        self.top + self.rows.start..self.top + self.rows.end
+        self.first..self.first + self.rows.len()
+    }
+}
+
+/// Which rows of a layer those of a map are: one after the other, and where the layer repeats, perhaps its first behind its last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The row of the layer that is the map's first.
+    pub top: usize,
+    /// The row of the map that is the layer's first once more, if there is one.
+    pub seam: Option<usize>,
+}
+
+impl Place {
+    /// The row of the layer that is row `y` of the map.
+    #[inline(always)]
+    pub fn row_of_layer(self, y: usize) -> usize {
+        match self.seam {
+            Some(seam) if y >= seam => y - seam,
+            _ => self.top + y,
+        }
+    }
+
+    /// The rows of the layer that a map of `height` rows has, in two runs, of which the second may be empty.
+    pub fn runs(self, height: usize) -> [Range<usize>; 2] {
+        let seam = self.seam.map_or(height, |seam| seam.min(height));
+        [self.top..self.top + seam, 0..height - seam]
     }
 }
 
 impl FeatureMap {
+    /// Fills the map with the rows of the layer `from` that are in its `place`.
+    pub fn copy_from_place(&mut self, from: &Self, place: Place) {
+        let [first, second] = place.runs(self.height());
+        let behind = first.len();
+        self.copy_rows(0, from, first);
+        self.copy_rows(behind, from, second);
+    }
+
     /// Copies the `rows` of `from`, without their border, to the rows from `to` on. Both have the same channels and width.
     ///
     /// # Panics
@@ -61,6 +95,22 @@ mod tests {
     use ndarray::{Array3, s};
 
     use super::*;
+
+    #[test]
+    fn a_place_goes_on_with_the_first_rows() {
+        let layer =
+            FeatureMap::from_planes(Array3::from_shape_fn((3, 5, 2), |(c, y, _)| (c * 10 + y) as f32).view());
+        let across = Place { top: 3, seam: Some(2) };
+        assert_eq!(across.runs(4), [3..5, 0..2]);
+        assert_eq!(Place { top: 1, seam: None }.runs(4), [1..5, 0..0]);
+        assert_eq!(Place { top: 1, seam: Some(4) }.runs(4), [1..5, 0..0]);
+        let mut map = FeatureMap::zeros(3, 4, 2);
+        map.copy_from_place(&layer, across);
+        for (y, of_layer) in [3, 4, 0, 1].into_iter().enumerate() {
+            assert_eq!(across.row_of_layer(y), of_layer);
+            assert_eq!(map.row(0, y), layer.row(0, of_layer));
+        }
+    }
 
     #[test]
     fn rows_are_copied_without_the_border() {

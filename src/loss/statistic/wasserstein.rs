@@ -115,9 +115,19 @@ impl Wasserstein {
         let (n, r) = (moments.channels(), self.target.dimensions());
         let scale = n as f64 / self.energy;
         scratch::with([n * stride(r), r * stride(r), n * stride(n)], |[tall, transport, whole]| {
-            self.project(scale, moments, tall, transport);
-            let root = self.transport(transport);
-            self.expand(transport, tall, whole);
+            let root = match r {
+                // The target counts as constant, and T is 0.
+                0 => {
+                    whole.fill(0.0);
+                    0.0
+                }
+                _ => {
+                    self.project(scale, moments, tall, transport);
+                    let root = self.transport(transport);
+                    self.expand(transport, tall, whole);
+                    root
+                }
+            };
             let ds = self.ds.as_slice_mut().expect("made contiguous");
             team::for_each_chunk(ds, n.max(1), |row, ds| {
                 for (column, ds) in ds.iter_mut().enumerate() {
