@@ -243,6 +243,12 @@ mod tests {
             assert_eq!(wasserstein.target.dimensions(), 2);
             let value = wasserstein.evaluate(1.0, &found, &mut Gradient::new(isa));
             assert!((value - expected).abs() < 1e-6, "{isa:?}: {value}, not {expected}");
+            // No direction is left: the distance from a constant.
+            let mut wasserstein =
+                Wasserstein::new(isa, of([0.2, 0.0, 0.1, 0.0], [0.0, 3.7f64.sqrt(), 0.0, 0.0]));
+            let value = wasserstein.evaluate(1.0, &found, &mut Gradient::new(isa));
+            let expected = (3.7 + 1.0 + 0.9 + 0.5 + 0.8) / 4.0;
+            assert!((value - expected).abs() < 1e-6, "{isa:?}: {value}, not {expected}");
         }
     }
 }
