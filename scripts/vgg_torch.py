@@ -240,14 +240,14 @@ def style_loss(spec: LossSpec, found: Moments, target: Moments) -> Tensor:
 def wasserstein_loss(found: Moments, target: Moments) -> Tensor:
     """The squared 2-Wasserstein distance of two normal distributions over the target's energy ‖μ‖² + tr C.
 
-    With the energy of a channel as unit, along the target's principal directions with a variance b above 0.3 the target has the variance
-    b − 0.3² / b, and along the others none. Along the principal directions 0.01 is added to both variances.
+    Along the target's principal directions with a variance below 0.3 of a channel's mean energy, the target counts as constant. Along
+    the others 0.01 of that energy is added to both variances.
     """
     energy = target.second.trace()
     unit = energy / len(target.mean)
     values, vectors = torch.linalg.eigh(target.covariance() / unit)
     values, vectors = values[values > 0.3], vectors[:, values > 0.3]
-    values = unit * (values - 0.3**2 / values + 1e-2)
+    values = unit * (values + 1e-2)
     covariance = found.covariance()
     projected = vectors.T @ covariance @ vectors + 1e-2 * unit * torch.eye(len(values), dtype=energy.dtype)
     # eigvalsh has a gradient where eigenvalues are equal, eigh has none there.

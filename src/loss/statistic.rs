@@ -27,8 +27,8 @@ pub enum Statistic {
     Gram,
     /// The squared 2-Wasserstein distance of the normal distributions with these means and covariances C = S − μμᵀ:
     /// ‖μ−μ_a‖² + tr(C + C_a − 2(C_a^½ C C_a^½)^½), over its target's energy ‖μ_a‖² + tr C_a. The effort to move the features
-    /// onto the style's. Where the style hardly varies, it counts as constant: of a variance b along one of its principal
-    /// directions, in units of a channel's mean energy, b − 0.3²/b is left, and nothing of one below 0.3.
+    /// onto the style's. Along the principal directions in which the style hardly varies it counts as constant: those with a
+    /// variance below 0.3 of a channel's mean energy.
     Wasserstein,
 }
 

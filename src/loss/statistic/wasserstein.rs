@@ -14,11 +14,10 @@ use super::cholesky::{factorize, solve_rows};
 use super::polar::orthogonal_factor;
 use super::principal::PrincipalComponents;
 
-/// τ, as a share of the energy of a channel of the target: along its principal directions of a variance b > τ the target has
-/// b − τ²/b, and along all others it has none. There a style has little but its scan's noise, and a picture reaches the same
-/// variance with a few specks of a colour that the style does not have. Chosen by how far the colours of pictures are from their
-/// styles'.
-const SHRINKAGE: f64 = 0.3;
+/// τ, as a share of the energy of a channel of the target: along its principal directions with less variance the target counts as
+/// constant. There a style has little but its scan's noise, and a picture reaches the same variance with a few specks of a colour
+/// that the style does not have. Chosen by how far the colours of pictures are from their styles'.
+const LEAST_VARIANCE: f64 = 0.3;
 
 /// δ, in the same unit: what is added to both variances along the principal directions. Without it, the gradient is not finite
 /// where the features of a picture lack a dimension that the style's have; and rounding errors, some 1e-6 of the largest
@@ -31,8 +30,8 @@ pub(super) const MATRICES: u64 = 2 + 1;
 
 /// The Wasserstein statistic of one layer.
 ///
-/// With C = S − μμᵀ and the target's C_a = S_a − μ_a·μ_aᵀ, V (N×R) the eigenvectors of C_a with an eigenvalue b > τ,
-/// Λ = diag(b − τ²/b) + δI of these, and P = VᵀCV + δI:
+/// With C = S − μμᵀ and the target's C_a = S_a − μ_a·μ_aᵀ, V (N×R) the eigenvectors of C_a with an eigenvalue above τ,
+/// Λ the diagonal matrix of these eigenvalues, each plus δ, and P = VᵀCV + δI:
 ///
 /// ```text
 /// value = (‖μ − μ_a‖² + tr C + R·δ + tr Λ − 2 tr (Λ^½PΛ^½)^½) / energy        energy = ‖μ_a‖² + tr C_a = tr S_a
@@ -70,10 +69,8 @@ impl Wasserstein {
         let energy: f64 = target.second.diag().iter().map(|value| *value as f64).sum();
         let energy = if energy > 0.0 { energy } else { 1.0 };
         let rows = |row| target.covariance_row(row, 0..n).map(|value| value * n as f64 / energy);
-        let mut components = PrincipalComponents::above(SHRINKAGE, n, rows);
-        for variance in &mut components.variances {
-            *variance += REGULARIZATION - SHRINKAGE * SHRINKAGE / *variance;
-        }
+        let mut components = PrincipalComponents::above(LEAST_VARIANCE, n, rows);
+        components.variances.iter_mut().for_each(|variance| *variance += REGULARIZATION);
         let (r, from) = (components.dimensions(), &components.basis);
         let [mut basis, mut transposed_basis] = [(); 2].map(|()| PackedMatrix::new(isa));
         pack(&mut basis, (n, r), from);
@@ -234,7 +231,6 @@ mod tests {
         let target = of([0.2, 2.6, 0.0, 0.5], [0.0, 0.7f64.sqrt(), 0.0, 0.0]);
         let found = of([1.0, 0.9, 0.5, 0.8], [0.0; 4]);
         let term = |found: f64, target: f64| {
-            let target = target - SHRINKAGE * SHRINKAGE / target;
             ((found + REGULARIZATION).sqrt() - (target + REGULARIZATION).sqrt()).powi(2)
         };
         let expected = (0.7 + 1.0 + term(0.9, 2.6) + 0.5 + term(0.8, 0.5)) / 4.0;
