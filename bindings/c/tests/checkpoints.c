@@ -89,9 +89,9 @@ void jobs_go_on_from_checkpoints(const ImpastoWeights *weights) {
 
     /* Files that are none, and values. */
     job = job_of_steps(weights, 2);
-    WORKS(impasto_picture_write(picture = pattern(0), path_of("none.png"), 8));
+    WORKS(impasto_picture_write(picture = pattern(0), path_of("picture.png"), 8));
     impasto_picture_free(picture);
-    RETURNS(ERROR_CHECKPOINT, impasto_job_resume(job, path_of("none.png")));
+    RETURNS(ERROR_CHECKPOINT, impasto_job_resume(job, path_of("picture.png")));
     RETURNS(ERROR_READ, impasto_job_resume(job, path_of("none.checkpoint")));
     RETURNS(ERROR_SETTING, impasto_job_set_checkpoints(job, path, -1));
     RETURNS(ERROR_SETTING, impasto_job_set_checkpoints(job, path, 1e300));
