@@ -20,8 +20,18 @@ list=$1 style=$2 results=$3
 shift 3
 task=${SLURM_ARRAY_TASK_ID:?is set by sbatch --array}
 tasks=${SLURM_ARRAY_TASK_COUNT:?is set by sbatch --array}
-first=${SLURM_ARRAY_TASK_MIN:-0}
+first=${SLURM_ARRAY_TASK_MIN:-0} last=${SLURM_ARRAY_TASK_MAX:-}
 threads=${SLURM_CPUS_PER_TASK:-0}
+# Otherwise photographs would be passed over without a word.
+if [ -n "$last" ] && [ $((last - first + 1)) -ne "$tasks" ]; then
+    echo "slurm_array.sh: expected tasks without gaps, such as --array=0-9, found $tasks of $first to $last" >&2
+    exit 2
+fi
+same=$(sed 's,.*/,,' "$list" | sed '/^$/d' | sort | uniq -d)
+if [ -n "$same" ]; then
+    echo "slurm_array.sh: several photographs would have one result: ${same//$'\n'/, }" >&2
+    exit 2
+fi
 mkdir -p "$results"
 
 failed=0 number=0

@@ -136,6 +136,8 @@ fn patterns_stand_for_names_unless_a_file_has_that_name() {
         &["*.tiff", "1 made", "1 failed"],
     );
     run(&folder, &["photos/[z.png"], &format!("{QUICK} -o out")).failed_with(&["[z.png", "range pattern"]);
+    run(&folder, &["photos/a.png"], &format!("{QUICK} -o style.png"))
+        .failed_with(&["--output", "style.png is a file"]);
 }
 
 #[cfg(unix)]

@@ -42,6 +42,7 @@ fn files_that_are_no_pictures() {
         ("empty.png", "empty"),
         ("cut.png", "not a picture"),
         ("bomb.png", "30000×30000"),
+        ("-", "not from standard input"),
     ] {
         for arguments in [
             format!("stylize {bad} style.png -o out.png --metrics metrics.jsonl"),

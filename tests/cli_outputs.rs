@@ -136,7 +136,7 @@ fn a_standard_output_that_is_closed_is_an_error_before_the_work() {
         "weights list",
     ] {
         let ran = Ran::to_its_end(folder.by_shell(r#"exec "$@" >&-"#, arguments));
-        ran.failed_with(&["cannot write -", "standard output is closed"]);
+        ran.failed_with(&["cannot write standard output", "standard output is closed"]);
     }
     // Nothing else needs it.
     let quiet =
@@ -173,7 +173,12 @@ fn a_picture_that_finds_its_disk_full_goes_to_the_temporary_folder() {
     full.stdout(File::options().write(true).open("/dev/full").unwrap());
     let ran = Ran::from(full.output().unwrap());
     let (Some(path), 0) = saved() else { panic!("not one picture: {}", ran.stderr) };
-    ran.failed_with(&["cannot write -", "No space left", "the picture is in", path.to_str().unwrap()]);
+    ran.failed_with(&[
+        "cannot write standard output",
+        "No space left",
+        "the picture is in",
+        path.to_str().unwrap(),
+    ]);
     assert_eq!(image::open(&path).unwrap().height(), 32);
     fs::remove_file(path).unwrap();
 
@@ -182,7 +187,7 @@ fn a_picture_that_finds_its_disk_full_goes_to_the_temporary_folder() {
     drop(reader);
     let mut gone = command("texture style.png -o -");
     gone.stdout(writer).stderr(std::process::Stdio::piped());
-    finish(gone.spawn().unwrap()).failed_with(&["cannot write -"]);
+    finish(gone.spawn().unwrap()).failed_with(&["cannot write standard output"]);
     assert_eq!(saved().0, None);
 
     // Where the temporary folder takes nothing either, the error is what it was.

@@ -265,6 +265,8 @@ fn a_page_of_a_batch_has_each_photograph_beside_its_result() {
             "2 made, 0 made already, 0 failed",
             "photographs an hour",
             "impasto stylize a.png style.png --size 32",
+            // A long one is broken where the page is narrow.
+            "<td class=\"word path\">photos/a.png</td>",
             // The words come last, where a long reason has room.
             "<td>32×24</td>",
             "<td class=\"word\">made</td></tr>",

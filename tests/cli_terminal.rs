@@ -176,7 +176,7 @@ fn a_reader_that_is_gone_is_an_error() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let child = folder.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
-        finish(child).failed_with(&["cannot write -"]);
+        finish(child).failed_with(&["cannot write standard output"]);
     }
 }
 

@@ -36,6 +36,7 @@ fn an_output_that_cannot_be_written_is_found_before_the_work() {
     fs::write(inside("file"), "").unwrap();
     for (path, reason) in [
         (inside("folder.png"), "it is a folder"),
+        (inside(""), "it is a folder"),
         (inside("no/such/out.png"), "there is no folder"),
         (inside("file/out.png"), "there is no folder"),
         (inside(&format!("{}.png", "long".repeat(100))), "long"),

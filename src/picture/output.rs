@@ -34,9 +34,12 @@ impl Output {
         if path == Path::new("-") {
             return Ok(Self::in_format(path, OutputFormat::Png));
         }
-        let format = OutputFormat::of(path)?;
-        whole_file::check_writable(path)?;
-        Ok(Self::in_format(path, format))
+        let format = OutputFormat::of(path);
+        // That it is a folder says more than that its name doesn't end as a picture's.
+        if format.is_ok() || path.is_dir() {
+            whole_file::check_writable(path)?;
+        }
+        Ok(Self::in_format(path, format?))
     }
 
     fn in_format(path: &Path, format: OutputFormat) -> Self {

@@ -126,6 +126,10 @@ typedef enum {
      * An error of another kind. The text says which.
      */
     IMPASTO_STATUS_ERROR_OTHER = 20,
+    /**
+     * A file is not a whole checkpoint, or not one of this job.
+     */
+    IMPASTO_STATUS_ERROR_CHECKPOINT = 21,
 } ImpastoStatus;
 
 /**
@@ -445,6 +449,15 @@ typedef struct {
      * The current picture, for impasto_current_picture().
      */
     const ImpastoCurrent *current;
+    /**
+     * Why a checkpoint could not be written, the first one of those that could not, or NULL. The job goes on without it.
+     */
+    const char *checkpoint_error;
+    /**
+     * 1 where the job goes on from a checkpoint and is computed in other strips of rows than before, because its memory limit or
+     * the number of threads is another one: then the result may differ in some last bits. 0 elsewhere.
+     */
+    int32_t in_other_strips;
 } ImpastoProgress;
 
 /**
@@ -476,6 +489,11 @@ typedef struct {
      * Evaluations of the loss.
      */
     size_t evaluations;
+    /**
+     * An ImpastoStatus: why a checkpoint could not be written, the first one of those that could not, or else
+     * IMPASTO_STATUS_OK. Where the job did not fail, impasto_last_error() has the text.
+     */
+    int32_t checkpoint_error;
 } ImpastoOutcome;
 
 #ifdef __cplusplus
@@ -495,8 +513,8 @@ uint32_t impasto_abi_version(void);
 
 /**
  * The text of the last error on this thread: one line in UTF-8. It is empty after a function that returned IMPASTO_STATUS_OK,
- * but for impasto_job_run() with a job that failed on its way. Never NULL. It is valid until the next function of this
- * library that returns a status is called on this thread.
+ * but for impasto_job_run() with a job that failed on its way or could not write a checkpoint. Never NULL. It is valid until the
+ * next function of this library that returns a status is called on this thread.
  */
 const char *impasto_last_error(void);
 
@@ -794,7 +812,8 @@ int32_t impasto_job_estimate(const ImpastoJob *job,
  * @return IMPASTO_STATUS_OK where there is a picture, also where the job ended early: `outcome` tells.
  *     IMPASTO_STATUS_ERROR_SETTING for an invalid setting, or without a picture; IMPASTO_STATUS_ERROR_UNKNOWN_LAYER,
  *     IMPASTO_STATUS_ERROR_WEIGHTS, IMPASTO_STATUS_ERROR_WEIGHTS_CHANGED, IMPASTO_STATUS_ERROR_TOO_SMALL,
- *     IMPASTO_STATUS_ERROR_OUT_OF_MEMORY, IMPASTO_STATUS_ERROR_NOT_FINITE.
+ *     IMPASTO_STATUS_ERROR_OUT_OF_MEMORY, IMPASTO_STATUS_ERROR_NOT_FINITE; IMPASTO_STATUS_ERROR_READ,
+ *     IMPASTO_STATUS_ERROR_CHECKPOINT where it goes on from a checkpoint.
  */
 int32_t impasto_job_run(const ImpastoJob *job,
                         ImpastoProgressCallback progress,
@@ -998,6 +1017,34 @@ int32_t impasto_job_set_max_time(ImpastoJob *job,
  * Lets a request end the job from any thread.
  */
 int32_t impasto_job_set_cancel(ImpastoJob *job, const ImpastoCancel *cancel);
+
+/**
+ * Lets impasto_job_run() keep the state of the work in a file, from which impasto_job_resume() goes on: after a step once this time
+ * is over, at the start of every scale but the first, and where the job is cancelled, by the callback too, or its time is up.
+ * Writing takes 2 % of the time at most, but where `seconds` is 0. A file that is there is written over, but only by a whole new
+ * one. One that cannot be written does not end the job: `checkpoint_error` of the progress and the outcome tells. The file is as
+ * large as 22 pictures of 12 bytes a pixel, 5 with Adam. It stays when the job is done.
+ *
+ * @param path The file: any bytes on Unix, elsewhere UTF-8.
+ * @param seconds The time between two, such as 60; 0 for one after every step, however long that takes.
+ * @return IMPASTO_STATUS_ERROR_SETTING for a number that is negative, too large or not finite.
+ */
+int32_t impasto_job_set_checkpoints(ImpastoJob *job,
+                                    const char *path,
+                                    double seconds);
+
+/**
+ * Lets impasto_job_run() go on from such a file, which may be the one that impasto_job_set_checkpoints() names. The job must be the
+ * same: pictures, weights and settings, but for threads, memory limit, time, checkpoints and the request to end it. On the same
+ * instruction set the picture is then that of a job that was not ended, unless the progress's `in_other_strips` is 1. The file must
+ * stay as it is until the job runs; to go on from it once more, call this again.
+ *
+ * @param path The file: any bytes on Unix, elsewhere UTF-8.
+ * @return IMPASTO_STATUS_ERROR_READ; IMPASTO_STATUS_ERROR_CHECKPOINT if it is not a whole checkpoint, or of another version of
+ *     impasto. That it is another job's, impasto_job_run() finds, which then returns the same.
+ */
+int32_t impasto_job_resume(ImpastoJob *job,
+                           const char *path);
 
 /**
  * A copy of the picture at work, of the current scale's size.

@@ -187,7 +187,8 @@ unsafe impl Sync for User {}
 /// @return IMPASTO_STATUS_OK where there is a picture, also where the job ended early: `outcome` tells.
 ///     IMPASTO_STATUS_ERROR_SETTING for an invalid setting, or without a picture; IMPASTO_STATUS_ERROR_UNKNOWN_LAYER,
 ///     IMPASTO_STATUS_ERROR_WEIGHTS, IMPASTO_STATUS_ERROR_WEIGHTS_CHANGED, IMPASTO_STATUS_ERROR_TOO_SMALL,
-///     IMPASTO_STATUS_ERROR_OUT_OF_MEMORY, IMPASTO_STATUS_ERROR_NOT_FINITE.
+///     IMPASTO_STATUS_ERROR_OUT_OF_MEMORY, IMPASTO_STATUS_ERROR_NOT_FINITE; IMPASTO_STATUS_ERROR_READ,
+///     IMPASTO_STATUS_ERROR_CHECKPOINT where it goes on from a checkpoint.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn impasto_job_run(
     job: Option<&ImpastoJob>,
@@ -219,10 +220,11 @@ pub unsafe extern "C" fn impasto_job_run(
                 error: error.as_ref().map_or(ImpastoStatus::Ok, status_of) as i32,
                 steps: made.steps,
                 evaluations: made.evaluations,
+                checkpoint_error: made.checkpoint_error.as_ref().map_or(ImpastoStatus::Ok, status_of) as i32,
             };
             // SAFETY: the header asks for a struct of this size.
             unsafe { raw::write_struct(outcome, outcome_size, found) };
-            failed = error.map(|error| error.to_string());
+            failed = error.or(made.checkpoint_error).map(|error| error.to_string());
             Ok(ImpastoPicture(made.picture))
         })
     });

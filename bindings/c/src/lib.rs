@@ -23,6 +23,8 @@ mod job;
 
 mod settings;
 
+mod checkpoint;
+
 mod progress;
 
 mod cancel;

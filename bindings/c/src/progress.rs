@@ -1,13 +1,14 @@
 //! What a job tells on its way and at its end.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
+use std::ptr;
 
 use impasto_rs::{Losses, Picture, Progress};
 
 use crate::picture::ImpastoPicture;
 use crate::raw;
-use crate::status::guard;
+use crate::status::{c_text, guard};
 
 /// The values of the loss and its terms for one picture.
 #[repr(C)]
@@ -71,6 +72,11 @@ pub struct ImpastoProgress<'p> {
     pub losses: &'p ImpastoLosses,
     /// The current picture, for impasto_current_picture().
     pub current: &'p ImpastoCurrent<'p>,
+    /// Why a checkpoint could not be written, the first one of those that could not, or NULL. The job goes on without it.
+    pub checkpoint_error: *const c_char,
+    /// 1 where the job goes on from a checkpoint and is computed in other strips of rows than before, because its memory limit or
+    /// the number of threads is another one: then the result may differ in some last bits. 0 elsewhere.
+    pub in_other_strips: i32,
 }
 
 /// A function of the program that impasto_job_run() calls after every step. It may be called on another thread than that of
@@ -88,6 +94,7 @@ pub fn goes_on(
     user: *mut c_void,
 ) -> bool {
     let picture = || progress.picture();
+    let error = progress.checkpoint_error.map(|error| c_text(&error.to_string()));
     let state = ImpastoProgress {
         size: size_of::<ImpastoProgress>(),
         scale: progress.scale,
@@ -103,6 +110,8 @@ pub fn goes_on(
         memory: progress.memory,
         losses: &ImpastoLosses::from(progress.losses),
         current: &ImpastoCurrent(&picture),
+        checkpoint_error: error.as_ref().map_or(ptr::null(), |text| text.as_ptr()),
+        in_other_strips: progress.in_other_strips.into(),
     };
     callback(&state, user) == 0
 }
@@ -135,6 +144,9 @@ pub struct ImpastoOutcome {
     pub steps: usize,
     /// Evaluations of the loss.
     pub evaluations: usize,
+    /// An ImpastoStatus: why a checkpoint could not be written, the first one of those that could not, or else
+    /// IMPASTO_STATUS_OK. Where the job did not fail, impasto_last_error() has the text.
+    pub checkpoint_error: i32,
 }
 
 /// What a job is estimated to take.

@@ -276,11 +276,13 @@ pub extern "C" fn impasto_job_set_memory_limit(job: Option<NonNull<ImpastoJob>>,
 /// @return IMPASTO_STATUS_ERROR_SETTING for a number that is negative, too large or not finite.
 #[unsafe(no_mangle)]
 pub extern "C" fn impasto_job_set_max_time(job: Option<NonNull<ImpastoJob>>, seconds: f64) -> i32 {
-    let time = || {
-        let refused = |_| Failure::Setting(format!("time: must be 0 seconds or more, found {seconds:?}"));
-        Duration::try_from_secs_f64(seconds).map_err(refused)
-    };
-    change(job, time, |job, time| job.max_time(time))
+    change(job, || time(seconds), |job, time| job.max_time(time))
+}
+
+/// A time in seconds.
+pub fn time(seconds: f64) -> Result<Duration, Failure> {
+    let refused = |_| Failure::Setting(format!("time: must be 0 seconds or more, found {seconds:?}"));
+    Duration::try_from_secs_f64(seconds).map_err(refused)
 }
 
 /// Lets a request end the job from any thread.

@@ -53,6 +53,8 @@ pub enum ImpastoStatus {
     ErrorPanic = 19,
     /// An error of another kind. The text says which.
     ErrorOther = 20,
+    /// A file is not a whole checkpoint, or not one of this job.
+    ErrorCheckpoint = 21,
 }
 
 /// Why a function failed.
@@ -118,6 +120,7 @@ pub fn status_of(error: &Error) -> ImpastoStatus {
         Error::WeightsChanged { .. } => ImpastoStatus::ErrorWeightsChanged,
         Error::UnknownLayer { .. } => ImpastoStatus::ErrorUnknownLayer,
         Error::Cancelled => ImpastoStatus::ErrorCancelled,
+        Error::Checkpoint { .. } => ImpastoStatus::ErrorCheckpoint,
         Error::NotFinite { .. } => ImpastoStatus::ErrorNotFinite,
         _ => ImpastoStatus::ErrorOther,
     }
@@ -128,9 +131,14 @@ thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
 }
 
+/// A text for C.
+pub fn c_text(text: &str) -> CString {
+    CString::new(text.replace('\0', "?")).unwrap_or_default()
+}
+
 /// Keeps the text of an error for impasto_last_error().
 pub fn remember(text: &str) {
-    let text = CString::new(text.replace('\0', "?")).unwrap_or_default();
+    let text = c_text(text);
     // Where the thread is at its end there is nobody left to ask for it. What is replaced is dropped after the borrow.
     let _ = LAST_ERROR.try_with(|last| last.replace(text));
 }
@@ -166,8 +174,8 @@ fn panic_text(payload: Box<dyn Any + Send>) -> String {
 }
 
 /// The text of the last error on this thread: one line in UTF-8. It is empty after a function that returned IMPASTO_STATUS_OK,
-/// but for impasto_job_run() with a job that failed on its way. Never NULL. It is valid until the next function of this
-/// library that returns a status is called on this thread.
+/// but for impasto_job_run() with a job that failed on its way or could not write a checkpoint. Never NULL. It is valid until the
+/// next function of this library that returns a status is called on this thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn impasto_last_error() -> *const c_char {
     const NONE: &CStr = c"";

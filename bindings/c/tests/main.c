@@ -74,6 +74,7 @@ int main(int count, char **arguments) {
     jobs_tell_their_progress(weights);
     jobs_are_cancelled(weights);
     threads_change_nothing(weights);
+    jobs_go_on_from_checkpoints(weights);
     gradients_are_those_of_the_loss(weights, 0);
     gradients_are_those_of_the_loss(weights, 1);
     impasto_weights_free(weights);

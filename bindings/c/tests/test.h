@@ -65,6 +65,9 @@ void jobs_tell_their_progress(const ImpastoWeights *weights);
 void jobs_are_cancelled(const ImpastoWeights *weights);
 void threads_change_nothing(const ImpastoWeights *weights);
 
+/* checkpoints.c */
+void jobs_go_on_from_checkpoints(const ImpastoWeights *weights);
+
 /* objective.c */
 void gradients_are_those_of_the_loss(const ImpastoWeights *weights, int own_threads);
 

@@ -363,6 +363,10 @@ impl Options {
 
     /// Makes the output folder if need be, and finds out whether it takes files.
     fn prepare_output(&self) -> Result<()> {
+        if self.output.is_file() {
+            let reason = format!("{} is a file, and results go into a folder", self.output.display());
+            return Err(Failure::option("--output", reason));
+        }
         let failure = |source| Failure::Write { path: self.output.clone(), source };
         fs::create_dir_all(&self.output).map_err(failure)?;
         Ok(whole_file::check_writable(&self.output.join(".impasto-batch.jsonl"))?)

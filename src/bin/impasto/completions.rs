@@ -9,7 +9,7 @@ use crate::{arguments, terminal};
 /// Print the completions for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Examples:
+Examples (`mkdir -p` makes a folder that is missing):
   impasto completions bash > ~/.local/share/bash-completion/completions/impasto
   impasto completions zsh > ~/.zfunc/_impasto        with `fpath=(~/.zfunc $fpath)` before `compinit` in .zshrc
   impasto completions fish > ~/.config/fish/completions/impasto.fish

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use impasto::{Error, Setting};
 
@@ -64,12 +64,20 @@ impl fmt::Display for Failure {
                 };
                 write!(f, "{option}: {error}; {HOW_TO_GET}")
             }
+            Self::Library(Error::Write { path, source, .. }) => cannot_write(f, path, source),
+            Self::Library(Error::Read { path, .. }) if path == Path::new("-") => {
+                write!(f, "cannot read -: a picture is read from a file, not from standard input")
+            }
             Self::Library(error) => match advice(error) {
                 Some(advice) => write!(f, "{error}: {advice}"),
                 None => error.fmt(f),
             },
             Self::Option { option, reason } => write!(f, "{option}: {reason}"),
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Self::Elsewhere { error: Error::Write { path: wanted, source, .. }, path } => {
+                cannot_write(f, wanted, source)?;
+                write!(f, "; the picture is in {}", path.display())
+            }
             Self::Elsewhere { error, path } => write!(f, "{error}; the picture is in {}", path.display()),
             Self::Config { path, line, reason } => write!(f, "{}:{line}: {reason}", path.display()),
             Self::Settings { path, reason } => write!(f, "{}: {reason}", path.display()),
@@ -77,8 +85,16 @@ impl fmt::Display for Failure {
             Self::Photographs { failed, of } => write!(f, "{failed} of {of} photographs failed"),
             Self::NotFinite { loss } => write!(f, "the loss is {loss}: {SMALLER_WEIGHTS}"),
             Self::Mpi(reason) => write!(f, "MPI: {reason}"),
-            Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
+            Self::Write { path, source } => cannot_write(f, path, source),
         }
+    }
+}
+
+/// Says why a file, or standard output, could not be written.
+fn cannot_write(f: &mut fmt::Formatter<'_>, path: &Path, source: &io::Error) -> fmt::Result {
+    match path == Path::new("-") {
+        true => write!(f, "cannot write standard output: {source}"),
+        false => write!(f, "cannot write {}: {source}", path.display()),
     }
 }
 

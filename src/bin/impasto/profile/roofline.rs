@@ -66,16 +66,11 @@ pub(crate) fn chart(measured: &Measured) -> Svg {
         Svg::new(WIDTH, HEIGHT, "Roofline: GFLOP/s of each layer over its operations for each byte");
     titles(&mut svg, measured);
     axes(&mut svg, x, y);
-    let roof = roof(&mut svg, measured, (x, y), ridge);
-    let mut taken = roof;
     let places: Vec<_> =
         points.iter().map(|point| (x.place(point.flop_per_byte), y.place(point.gflops))).collect();
-    taken.extend(places.iter().map(|(x, y)| Area {
-        left: x - 5.0,
-        right: x + 5.0,
-        top: y - 5.0,
-        bottom: y + 5.0,
-    }));
+    let area = |(x, y): &(f64, f64)| Area { left: x - 5.0, right: x + 5.0, top: y - 5.0, bottom: y + 5.0 };
+    let mut taken: Vec<_> = places.iter().map(area).collect();
+    roof(&mut svg, measured, (x, y), ridge, &mut taken);
     let labels: Vec<_> =
         points.iter().zip(&places).filter_map(|(point, place)| label(point, *place, &mut taken)).collect();
     for label in &labels {
@@ -149,29 +144,42 @@ fn axes(svg: &mut Svg, x: Axis, y: Axis) {
     svg.upright_text("", (20.0, 0.5 * (TOP + BOTTOM)), "GFLOP/s");
 }
 
-/// Draws the roof, and gives what its words take.
-fn roof(svg: &mut Svg, measured: &Measured, (x, y): (Axis, Axis), ridge: f64) -> Vec<Area> {
+/// Draws the roof, with its words where no point is.
+fn roof(svg: &mut Svg, measured: &Measured, (x, y): (Axis, Axis), ridge: f64, taken: &mut Vec<Area>) {
     let (left, right) = x.values();
     let peak = y.place(measured.peak_gflops);
     let corner = (x.place(ridge), peak);
     svg.line("line s5", &[(LEFT, y.place(measured.roof(left))), corner, (x.place(right), peak)]);
     let arithmetic = format!("{:.0} GFLOP/s: multiply-adds", measured.peak_gflops);
-    svg.text("small muted halo", (RIGHT - 4.0, peak - 7.0), Anchor::End, &arithmetic);
+    // Above it, as far right as there is room, or below it.
+    let beside = [peak - 7.0, peak + 17.0].map(|baseline| {
+        let last = RIGHT - 4.0 - text_width(&arithmetic);
+        (0..40).map(move |step| (last - 10.0 * f64::from(step), baseline)).filter(|at| at.0 > corner.0)
+    });
+    words(svg, &arithmetic, beside.into_iter().flatten(), taken);
     let memory = format!("{:.1} GB/s: memory", measured.bandwidth.bytes_per_second / 1e9);
-    // Below the slope, in its middle.
-    let middle = (left * ridge).sqrt();
-    let at = (x.place(middle) + 12.0, y.place(measured.roof(middle)) + 16.0);
-    svg.text("small muted halo", at, Anchor::Start, &memory);
-    let words = |left: f64, right: f64, baseline: f64| Area {
-        left,
-        right,
-        top: baseline - 12.0,
-        bottom: baseline + 4.0,
-    };
-    vec![
-        words(RIGHT - 4.0 - text_width(&arithmetic), RIGHT, peak - 7.0),
-        words(at.0, at.0 + text_width(&memory), at.1),
-    ]
+    // Below the slope, near its middle.
+    let below = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1].map(|part| {
+        let intensity = left.powf(1.0 - part) * ridge.powf(part);
+        (x.place(intensity) + 12.0, y.place(measured.roof(intensity)) + 16.0)
+    });
+    words(svg, &memory, below.into_iter(), taken);
+}
+
+/// Writes the words at the first of these places that is free, or at the first one.
+fn words(
+    svg: &mut Svg,
+    text: &str,
+    mut places: impl Iterator<Item = (f64, f64)> + Clone,
+    taken: &mut Vec<Area>,
+) {
+    let area =
+        |(x, y): (f64, f64)| Area { left: x, right: x + text_width(text), top: y - 12.0, bottom: y + 4.0 };
+    let is_free = |at: &(f64, f64)| !taken.iter().any(|other| area(*at).overlaps(other));
+    if let Some(at) = places.clone().find(is_free).or_else(|| places.next()) {
+        svg.text("small muted halo", at, Anchor::Start, text);
+        taken.push(area(at));
+    }
 }
 
 /// What is drawn on already.
@@ -244,6 +252,19 @@ fn label(point: &Point, (x, y): (f64, f64), taken: &mut Vec<Area>) -> Option<Lab
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_keep_away_from_points() {
+        let mut svg = Svg::new(WIDTH, HEIGHT, "");
+        let places = [(100.0, 200.0), (150.0, 200.0), (400.0, 200.0)];
+        let point = Area { left: 170.0, right: 180.0, top: 190.0, bottom: 200.0 };
+        let mut taken = vec![point];
+        words(&mut svg, "100 GFLOP/s", places.into_iter(), &mut taken);
+        assert_eq!(taken[1].left, 400.0);
+        // Where there is no room, they are there all the same.
+        words(&mut svg, "100 GFLOP/s", places[1..].iter().copied(), &mut taken);
+        assert_eq!(taken[2].left, 150.0);
+    }
 
     #[test]
     fn labels_do_not_overlap() {

@@ -137,5 +137,5 @@ fn table(page: &mut Page, batch: &Batch) {
     };
     let rows: Vec<_> = batch.entries.iter().map(row).collect();
     page.heading("Photographs");
-    page.table(&["photograph:", "result:", "pixels", "seconds", "what became of it:"], &rows, false);
+    page.table(&["photograph::", "result:", "pixels", "seconds", "what became of it:"], &rows, false);
 }

@@ -21,7 +21,8 @@ overflow-wrap:anywhere}figcaption span{display:block;font-weight:400;color:var(-
 svg.chart{width:100%;height:auto;display:block}.wide{overflow-x:auto}.wide svg.chart{min-width:820px}\
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{text-align:right;padding:4px 12px 4px 0;\
 white-space:nowrap;border-bottom:1px solid var(--rule)}th{color:var(--muted);font-weight:600}\
-th:first-child,td:first-child,td.word,th.word{text-align:left}td.word:last-child{white-space:normal;min-width:24ch}tr.all td{font-weight:600}\
+th:first-child,td:first-child,td.word,th.word{text-align:left}td.word:last-child{white-space:normal;min-width:24ch}\
+td.path{white-space:normal;overflow-wrap:anywhere;min-width:18ch}tr.all td{font-weight:600}\
 table.properties td{text-align:left;white-space:normal;overflow-wrap:anywhere}table.properties td:first-child{\
 color:var(--muted);white-space:nowrap;vertical-align:top}\
 pre{background:var(--shade);padding:12px;border-radius:6px;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;\
@@ -96,11 +97,13 @@ impl Page {
         let _ = writeln!(self.body, "<div class=\"wide\">\n{}</div>", chart.part());
     }
 
-    /// A table. Columns below a head that ends in a colon hold words; the last row is all together where `has_sum`.
+    /// A table. Columns below a head that ends in a colon hold words, in two colons paths, which may be broken anywhere; the last
+    /// row is all together where `has_sum`.
     pub(super) fn table(&mut self, heads: &[&str], rows: &[Vec<String>], has_sum: bool) {
-        let class = |column: usize| match heads[column].ends_with(':') {
-            true => " class=\"word\"",
-            false => "",
+        let class = |column: usize| match heads[column] {
+            head if head.ends_with("::") => " class=\"word path\"",
+            head if head.ends_with(':') => " class=\"word\"",
+            _ => "",
         };
         self.body.push_str("<div class=\"wide\"><table>\n<thead><tr>");
         for (column, head) in heads.iter().enumerate() {
