@@ -175,7 +175,7 @@ fn nothing_to_do_is_said() {
     for (arguments, words) in [
         ("photos -o out", &["photos", "no pictures in this folder", "--recursive"][..]),
         ("photos/nothing -o out", &["photos/nothing", "No such file"]),
-        ("photos -r -o file", &["cannot write file"]),
+        ("photos -r -o file", &["--output", "file is a file"]),
         ("photos -r -o file/out", &["cannot write file/out"]),
         ("photos -r -o out --style missing.png", &["missing.png"]),
         ("photos -r -o out --style file", &["file"]),
