@@ -50,8 +50,9 @@ CONTROLS = {
     "scales": ({"scales": 2, "steps": 4}, {"steps": 4}),
     "optimizer": ({"optimizer": "adam"}, {}),
     "preprocessing": ({"preprocessing": "torchvision"}, {}),
-    "isa": ({"isa": "portable"}, {}),
-    "convolution": ({"convolution": "im2col"}, {}),
+    # They change how values are rounded, which steps make large enough for eight bits.
+    "isa": ({"isa": "portable", "steps": 12}, {"steps": 12}),
+    "convolution": ({"convolution": "im2col", "steps": 12}, {"steps": 12}),
     "precision": ({"precision": "bf16"}, {}),
     "max_time": ({"max_time": 0.0}, {}),
 }
